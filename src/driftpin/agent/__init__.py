@@ -1,0 +1,1 @@
+"""The workspace agent: what lies in a workspace, watched, resolved and pushed."""

@@ -1,0 +1,209 @@
+"""The loop that looks at the workspace: signals in, states out.
+
+One pass resolves, watches what it looked at, and checks that nothing moved meanwhile; if it did,
+it looks again, at most three times or 2 s, and then says so. All of that blocks and runs on one
+thread of its own; the loop only decides when.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, assert_never
+
+from driftpin import limits
+from driftpin.agent.barrier import Barrier
+from driftpin.agent.git_state import find_index_lock
+from driftpin.agent.schedule import Resolve, Schedule, Timing, Wait
+from driftpin.agent.waiting import Waiter, wait_on_clock
+from driftpin.agent.watch import Watcher
+from driftpin.clock import Clock
+from driftpin.context.manifest import Snapshot
+from driftpin.context.resource import Observations
+from driftpin.errors import Unavailable
+from driftpin.identity import Digest
+
+MOVED_WHILE_READ = "moved_while_read"
+
+_log = logging.getLogger(__name__)
+
+
+class Resolved(Protocol):
+    """What one look at the workspace found (`agent.resolve`)."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The resources and their digests."""
+
+    @property
+    def blobs(self) -> Mapping[Digest, bytes]:
+        """All bytes that the snapshot names."""
+
+    @property
+    def observations(self) -> Observations:
+        """What was seen beside the digests."""
+
+    @property
+    def watch(self) -> frozenset[Path]:
+        """The directories whose change can change the result."""
+
+    def is_still_current(self) -> bool:
+        """Whether what was read still looks as it did."""
+
+
+class Resolver(Protocol):
+    """Looks at a workspace; blocks."""
+
+    def resolve(self) -> Resolved:
+        """Return what is there now; bad files are statuses, not exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceState:
+    """The outcome of one pass. `was_asked_for`: someone waits for it, so it is pushed in any case."""
+
+    pass_number: int
+    snapshot: Snapshot
+    blobs: Mapping[Digest, bytes]
+    observations: Observations
+    was_asked_for: bool = False
+
+    def without_blobs(self) -> "WorkspaceState":
+        """Return the state without the bytes, which may be many."""
+        return dataclasses.replace(self, blobs={})
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    resolved: Resolved
+    has_moved: bool
+    has_rearmed: bool
+
+
+class Passes:
+    """Runs passes when the schedule says so and hands each state to `publish`.
+
+    `seen` answers those who wait for a pass; `last` is the newest state, without its bytes.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        resolver: Resolver,
+        publish: Callable[[WorkspaceState], None],
+        *,
+        clock: Clock,
+        timing: Timing | None = None,
+        waiter: Waiter = wait_on_clock,
+        is_relevant: Callable[[Path], bool] = lambda _path: True,
+    ) -> None:
+        self._workspace = workspace
+        self._resolver = resolver
+        self._publish = publish
+        self._clock = clock
+        self._waiter = waiter
+        self._schedule = Schedule(clock.monotonic_s(), timing)
+        self._woken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._is_asked = False
+        self._begun = 0
+        self.watcher = Watcher(self._signal_from_thread, is_relevant)
+        self.seen: Barrier[WorkspaceState] = Barrier()
+        self.last: WorkspaceState | None = None
+        self.failures = 0
+        self.notes: frozenset[str] = frozenset()
+
+    def ask(self) -> int:
+        """Ask for a pass that begins after this moment; return its number."""
+        self._is_asked = True
+        self._schedule.ask()
+        self._woken.set()
+        return self._begun + 1
+
+    def signal(self) -> None:
+        """Something may have changed."""
+        self._schedule.signal(self._clock.monotonic_s())
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Run passes until cancelled; when this has returned nothing is watched any more."""
+        with ThreadPoolExecutor(1, thread_name_prefix="driftpin-pass") as executor:
+            try:
+                while True:
+                    await self._wait_until_due()
+                    await self._run_pass(executor)
+            finally:
+                # A pass that was under way still ends, and may arm the watcher, before it closes.
+                executor.shutdown(wait=True)
+                self.watcher.close()
+
+    def _signal_from_thread(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.signal)
+
+    async def _wait_until_due(self) -> None:
+        while True:
+            self._woken.clear()
+            now_s = self._clock.monotonic_s()
+            match self._schedule.next_step(now_s, find_index_lock(self._workspace)):
+                case Resolve():
+                    return
+                case Wait(until_s=until_s):
+                    await self._waiter(self._woken, until_s - now_s)
+                case step:
+                    assert_never(step)
+
+    async def _run_pass(self, executor: ThreadPoolExecutor) -> None:
+        self._begun += 1
+        number, was_asked, self._is_asked = self._begun, self._is_asked, False
+        self._schedule.begin_pass(self._clock.monotonic_s())
+        try:
+            look = await self._loop.run_in_executor(executor, self._look_until_settled)
+        except Exception:
+            # The top of the loop: whatever went wrong, the next rescan tries again.
+            self.failures += 1
+            _log.exception("a look at the workspace failed")
+            self.seen.fail(number, Unavailable("the workspace could not be looked at"))
+            return
+        if look.has_rearmed:
+            # What changed between the look and the watch was not signalled.
+            self.signal()
+        self._hand_on(self._state_of(number, look, was_asked=was_asked))
+
+    def _hand_on(self, state: WorkspaceState) -> None:
+        self.last = state.without_blobs()
+        self._publish(state)
+        self.seen.settle(state.pass_number, self.last)
+
+    def _look_until_settled(self) -> _Look:
+        ends_s = self._clock.monotonic_s() + limits.SETTLE_LONGEST_MS / 1000
+        has_rearmed = False
+        for tries_left in reversed(range(limits.SETTLE_TRIES_MAX)):
+            resolved = self._resolver.resolve()
+            has_rearmed |= self.watcher.arm(resolved.watch)
+            is_current = resolved.is_still_current()
+            if is_current or tries_left == 0 or self._clock.monotonic_s() >= ends_s:
+                break
+        return _Look(resolved, has_moved=not is_current, has_rearmed=has_rearmed)
+
+    def _state_of(self, number: int, look: _Look, *, was_asked: bool) -> WorkspaceState:
+        observations = look.resolved.observations
+        moved = (MOVED_WHILE_READ,) if look.has_moved else ()
+        observations = dataclasses.replace(
+            observations,
+            errors=(*observations.errors, *moved, *sorted(self.notes)),
+            degraded=self.watcher.degraded or observations.degraded,
+        )
+        return WorkspaceState(
+            pass_number=number,
+            snapshot=look.resolved.snapshot,
+            blobs=look.resolved.blobs,
+            observations=observations,
+            was_asked_for=was_asked,
+        )
+
+
+__all__ = ["MOVED_WHILE_READ", "Passes", "Resolved", "Resolver", "WorkspaceState"]

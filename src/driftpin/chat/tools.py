@@ -1,0 +1,44 @@
+"""What a tool is to a model, and what a call of one gives."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import rfc8785
+
+from driftpin.context.manifest import Json
+from driftpin.identity import Digest, digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool as it is offered to a model; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call gave, for the model. A failure is a result with `is_error` and a fixed `code`."""
+
+    content: str
+    is_error: bool = False
+    code: str = ""
+
+
+def sorted_tools(tools: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
+    """Return the tools in the order in which they are sent: by name."""
+    return tuple(sorted(tools, key=lambda tool: tool.name))
+
+
+def digest_of_tools(tools: Iterable[ToolDefinition]) -> Digest:
+    """Return the digest over the canonical JSON of these tools, in this order."""
+    listed: list[Json] = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        for tool in tools
+    ]
+    return digest_of(rfc8785.dumps(listed))
+
+
+__all__ = ["ToolDefinition", "ToolResult", "digest_of_tools", "sorted_tools"]

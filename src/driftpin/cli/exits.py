@@ -1,0 +1,110 @@
+"""The one translation of what went wrong into an exit code and a text on the standard error."""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from driftpin.context.hidden_text import visible
+from driftpin.errors import (
+    DriftpinError,
+    Forbidden,
+    Gone,
+    PreconditionFailed,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+
+
+class ExitCode(IntEnum):
+    """What a program may read from the end of a command."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    DENIED = 4
+    FAULT = 70
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class Finished(Exception):
+    """The command has said everything; end with this code."""
+
+    def __init__(self, code: ExitCode) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+# The first family that fits decides; whatever is in none of them was used wrongly.
+_CODES: Final = (
+    (Unauthenticated, ExitCode.DENIED),
+    (Forbidden, ExitCode.DENIED),
+    (Gone, ExitCode.DENIED),
+    (Unreachable, ExitCode.UNREACHABLE),
+    (Unavailable, ExitCode.UNREACHABLE),
+    (RateLimited, ExitCode.UNREACHABLE),
+    (PreconditionFailed, ExitCode.FINDINGS),
+)
+_ADVICE: Final = {
+    "unauthenticated": "Sign in with `driftpin login URL`, or set DRIFTPIN_TOKEN.",
+    "agent_gone": "Start `driftpin up` again: it enrols a new agent.",
+    "fenced": "Another agent took over this workspace; stop it first, or stop this one.",
+    "head_moved": "See `driftpin diff` again, then refresh to what it shows.",
+    "no_snapshot": "The workspace has not published anything yet; run `driftpin agent` in it.",
+    "chat_archived": "Bring it back with `driftpin chat unarchive`.",
+    "database_locked": "Another server runs on this database; stop it, or use another one.",
+}
+
+
+def exit_code_of(error: DriftpinError) -> ExitCode:
+    """Return the exit code that stands for an error."""
+    fitting = (code for family, code in _CODES if isinstance(error, family))
+    return next(fitting, ExitCode.USAGE)
+
+
+def say(text: str) -> None:
+    """Write one line for people to the standard error; hidden characters are drawn."""
+    sys.stderr.write(visible(text) + "\n")
+    sys.stderr.flush()
+
+
+def run_guarded(command: Callable[[], None]) -> int:
+    """Run a command and return its exit code; a user's mistake never shows a traceback."""
+    try:
+        command()
+    except Finished as finished:
+        return finished.code
+    except DriftpinError as error:
+        return _refused(error)
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        named = f": {error.filename!r}" if error.filename else ""
+        say(f"error: {error.strerror or error}{named}")
+        return ExitCode.USAGE
+    return ExitCode.CLEAN
+
+
+def _refused(error: DriftpinError) -> ExitCode:
+    say(f"error: {error.message}")
+    advice = _ADVICE.get(error.code)
+    if advice is not None and advice not in error.message:
+        say(f"  {advice}")
+    return exit_code_of(error)
+
+
+def _drop_output() -> None:
+    """Let the interpreter's last flush write to nowhere: the reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+__all__ = ["ExitCode", "Finished", "exit_code_of", "run_guarded", "say"]

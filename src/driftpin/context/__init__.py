@@ -1,0 +1,1 @@
+"""Resources, manifests, digests, drift and diffs: pure values and functions, no input or output."""

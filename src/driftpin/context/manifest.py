@@ -1,0 +1,197 @@
+"""The manifest: the canonical list of a snapshot's resources, and the digests over it.
+
+A manifest is the RFC 8785 (JCS) form of `{"v": 1, "resources": [...]}`, resources ordered by
+(kind, source). The snapshot digest is the SHA-256 of those bytes. The same tree gives the same
+bytes on any machine, in any order of listing (spec/context.md §3).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import rfc8785
+
+from driftpin.context.resource import (
+    Body,
+    Catalogue,
+    InstructionBody,
+    Kind,
+    Resource,
+    ServerBody,
+    SkillBody,
+    SkillFile,
+    Status,
+    ToolEntry,
+)
+from driftpin.identity import Digest, digest_of
+
+MANIFEST_VERSION: Final = 1
+PROMPT_KINDS: Final = frozenset({Kind.INSTRUCTION_FILE, Kind.SKILL})
+TOOL_KINDS: Final = frozenset({Kind.MCP_SERVER})
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A manifest with its resources and digests; the bytes that it names live elsewhere."""
+
+    resources: tuple[Resource, ...]
+    manifest: bytes
+    digest: Digest
+    prompt_digest: Digest
+    tools_digest: Digest
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether an MCP server is listed whose tools were never known."""
+        return any(resource.is_hole for resource in self.resources)
+
+
+def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
+    """Return the snapshot that lists these resources, in whatever order they come.
+
+    Two resources with one source are a programming fault here; a pushed manifest is checked
+    before it gets this far.
+    """
+    ordered = tuple(sorted(resources, key=lambda resource: (resource.kind.value, resource.source)))
+    assert len({resource.source for resource in ordered}) == len(ordered), (
+        "one source, one resource"
+    )
+    manifest = canonical_manifest(ordered)
+    return Snapshot(
+        resources=ordered,
+        manifest=manifest,
+        digest=digest_of(manifest),
+        prompt_digest=digest_of(canonical_manifest(r for r in ordered if r.kind in PROMPT_KINDS)),
+        tools_digest=digest_of(canonical_manifest(r for r in ordered if r.kind in TOOL_KINDS)),
+    )
+
+
+def canonical_manifest(resources: Iterable[Resource]) -> bytes:
+    """Return the RFC 8785 bytes of a manifest with these resources, in the given order."""
+    document: Json = {
+        "v": MANIFEST_VERSION,
+        "resources": [resource_to_json(resource) for resource in resources],
+    }
+    return rfc8785.dumps(document)
+
+
+def resource_to_json(resource: Resource) -> dict[str, Json]:
+    """Return the resource as the manifest writes it."""
+    return {
+        "kind": resource.kind.value,
+        "source": resource.source,
+        "status": resource.status.value,
+        "reason": resource.reason,
+        **_body_to_json(resource.body),
+    }
+
+
+def resource_from_json(entry: Mapping[str, Json]) -> Resource:
+    """Return the resource that a manifest entry stands for.
+
+    The entry must have come out of `resource_to_json` or passed `wire.push.read_manifest`; anything
+    else is a programming fault and raises KeyError or ValueError.
+    """
+    kind = Kind(str(entry["kind"]))
+    status = Status(str(entry["status"]))
+    return Resource(
+        kind=kind,
+        source=str(entry["source"]),
+        status=status,
+        reason=str(entry["reason"]),
+        body=_body_from_json(kind, entry) if status is Status.OK else None,
+    )
+
+
+def _body_to_json(body: Body) -> dict[str, Json]:
+    match body:
+        case InstructionBody(digest=digest):
+            return {"digest": digest}
+        case SkillBody(name=name, description=description, files=files):
+            listed: list[Json] = [_file_to_json(file) for file in files]
+            return {"name": name, "description": description, "files": listed}
+        case ServerBody(identity=identity, catalogue=catalogue):
+            return {"identity": identity, "catalogue": _catalogue_to_json(catalogue)}
+        case None:
+            return {}
+
+
+def _file_to_json(file: SkillFile) -> dict[str, Json]:
+    written: dict[str, Json] = {
+        "path": file.path,
+        "executable": file.executable,
+        "digest": file.digest,
+    }
+    if file.status is not Status.OK:
+        written |= {"status": file.status.value, "reason": file.reason}
+    return written
+
+
+def _catalogue_to_json(catalogue: Catalogue | None) -> Json:
+    if catalogue is None:
+        return None
+    tools: list[Json] = [{"name": tool.name, "digest": tool.digest} for tool in catalogue.tools]
+    return {"instructions": catalogue.instructions, "tools": tools}
+
+
+def _body_from_json(kind: Kind, entry: Mapping[str, Json]) -> Body:
+    match kind:
+        case Kind.INSTRUCTION_FILE:
+            return InstructionBody(Digest(str(entry["digest"])))
+        case Kind.SKILL:
+            files = entry["files"]
+            assert isinstance(files, list)
+            return SkillBody(
+                name=str(entry["name"]),
+                description=str(entry["description"]),
+                files=tuple(_file_from_json(file) for file in files),
+            )
+        case Kind.MCP_SERVER:
+            catalogue = _catalogue_from_json(entry["catalogue"])
+            return ServerBody(Digest(str(entry["identity"])), catalogue)
+        case Kind.MCP_CONFIG:
+            return None
+
+
+def _file_from_json(entry: Json) -> SkillFile:
+    assert isinstance(entry, dict)
+    digest = entry["digest"]
+    return SkillFile(
+        path=str(entry["path"]),
+        executable=bool(entry["executable"]),
+        digest=None if digest is None else Digest(str(digest)),
+        status=Status(str(entry.get("status", Status.OK.value))),
+        reason=str(entry.get("reason", "")),
+    )
+
+
+def _catalogue_from_json(entry: Json) -> Catalogue | None:
+    if entry is None:
+        return None
+    assert isinstance(entry, dict)
+    tools, instructions = entry["tools"], entry["instructions"]
+    assert isinstance(tools, list)
+    return Catalogue(
+        instructions=None if instructions is None else Digest(str(instructions)),
+        tools=tuple(_tool_from_json(tool) for tool in tools),
+    )
+
+
+def _tool_from_json(entry: Json) -> ToolEntry:
+    assert isinstance(entry, dict)
+    return ToolEntry(str(entry["name"]), Digest(str(entry["digest"])))
+
+
+__all__ = [
+    "MANIFEST_VERSION",
+    "PROMPT_KINDS",
+    "TOOL_KINDS",
+    "Json",
+    "Snapshot",
+    "canonical_manifest",
+    "resource_from_json",
+    "resource_to_json",
+    "snapshot_of",
+]

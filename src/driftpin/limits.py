@@ -1,0 +1,160 @@
+"""Every maximum in one place, with the relations between them asserted at the end.
+
+Exactly at a limit is fine, one more is not. Names end in their unit. `AGENT_*` limits are what a
+workspace agent keeps to, `SERVER_*` what the server refuses to pass: a server must take everything
+that an agent of the same release may send.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# What a workspace may bring (spec/context.md §1).
+INSTRUCTION_BYTES_MAX: Final = 64 * KIB
+SKILL_TEXT_BYTES_MAX: Final = 64 * KIB
+SKILL_FILE_BYTES_MAX: Final = 512 * KIB
+SKILL_BYTES_MAX: Final = 2 * MIB
+SKILL_FILES_MAX: Final = 64
+SNAPSHOT_TEXT_BYTES_MAX: Final = 2 * MIB
+SNAPSHOT_BYTES_MAX: Final = 16 * MIB
+SNAPSHOT_RESOURCES_MAX: Final = 500
+TOOLS_PER_SERVER_MAX: Final = 256
+TOOL_BYTES_PER_SERVER_MAX: Final = 1 * MIB
+TOOL_DESCRIPTION_BYTES_MAX: Final = 8 * KIB
+SOURCE_BYTES_MAX: Final = 1024
+MCP_CONFIG_BYTES_MAX: Final = 1 * MIB
+
+# Resources that are listed but not ok keep their place; even their number has an end.
+AGENT_RESOURCES_LISTED_MAX: Final = 2_000
+# What one manifest and the observations beside it may come to, as the agent estimates them.
+AGENT_MANIFEST_BYTES_MAX: Final = 3 * MIB
+AGENT_OBSERVATIONS_BYTES_MAX: Final = 768 * KIB
+# A skill file too large to pin is still hashed up to here, so that a change in it is drift.
+OVERSIZE_HASHED_BYTES_MAX: Final = 64 * MIB
+
+# Skill headers (the Agent Skills specification, and spec/trust.md T28).
+SKILL_NAME_CHARACTERS_MAX: Final = 64
+SKILL_DESCRIPTION_CHARACTERS_MAX: Final = 1_024
+FRONT_MATTER_BYTES_MAX: Final = 16 * KIB
+YAML_DEPTH_MAX: Final = 16
+YAML_EVENTS_MAX: Final = 2_000
+
+# Findings of the scanner: per code, so that a flood of one never drowns another.
+FINDINGS_PER_CODE_MAX: Final = 20
+FINDING_PREVIEW_CHARACTERS_MAX: Final = 120
+
+# How much work one look at a workspace may take.
+SCAN_DIRECTORY_ENTRIES_MAX: Final = 20_000
+SKILL_DEPTH_MAX: Final = 8
+READ_TRIES_MAX: Final = 3
+OPEN_TRIES_MAX: Final = 16
+DECLARED_SOURCES_MAX: Final = 32
+SKILL_FILES_LISTED_MAX: Final = 512
+SKILL_FOLDER_ENTRIES_MAX: Final = 4_096
+LINKS_FOLLOWED_MAX: Final = 40
+
+# Watching (spec/context.md §4).
+DEBOUNCE_MS: Final = 250
+DEBOUNCE_LONGEST_MS: Final = 2_000
+GIT_LOCK_WAIT_MS: Final = 10_000
+RESCAN_INTERVAL_S: Final = 30
+GIT_LOCK_POLL_MS: Final = 100
+WATCH_STEP_MS: Final = 40
+WATCH_GROUP_MS: Final = 80
+WATCH_DIRECTORIES_MAX: Final = 8_192
+SETTLE_TRIES_MAX: Final = 3
+SETTLE_LONGEST_MS: Final = 2_000
+READY_TIMEOUT_S: Final = 300
+READY_POLL_INTERVAL_MS: Final = 250
+
+# The agent's local socket (spec/context.md §7).
+LOCAL_REQUEST_BYTES_MAX: Final = 64 * KIB
+LOCAL_REPLY_BYTES_MAX: Final = 8 * MIB
+LOCAL_CONNECTIONS_MAX: Final = 16
+LOCAL_READ_TIMEOUT_S: Final = 30
+LOCAL_CALL_TIMEOUT_S: Final = 60
+RESYNC_WAITERS_MAX: Final = 64
+
+# Pushing (spec/context.md §6).
+SERVER_RESOURCES_LISTED_MAX: Final = 2_500
+SERVER_MANIFEST_BYTES_MAX: Final = 4 * MIB
+SERVER_OBSERVATIONS_BYTES_MAX: Final = 1 * MIB
+SERVER_PUSH_BODY_BYTES_MAX: Final = 8 * MIB
+SERVER_BLOB_BYTES_MAX: Final = 1 * MIB
+SERVER_BLOBS_BODY_BYTES_MAX: Final = 8 * MIB
+SERVER_BLOBS_PER_REQUEST_MAX: Final = 1_000
+SERVER_UNREFERENCED_BYTES_MAX: Final = 64 * MIB
+AGENT_INLINE_BLOB_BYTES_MAX: Final = 256 * KIB
+AGENT_BLOBS_BODY_BYTES_MAX: Final = 4 * MIB
+AGENT_BLOBS_PER_REQUEST_MAX: Final = 500
+SEQ_MAX: Final = 2**53 - 1
+SEQ_JUMP_MAX: Final = 1_000_000
+PUSHES_PER_SECOND_MAX: Final = 20
+PUSHES_BURST_MAX: Final = 200
+PUSH_RETRY_FIRST_MS: Final = 250
+PUSH_RETRY_LONGEST_MS: Final = 30_000
+PUSH_REPAIRS_MAX: Final = 4
+OBSERVATIONS_PUSH_INTERVAL_S: Final = 5
+LINK_MESSAGE_BYTES_MAX: Final = 4 * MIB
+LINK_CALLS_IN_FLIGHT_MAX: Final = 32
+LINK_CALL_TIMEOUT_S: Final = 30
+LINK_PING_INTERVAL_S: Final = 20
+
+# The HTTP API (spec/bad-input.md F).
+API_BODY_BYTES_MAX: Final = 16 * MIB
+API_HEADER_BYTES_MAX: Final = 16 * KIB
+API_PAGE_ITEMS_MAX: Final = 500
+API_PAGE_ITEMS_DEFAULT: Final = 50
+JSON_DEPTH_MAX: Final = 64
+JSON_NUMBER_CHARACTERS_MAX: Final = 400
+TITLE_CHARACTERS_MAX: Final = 200
+MESSAGE_BYTES_MAX: Final = 512 * KIB
+IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
+IMPORT_BODY_BYTES_MAX: Final = 32 * MIB
+
+# Events and streams (spec/pinning.md §8).
+EVENTS_PAGE_MAX: Final = 500
+EVENT_QUEUE_MAX: Final = 1_000
+EVENT_POLL_INTERVAL_S: Final = 2.0
+STREAM_FLUSH_INTERVAL_MS: Final = 100
+STREAM_SEND_TIMEOUT_S: Final = 10
+
+# Turns (spec/turns.md).
+TURN_REQUESTS_MAX: Final = 50
+TURN_FIRST_PIN_WAIT_S: Final = 15
+TURN_LEASE_S: Final = 15
+TURN_RENEW_S: Final = 2.0
+TURN_POLL_S: Final = 5.0
+TURN_PIN_POLL_S: Final = 0.25
+TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
+DIFF_LINES_MAX: Final = 20_000
+DIFF_BYTES_MAX: Final = 2 * MIB
+# Steps of line comparison that one diff may take; past it a text is shown as wholly replaced.
+DIFF_WORK_MAX: Final = 20_000_000
+# Removed × added resources that are compared for likeness; past it only equal ones are renames.
+RENAME_PAIRS_MAX: Final = 400
+
+# Storage (design.md §4).
+OPERATION_DEADLINE_S: Final = 10.0
+OPERATION_TRIES_MAX: Final = 12
+STORAGE_BUSY_TIMEOUT_S: Final = 10.0
+COLLECTED_PER_RUN_MAX: Final = 5_000
+
+assert SERVER_RESOURCES_LISTED_MAX >= AGENT_RESOURCES_LISTED_MAX >= SNAPSHOT_RESOURCES_MAX
+assert SERVER_MANIFEST_BYTES_MAX > AGENT_MANIFEST_BYTES_MAX
+assert SERVER_OBSERVATIONS_BYTES_MAX > AGENT_OBSERVATIONS_BYTES_MAX
+assert SKILL_FILES_LISTED_MAX >= SKILL_FILES_MAX
+assert SERVER_BLOB_BYTES_MAX >= max(INSTRUCTION_BYTES_MAX, SKILL_FILE_BYTES_MAX)
+assert SERVER_BLOB_BYTES_MAX >= TOOL_BYTES_PER_SERVER_MAX
+# Base64 grows bytes by a third; what an agent packs into one body must still fit the server's.
+assert SERVER_BLOBS_BODY_BYTES_MAX >= AGENT_BLOBS_BODY_BYTES_MAX * 3 // 2
+assert AGENT_BLOBS_BODY_BYTES_MAX >= SKILL_FILE_BYTES_MAX
+assert SERVER_BLOBS_PER_REQUEST_MAX >= AGENT_BLOBS_PER_REQUEST_MAX
+assert SERVER_PUSH_BODY_BYTES_MAX >= (
+    SERVER_MANIFEST_BYTES_MAX + SERVER_OBSERVATIONS_BYTES_MAX + AGENT_INLINE_BLOB_BYTES_MAX * 3 // 2
+)
+assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
+assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
+assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
+assert TURN_RENEW_S * 3 < TURN_LEASE_S

@@ -1,0 +1,146 @@
+"""The model that plays a file of steps, for tests and demonstrations. It needs no network.
+
+A script is `{"steps": [...]}`; each step answers one request:
+
+    {"text": "I will look.", "calls": [{"name": "read_skill", "arguments": {"name": "tidy"}}]}
+    {"wait_ms": 500, "text": "slowly"}
+    {"fail": "overloaded", "times": 2, "text": "at last"}
+
+Which step is due follows from the history alone (one per message that a model has already spoken
+since the start of the chat), so a turn that another worker takes over goes on where it stopped. A
+step with `fail` fails `times` times (once, unless told) and then answers.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from driftpin import limits
+from driftpin.chat.messages import Role, ToolCallPart
+from driftpin.chat.tokens import TokenCounts, estimate_tokens
+from driftpin.errors import Rejected, Unavailable
+from driftpin.models.port import (
+    Finished,
+    FinishReason,
+    ModelEvent,
+    ModelRequest,
+    TextDelta,
+    ToolCallRequested,
+    Usage,
+)
+
+NAME: Final = "scripted"
+SCRIPT_ENDED: Final = "I am `scripted`, a built-in model, and my script has no further step."
+CONTEXT_BUDGET_TOKENS: Final = 1_000_000
+Value = TypeVar("Value")
+_STEP_KEYS: Final = frozenset({"text", "calls", "fail", "times", "wait_ms"})
+
+Wait = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedCall:
+    """A tool call to make; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer to one request: wait, fail some times, then speak and call."""
+
+    text: str = ""
+    calls: tuple[ScriptedCall, ...] = ()
+    fail: str = ""
+    fail_times: int = 0
+    wait_ms: int = 0
+
+
+class ScriptedModel:
+    """Plays steps. Failures are counted by this instance, so a chat under test has its own."""
+
+    name = NAME
+    context_budget_tokens = CONTEXT_BUDGET_TOKENS
+
+    def __init__(self, steps: tuple[Step, ...], *, wait: Wait = asyncio.sleep) -> None:
+        """Play `steps`; `wait` is given seconds and injected so that tests need not wait."""
+        self._steps = steps
+        self._wait = wait
+        self._failures: Counter[int] = Counter()
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Yield the step that is due, or raise Unavailable with the step's code."""
+        number = sum(message.role is Role.ASSISTANT for message in request.messages)
+        step = self._steps[number] if number < len(self._steps) else Step(SCRIPT_ENDED)
+        if step.wait_ms:
+            await self._wait(step.wait_ms / 1000)
+        if self._failures[number] < step.fail_times:
+            self._failures[number] += 1
+            raise Unavailable(f"The script says: {step.fail}.", code=step.fail)
+        for word in _words(step.text):
+            yield TextDelta(word)
+        for index, call in enumerate(step.calls, start=1):
+            call_id = f"scripted-{number + 1}-{index}"
+            yield ToolCallRequested(ToolCallPart(call_id, call.name, call.arguments))
+        yield Usage(TokenCounts(request.prompt.tokens, 0, 0, estimate_tokens(step.text)))
+        yield Finished(FinishReason.TOOL_CALLS if step.calls else FinishReason.STOP)
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+
+def load_script(path: Path) -> tuple[Step, ...]:
+    """Return the steps of a script file, or raise Rejected `bad_script` saying what is wrong."""
+    try:
+        if path.stat().st_size > limits.MESSAGE_BYTES_MAX:
+            raise Rejected("The script is too large.", code="bad_script")
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Rejected("The script cannot be read as JSON.", code="bad_script") from error
+    if not isinstance(written, dict) or not isinstance(written.get("steps"), list):
+        raise Rejected('A script is an object with a list of "steps".', code="bad_script")
+    return tuple(_step(step, number) for number, step in enumerate(written["steps"], start=1))
+
+
+def _step(written: Any, number: int) -> Step:
+    if not isinstance(written, dict) or not written.keys() <= _STEP_KEYS:
+        raise _refusal(number, f"has keys other than {', '.join(sorted(_STEP_KEYS))}")
+    fail = _typed(written, "fail", "", number)
+    calls: list[object] = _typed(written, "calls", [], number)
+    return Step(
+        text=_typed(written, "text", "", number),
+        calls=tuple(_call(call, number) for call in calls),
+        fail=fail,
+        fail_times=_typed(written, "times", 1, number) if fail else 0,
+        wait_ms=_typed(written, "wait_ms", 0, number),
+    )
+
+
+def _call(written: Any, number: int) -> ScriptedCall:
+    if not isinstance(written, dict) or not isinstance(written.get("name"), str):
+        raise _refusal(number, "has a call without a name")
+    return ScriptedCall(written["name"], json.dumps(written.get("arguments", {})))
+
+
+def _typed(written: dict[str, Any], key: str, default: Value, number: int) -> Value:
+    value = written.get(key, default)
+    if type(value) is not type(default):
+        raise _refusal(number, f"has a {key!r} that is no {type(default).__name__}")
+    return value
+
+
+def _refusal(number: int, why: str) -> Rejected:
+    return Rejected(f"Step {number} {why}.", code="bad_script", step=number)
+
+
+def _words(text: str) -> list[str]:
+    """Return the text in pieces that end after a space, as a stream of deltas."""
+    return [piece for piece in text.replace(" ", " \0").split("\0") if piece]
+
+
+__all__ = ["NAME", "SCRIPT_ENDED", "ScriptedCall", "ScriptedModel", "Step", "Wait", "load_script"]

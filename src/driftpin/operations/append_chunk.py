@@ -1,0 +1,24 @@
+"""Keep a batch of streamed text, so that a lost connection can resume on any replica."""
+
+from driftpin.identity import Actor
+from driftpin.operations.claim_turn import require_worker
+from driftpin.store.database import Transaction
+from driftpin.store.leases import TurnLease
+from driftpin.store.store import Store
+from driftpin.store.writing import turns
+
+
+async def append_chunk(
+    store: Store, actor: Actor, lease: TurnLease, *, offset: int, text: str
+) -> None:
+    """Store `text` behind `offset` characters of this attempt. Raises LeaseLost."""
+    require_worker(actor)
+
+    async def append(transaction: Transaction) -> None:
+        await turns.require_lease(transaction, lease)
+        await turns.add_chunk(transaction, lease, offset, text)
+
+    await store.database.write(append)
+
+
+__all__ = ["append_chunk"]

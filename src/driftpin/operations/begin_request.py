@@ -1,0 +1,60 @@
+"""Write down what a model request is built from, before it is sent."""
+
+from driftpin.chat.receipts import (
+    Outcome,
+    Phase,
+    ReceiptEntry,
+    RequestRecord,
+    digest_of_entry,
+    outcome_entry,
+    sent_entry,
+)
+from driftpin.identity import Actor, Digest
+from driftpin.operations.claim_turn import require_worker
+from driftpin.store.database import Transaction
+from driftpin.store.leases import TurnLease
+from driftpin.store.store import Store
+from driftpin.store.writing import receipts, turns
+
+
+async def begin_request(
+    store: Store,
+    actor: Actor,
+    lease: TurnLease,
+    request: RequestRecord,
+    *,
+    snapshot_id: int | None,
+) -> ReceiptEntry:
+    """Append the receipt's first entry and return it; the turn remembers its pin.
+
+    A request whose worker died before the outcome gets the outcome `unknown` first, so that the
+    chain stays whole. Raises LeaseLost.
+    """
+    require_worker(actor)
+
+    async def begin(transaction: Transaction) -> ReceiptEntry:
+        await turns.require_lease(transaction, lease)
+        await turns.record_pin_of_turn(transaction, lease, request.revision, snapshot_id)
+        number, previous = await _settle_last(transaction, lease, snapshot_id)
+        entry = sent_entry(request, previous=previous)
+        await receipts.add_entry(transaction, number + 1, entry, snapshot_id)
+        return entry
+
+    return await store.database.write(begin)
+
+
+async def _settle_last(
+    transaction: Transaction, lease: TurnLease, snapshot_id: int | None
+) -> tuple[int, Digest | None]:
+    last = await receipts.find_last_entry(transaction, lease.chat_id)
+    if last is None:
+        return 0, None
+    number, entry = last
+    if entry.phase is Phase.OUTCOME:
+        return number, digest_of_entry(entry)
+    settled = outcome_entry(entry, Outcome.UNKNOWN)
+    await receipts.add_entry(transaction, number + 1, settled, snapshot_id)
+    return number + 1, digest_of_entry(settled)
+
+
+__all__ = ["begin_request"]

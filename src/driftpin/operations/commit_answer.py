@@ -1,0 +1,46 @@
+"""Commit what a model answered: its message, its calls, and the outcome in the receipt."""
+
+from driftpin.chat.messages import Message
+from driftpin.chat.receipts import Outcome, ReceiptEntry, outcome_entry
+from driftpin.chat.tokens import TokenCounts
+from driftpin.identity import Actor
+from driftpin.operations.claim_turn import require_worker
+from driftpin.operations.send_message import add_message
+from driftpin.store.database import Transaction
+from driftpin.store.leases import TurnLease
+from driftpin.store.store import Store
+from driftpin.store.writing import receipts, turns
+
+
+async def commit_answer(
+    store: Store,
+    actor: Actor,
+    lease: TurnLease,
+    sent: ReceiptEntry,
+    *,
+    snapshot_id: int | None,
+    message: Message | None,
+    outcome: Outcome,
+    tokens: TokenCounts | None = None,
+    error_code: str = "",
+) -> None:
+    """Store the answer to the request `sent`; without a message only its outcome.
+
+    Raises LeaseLost, and then nothing is stored.
+    """
+    require_worker(actor)
+    entry = outcome_entry(sent, outcome, tokens=tokens, error_code=error_code)
+
+    async def commit(transaction: Transaction) -> None:
+        await turns.require_lease(transaction, lease)
+        last = await receipts.find_last_entry(transaction, lease.chat_id)
+        assert last is not None, "an outcome follows what was sent"
+        await receipts.add_entry(transaction, last[0] + 1, entry, snapshot_id)
+        if message is not None:
+            await turns.add_tool_calls(transaction, lease, message.calls)
+            await add_message(transaction, lease.chat_id, lease.workspace_id, lease.turn, message)
+
+    await store.database.write(commit)
+
+
+__all__ = ["commit_answer"]

@@ -1,0 +1,75 @@
+"""Reads of a pin for one model request: one statement for the pin, then immutable bytes."""
+
+import json
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Final
+
+from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
+from driftpin.context.manifest import resource_from_json
+from driftpin.context.resource import Resource
+from driftpin.identity import Actor, ChatId, Digest, WorkspaceId
+from driftpin.store.store import Store
+from driftpin.store.values import PinnedRead
+
+CONTEXTS_KEPT: Final = 16
+
+
+class PinReader:
+    """Gives pins with the bytes that a prompt needs; keeps the newest few, which never change."""
+
+    def __init__(self, store: Store, actor: Actor) -> None:
+        """Read as `actor`."""
+        self._store = store
+        self._actor = actor
+        self._kept: OrderedDict[tuple[WorkspaceId, Digest], PinnedContext] = OrderedDict()
+
+    async def read(self, chat_id: ChatId) -> tuple[PinnedRead, PinnedContext | None]:
+        """Return the chat's pin as it is at this moment; no context if it was never pinned."""
+        pin = await self._store.read_pin(self._actor, chat_id)
+        if pin.snapshot is None or pin.manifest is None:
+            return pin, None
+        context = await self._context_of(pin)
+        return pin, replace(context, revision=pin.revision)
+
+    async def with_bodies(
+        self, pin: PinnedRead, context: PinnedContext, digests: tuple[Digest, ...]
+    ) -> PinnedContext:
+        """Return the context with these blobs of its workspace as well."""
+        missing = tuple(digest for digest in digests if digest not in context.bodies)
+        if not missing:
+            return context
+        return context.with_bodies(await self._read_blobs(pin.chat.workspace_id, missing))
+
+    async def _context_of(self, pin: PinnedRead) -> PinnedContext:
+        assert pin.snapshot is not None
+        assert pin.manifest is not None
+        key = (pin.chat.workspace_id, pin.snapshot.digest)
+        if key not in self._kept:
+            resources = resources_of(pin.manifest)
+            self._kept[key] = PinnedContext(
+                snapshot=pin.snapshot.digest,
+                prompt_digest=pin.snapshot.prompt_digest,
+                revision=pin.revision,
+                resources=resources,
+                bodies=await self._read_blobs(pin.chat.workspace_id, blobs_for_prompt(resources)),
+            )
+        self._kept.move_to_end(key)
+        while len(self._kept) > CONTEXTS_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    async def _read_blobs(
+        self, workspace_id: WorkspaceId, digests: tuple[Digest, ...]
+    ) -> dict[Digest, bytes]:
+        if not digests:
+            return {}
+        return await self._store.read_blobs(self._actor, workspace_id, digests)
+
+
+def resources_of(manifest: bytes) -> tuple[Resource, ...]:
+    """Return the resources of a stored manifest."""
+    return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
+
+
+__all__ = ["CONTEXTS_KEPT", "PinReader", "resources_of"]

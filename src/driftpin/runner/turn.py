@@ -1,0 +1,304 @@
+"""One turn: settle the pin, then ask and carry out calls until the model has answered.
+
+The turn's own messages say how far it has come, so a turn that another worker began goes on from
+its last committed step: calls without results are carried out, an answer without calls ends it.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from driftpin import limits
+from driftpin.chat.messages import (
+    Message,
+    Role,
+    ToolCallPart,
+    ToolResultPart,
+    as_sent,
+    message_from_json,
+    parse_arguments,
+)
+from driftpin.chat.pinned import PinnedContext
+from driftpin.chat.prompt import RenderedPrompt, render_prompt
+from driftpin.chat.receipts import (
+    Outcome,
+    ReceiptEntry,
+    RequestRecord,
+    digests_of_request,
+    settings_record,
+)
+from driftpin.chat.skill_tools import TOOLS, blobs_for_call, call_skill_tool
+from driftpin.chat.tools import ToolResult, sorted_tools
+from driftpin.chat.volatile import VolatileNotes, render_volatile
+from driftpin.clock import Clock
+from driftpin.errors import DriftpinError
+from driftpin.identity import WORKER, ChatId
+from driftpin.models.port import Model, ModelRequest
+from driftpin.operations.append_chunk import append_chunk
+from driftpin.operations.begin_request import begin_request
+from driftpin.operations.commit_answer import commit_answer
+from driftpin.operations.commit_tool_results import commit_tool_results
+from driftpin.operations.finish_turn import TurnEnd, finish_turn
+from driftpin.operations.settle_pin import settle_pin
+from driftpin.runner.pins import PinReader
+from driftpin.runner.streaming import AnswerCollector
+from driftpin.store.leases import ClaimedTurn
+from driftpin.store.store import Store
+from driftpin.store.values import ContextSummary, PinnedRead
+
+DEFAULT_POLICY = "pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One request, ready to be sent, and what its receipt will say."""
+
+    pin: PinnedRead
+    context: PinnedContext | None
+    request: ModelRequest
+    record: RequestRecord
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The stored snapshot that the request is built from."""
+        return None if self.pin.snapshot is None else self.pin.snapshot.id
+
+
+@dataclass(slots=True)
+class Turn:
+    """A claimed turn under way. `request_stop` ends it at the next moment it can be ended."""
+
+    store: Store
+    pins: PinReader
+    model: Model
+    clock: Clock
+    claimed: ClaimedTurn
+    history: list[Message] = field(default_factory=list)
+    requests: int = 0
+    streamed_characters: int = 0
+    is_stopping: bool = False
+    _asking: "asyncio.Task[None] | None" = None
+
+    @property
+    def chat_id(self) -> ChatId:
+        """The chat whose turn this is."""
+        return self.claimed.lease.chat_id
+
+    def request_stop(self) -> None:
+        """End the turn now, keeping the words that have come so far."""
+        self.is_stopping = True
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def run(self) -> None:
+        """Carry the turn to its end. A refusal on the way fails the turn and says why.
+
+        Raises LeaseLost when another worker has taken the turn over.
+        """
+        try:
+            end, error = await self._carry_out(), None
+        except DriftpinError as refusal:
+            if refusal.code == "lease_lost":
+                raise
+            end, error = TurnEnd.FAILED, f"{refusal.code}: {refusal.message}"
+        await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
+
+    async def _carry_out(self) -> TurnEnd:
+        await self._settle_pin()
+        await self._read_history()
+        while self.requests < limits.TURN_REQUESTS_MAX:
+            if self.is_stopping:
+                return TurnEnd.INTERRUPTED
+            last = self.history[-1]
+            if last.role is Role.ASSISTANT and not last.calls:
+                return TurnEnd.DONE
+            if last.role is Role.ASSISTANT:
+                await self._carry_out_calls(last.calls)
+            else:
+                await self._ask()
+        raise DriftpinError(
+            f"The model asked for tools {limits.TURN_REQUESTS_MAX} times without an answer.",
+            code="too_many_requests",
+        )
+
+    async def _settle_pin(self) -> None:
+        """Bind, hydrate or rebind; wait a little for a first snapshot, then go on without."""
+        deadline_s = self.clock.monotonic_s() + limits.TURN_FIRST_PIN_WAIT_S
+        while True:
+            await settle_pin(self.store, WORKER, self.chat_id)
+            pin = await self.store.read_pin(WORKER, self.chat_id)
+            is_late = self.clock.monotonic_s() >= deadline_s
+            if pin.snapshot is not None or is_late or self.is_stopping:
+                return
+            if not await self._has_enrolled_agent(pin):
+                return
+            await asyncio.sleep(limits.TURN_PIN_POLL_S)
+
+    async def _has_enrolled_agent(self, pin: PinnedRead) -> bool:
+        agents = await self.store.list_agents(WORKER, pin.chat.workspace_id)
+        return any(agent.deleted_at is None for agent in agents)
+
+    async def _read_history(self) -> None:
+        """Read the messages up to this turn; later ones wait for their own."""
+        after: str | None = None
+        rows = []
+        while True:
+            page = await self.store.list_messages(
+                WORKER, self.chat_id, after=after, limit=limits.API_PAGE_ITEMS_MAX
+            )
+            rows.extend(row for row in page.items if row.turn <= self.claimed.lease.turn)
+            after = page.next
+            if after is None:
+                break
+        rows.sort(key=lambda row: (row.turn, row.position))
+        self.history = [message_from_json(row.content) for row in rows]
+        mine = [row for row in rows if row.turn == self.claimed.lease.turn]
+        self.requests = sum(row.role == Role.ASSISTANT for row in mine)
+
+    async def _ask(self) -> None:
+        """Ask the model once, in a task of its own so that a stop can end just that."""
+        self.requests += 1
+        self._asking = asyncio.create_task(self._ask_once())
+        try:
+            await self._asking
+        except asyncio.CancelledError:
+            if not self.is_stopping:
+                self._asking.cancel()
+                raise
+        finally:
+            self._asking = None
+
+    async def _ask_once(self) -> None:
+        prepared = await self._prepare()
+        lease = self.claimed.lease
+        sent = await begin_request(
+            self.store, WORKER, lease, prepared.record, snapshot_id=prepared.snapshot_id
+        )
+        collector = AnswerCollector(self._keep_batch, self.clock, self.streamed_characters)
+        try:
+            answer = await collector.collect(self.model.stream(prepared.request))
+        except asyncio.CancelledError:
+            # Only a stop is written down; a worker that goes away leaves the turn to the next.
+            if self.is_stopping:
+                await asyncio.shield(self._keep_interrupted(collector, prepared, sent))
+            raise
+        except DriftpinError as refusal:
+            await commit_answer(
+                self.store,
+                WORKER,
+                lease,
+                sent,
+                snapshot_id=prepared.snapshot_id,
+                message=None,
+                outcome=Outcome.FAILED,
+                error_code=refusal.code,
+            )
+            raise
+        self.streamed_characters = collector.offset_characters
+        await commit_answer(
+            self.store,
+            WORKER,
+            lease,
+            sent,
+            snapshot_id=prepared.snapshot_id,
+            message=answer.message,
+            outcome=Outcome.ANSWERED,
+            tokens=answer.tokens,
+        )
+        self.history.append(answer.message)
+
+    async def _keep_interrupted(
+        self, collector: AnswerCollector, prepared: Prepared, sent: ReceiptEntry
+    ) -> None:
+        await commit_answer(
+            self.store,
+            WORKER,
+            self.claimed.lease,
+            sent,
+            snapshot_id=prepared.snapshot_id,
+            message=collector.words(),
+            outcome=Outcome.INTERRUPTED,
+        )
+
+    async def _keep_batch(self, offset: int, text: str) -> None:
+        await append_chunk(self.store, WORKER, self.claimed.lease, offset=offset, text=text)
+
+    async def _prepare(self) -> Prepared:
+        """Build the request out of one read of the pin."""
+        pin, context = await self.pins.read(self.chat_id)
+        prompt = render_prompt(context, budget_tokens=self.model.context_budget_tokens)
+        view = await self.store.get_chat(WORKER, self.chat_id)
+        request = ModelRequest(
+            prompt=prompt,
+            context=context,
+            tools=sorted_tools(TOOLS),
+            messages=as_sent(self.history),
+            volatile=render_volatile(
+                VolatileNotes(
+                    date=self.clock.now().date().isoformat(), drift=_drift_note(view.context)
+                )
+            ),
+        )
+        return Prepared(pin, context, request, self._record(pin, prompt, request))
+
+    def _record(
+        self, pin: PinnedRead, prompt: RenderedPrompt, request: ModelRequest
+    ) -> RequestRecord:
+        digests = digests_of_request(prompt, request.tools, request.messages, request.volatile)
+        snapshot = pin.snapshot
+        return RequestRecord(
+            chat_id=self.chat_id,
+            turn=self.claimed.lease.turn,
+            number=self.requests,
+            snapshot=None if snapshot is None else snapshot.digest,
+            prompt_digest=None if snapshot is None else snapshot.prompt_digest,
+            revision=None if snapshot is None else pin.revision,
+            policy=pin.chat.policy or DEFAULT_POLICY,
+            prefix=digests.prefix,
+            tools=digests.tools,
+            messages=digests.messages,
+            volatile=digests.volatile,
+            model=self.model.name,
+            settings=settings_record(request.settings.record()),
+            left_out=prompt.left_out,
+            renderer_version=prompt.renderer_version,
+        )
+
+    async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
+        """Carry out an answer's calls from the pin, and commit their results together."""
+        pin, context = await self.pins.read(self.chat_id)
+        results = tuple([await self._carry_out_call(pin, context, call) for call in calls])
+        message = await commit_tool_results(self.store, WORKER, self.claimed.lease, results)
+        self.history.append(message)
+
+    async def _carry_out_call(
+        self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
+    ) -> ToolResultPart:
+        if call.name not in {tool.name for tool in TOOLS}:
+            result = ToolResult(f"There is no tool {call.name!r}.", is_error=True, code="no_tool")
+        else:
+            result = await self._call_skill_tool(pin, context, call)
+        return ToolResultPart(
+            call.call_id, call.name, result.content, is_error=result.is_error, code=result.code
+        )
+
+    async def _call_skill_tool(
+        self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
+    ) -> ToolResult:
+        try:
+            arguments = parse_arguments(call)
+        except DriftpinError as refusal:
+            return ToolResult(refusal.message, is_error=True, code=refusal.code)
+        if context is not None:
+            needed = blobs_for_call(context, call.name, arguments)
+            context = await self.pins.with_bodies(pin, context, needed)
+        return call_skill_tool(context, call.name, arguments)
+
+
+def _drift_note(context: ContextSummary) -> str:
+    """Say in a line that the workspace has moved on, without a time, which would always change."""
+    if not context.dirty:
+        return ""
+    return f"the workspace has changed since this context was pinned ({context.severity})"
+
+
+__all__ = ["DEFAULT_POLICY", "Prepared", "Turn"]

@@ -1,0 +1,143 @@
+"""The worker of a server process: claims turns that wait and carries out several at once."""
+
+import asyncio
+from typing import Final, Protocol
+
+import structlog
+
+from driftpin import limits
+from driftpin.clock import Clock
+from driftpin.errors import DriftpinError
+from driftpin.identity import WORKER, ChatId
+from driftpin.models.port import Model
+from driftpin.operations.claim_turn import claim_turn
+from driftpin.operations.finish_turn import TurnEnd, finish_turn
+from driftpin.operations.renew_turn import renew_turn
+from driftpin.runner.pins import PinReader
+from driftpin.runner.turn import Turn
+from driftpin.store.leases import ClaimedTurn, LeaseLost
+from driftpin.store.store import Store
+
+TURNS_AT_ONCE_MAX: Final = 32
+log = structlog.get_logger(__name__)
+
+
+class ModelSource(Protocol):
+    """Where models come from, by the name that a chat carries."""
+
+    def get(self, name: str) -> Model:
+        """Return the model, or raise Rejected with what is missing."""
+
+
+class TurnWorker:
+    """Runs turns until it is stopped. What it leaves unfinished, another worker takes over."""
+
+    def __init__(self, store: Store, models: ModelSource, clock: Clock, *, name: str) -> None:
+        """Work under `name`, which must be this process's alone."""
+        self._store = store
+        self._models = models
+        self._clock = clock
+        self._name = name
+        self._pins = PinReader(store, WORKER)
+        self._wake = asyncio.Event()
+        self._turns: dict[ChatId, Turn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to claim turns."""
+        self._loop = asyncio.create_task(self._claim_forever(), name="turn-worker")
+
+    def wake(self) -> None:
+        """Look for waiting turns now; called after every commit that recorded an event."""
+        self._wake.set()
+
+    def interrupt(self, chat_id: ChatId) -> None:
+        """Stop the chat's turn at once if this worker holds it; others notice within a second."""
+        turn = self._turns.get(chat_id)
+        if turn is not None:
+            turn.request_stop()
+
+    async def stop(self) -> None:
+        """Stop claiming and leave running turns to the next worker, from their last step."""
+        tasks = [*self._tasks, *([self._loop] if self._loop else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _claim_forever(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._claim_all()
+            except DriftpinError as refusal:
+                log.warning("turns_not_claimed", code=refusal.code)
+            except Exception:
+                log.exception("turns_not_claimed")
+            try:
+                await asyncio.wait_for(self._wake.wait(), limits.TURN_POLL_S)
+            except TimeoutError:
+                continue
+
+    async def _claim_all(self) -> None:
+        while len(self._tasks) < TURNS_AT_ONCE_MAX:
+            claimed = await claim_turn(
+                self._store, WORKER, holder=self._name, lease_s=limits.TURN_LEASE_S
+            )
+            if claimed is None:
+                return
+            task = asyncio.create_task(self._run(claimed), name=f"turn-{claimed.lease.chat_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _run(self, claimed: ClaimedTurn) -> None:
+        chat_id = claimed.lease.chat_id
+        try:
+            model = self._models.get(claimed.chat.model)
+            turn = Turn(self._store, self._pins, model, self._clock, claimed)
+            self._turns[chat_id] = turn
+            await self._run_held(turn)
+        except LeaseLost:
+            log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
+        except DriftpinError as refusal:
+            await self._fail(claimed, f"{refusal.code}: {refusal.message}")
+        except Exception:
+            log.exception("turn_failed", chat_id=chat_id, turn=claimed.lease.turn)
+            await self._fail(claimed, "internal: the server met a fault; its log says more")
+        finally:
+            self._turns.pop(chat_id, None)
+
+    async def _run_held(self, turn: Turn) -> None:
+        """Run the turn while its lease is renewed beside it; losing the lease ends both."""
+        running = asyncio.create_task(turn.run())
+        holding = asyncio.create_task(self._hold(turn))
+        try:
+            await asyncio.wait({running, holding}, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                running.cancel()
+            await (running if running.done() and not running.cancelled() else holding)
+        finally:
+            running.cancel()
+            holding.cancel()
+            await asyncio.gather(running, holding, return_exceptions=True)
+
+    async def _hold(self, turn: Turn) -> None:
+        """Renew the lease until it is lost, and pass on a wish to stop."""
+        while True:
+            await asyncio.sleep(limits.TURN_RENEW_S)
+            lease = turn.claimed.lease
+            if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
+                turn.request_stop()
+
+    async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
+        try:
+            await finish_turn(self._store, WORKER, claimed.lease, TurnEnd.FAILED, error=error)
+        except DriftpinError as refusal:
+            log.warning("turn_not_closed", chat_id=claimed.lease.chat_id, code=refusal.code)
+
+
+__all__ = ["TURNS_AT_ONCE_MAX", "ModelSource", "TurnWorker"]

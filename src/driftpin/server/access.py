@@ -1,0 +1,64 @@
+"""Who calls: a bearer token becomes an actor, or the call ends here.
+
+A token is looked up only when its shape and checksum are right, and exactly as it was sent.
+"""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from driftpin.errors import Forbidden, Malformed, Unauthenticated
+from driftpin.identity import NOBODY, Actor, ActorKind, digest_of, is_token
+from driftpin.server.services import services_of
+
+SCHEME: Final = "bearer "
+TOKEN_IN_URL: Final = re.compile(r"(?:^|[&;])(?:access_|auth_)?token=|dp_[ua]_", re.IGNORECASE)
+
+
+async def resolve_caller(connection: HTTPConnection) -> Actor:
+    """Return who calls.
+
+    Raises Malformed (`token_in_url`, `ambiguous_auth`), Unauthenticated in the same words for
+    every token that is not good, and Gone for a token of a deleted agent.
+    """
+    if TOKEN_IN_URL.search(connection.url.query):
+        raise Malformed("A token never stands in a URL; send it as a header.", code="token_in_url")
+    token = _bearer_token(connection)
+    if not is_token(token):
+        raise Unauthenticated
+    store = services_of(connection).store
+    return await store.resolve_token(NOBODY, digest_of(token.encode("ascii")))
+
+
+def _bearer_token(connection: HTTPConnection) -> str:
+    credentials = connection.headers.getlist("authorization")
+    if not credentials:
+        raise Unauthenticated
+    if len(credentials) > 1 or "," in credentials[0]:
+        raise Malformed("Send one credential.", code="ambiguous_auth")
+    sent = credentials[0]
+    if sent[: len(SCHEME)].lower() != SCHEME:
+        raise Unauthenticated
+    return sent[len(SCHEME) :]
+
+
+async def _user(connection: HTTPConnection) -> Actor:
+    return _of_kind(await resolve_caller(connection), ActorKind.USER)
+
+
+async def _agent(connection: HTTPConnection) -> Actor:
+    return _of_kind(await resolve_caller(connection), ActorKind.AGENT)
+
+
+def _of_kind(actor: Actor, kind: ActorKind) -> Actor:
+    if actor.kind is not kind:
+        raise Forbidden(f"This call takes the token of {kind}s.", code="wrong_token_type")
+    return actor
+
+
+CurrentUser = Annotated[Actor, Depends(_user)]
+CurrentAgent = Annotated[Actor, Depends(_agent)]
+
+__all__ = ["CurrentAgent", "CurrentUser", "resolve_caller"]

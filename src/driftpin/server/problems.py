@@ -1,0 +1,123 @@
+"""The one translation of refusals to problem+json (RFC 9457).
+
+A fault of our own shows an opaque id and nothing else; the log has the traceback under that id.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from driftpin.errors import DriftpinError, Unavailable
+from driftpin.wire.problem import PROBLEM_MEDIA_TYPE, ProblemShape, status_of
+
+RETRY_AFTER_S: Final = 1
+TITLES: Final[Mapping[int, str]] = {
+    400: "Bad request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition failed",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Broken rule",
+    429: "Too many requests",
+    431: "Headers too large",
+    500: "Internal error",
+    503: "Not available",
+}
+CODES: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed"}
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+log = structlog.get_logger(__name__)
+
+
+def problem_response(
+    status: int, code: str, detail: str, fields: Mapping[str, Any] | None = None
+) -> Response:
+    """Return a problem with the headers that belong to its status."""
+    shape = ProblemShape(
+        title=TITLES.get(status, "Refused"), status=status, detail=detail, code=code
+    )
+    extra = dict(fields or {})
+    response = Response(
+        shape.model_copy(update=extra).model_dump_json(),
+        status_code=status,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(extra.get("retry_after_s", RETRY_AFTER_S))
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="driftpin"'
+    if "etag" in extra:
+        response.headers["ETag"] = str(extra["etag"])
+    return response
+
+
+def response_of(error: DriftpinError) -> Response:
+    """Return what a caller is told about a refusal."""
+    return problem_response(status_of(error), error.code, error.message, error.fields)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every refusal and fault of the application a problem."""
+    app.add_exception_handler(DriftpinError, _refusal)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, DriftpinError)
+    if isinstance(error, Unavailable):
+        log.warning("unavailable", code=error.code, detail=error.message)
+    return response_of(error)
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = CODES.get(error.status_code, "refused")
+    detail = {404: "There is no such route.", 405: "This route has other methods."}
+    response = problem_response(
+        error.status_code, code, detail.get(error.status_code, str(error.detail))
+    )
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
+    return response
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> tuple[str, ...]:
+    """Return the methods that some route has for the path of `scope`."""
+    known = tuple(routes)
+    return tuple(
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in known)
+    )
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    fault_id = secrets.token_hex(8)
+    log.error("fault", fault_id=fault_id, path=request.url.path, exc_info=error)
+    return problem_response(
+        500,
+        "internal_error",
+        "Something is wrong with the server; its log has more under this id.",
+        {"fault_id": fault_id},
+    )
+
+
+__all__ = [
+    "allowed_methods",
+    "install_problems",
+    "problem_response",
+    "response_of",
+]

@@ -1,0 +1,1 @@
+"""The only room with SQL. Reads take the actor first; writing is for operations only."""

@@ -1,0 +1,44 @@
+"""The seam: what a statement may ask of the engine it runs on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.identity import Digest
+from driftpin.store.dialects.postgresql import PostgresDialect
+from driftpin.store.dialects.sqlite import SqliteDialect
+
+Row = Mapping[str, Any]
+
+
+class Dialect(Protocol):
+    """What differs between the engines."""
+
+    def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
+        """Whether the id column has one of these values; one parameter, however many they are."""
+
+    def is_digest_of(
+        self, column: ColumnElement[Any], digests: Sequence[Digest]
+    ) -> ColumnElement[bool]:
+        """Whether the digest column has one of these values."""
+
+    def transaction_number(self) -> ColumnElement[int]:
+        """Return the writing transaction's place in the order of events."""
+
+    def horizon(self) -> ColumnElement[int]:
+        """Return the number below which every transaction has ended."""
+
+    async def insert_rows(
+        self, connection: AsyncConnection, table: Table, rows: Sequence[Row]
+    ) -> None:
+        """Insert the rows in one statement; those whose key is taken are left as they are."""
+
+
+def dialect_of(connection: AsyncConnection) -> Dialect:
+    """Return the dialect that the connection speaks."""
+    return SqliteDialect() if connection.dialect.name == "sqlite" else PostgresDialect()
+
+
+__all__ = ["Dialect", "dialect_of"]

@@ -1,0 +1,56 @@
+"""PostgreSQL 14 and later: arrays as parameters, transaction numbers that commit out of order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Table, Text, any_, cast, func, literal
+from sqlalchemy import select as sql_select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.identity import Digest
+
+
+class PostgresDialect:
+    """Statements keep one text whatever the number of values, so they are prepared once."""
+
+    def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
+        """Compare with one array parameter."""
+        return column == any_(literal(list(ids), ARRAY(column.type)))
+
+    def is_digest_of(
+        self, column: ColumnElement[Any], digests: Sequence[Digest]
+    ) -> ColumnElement[bool]:
+        """Compare with one array parameter."""
+        return column == any_(literal(list(digests), ARRAY(column.type)))
+
+    def transaction_number(self) -> ColumnElement[int]:
+        """Return the transaction's 64-bit number, which never wraps."""
+        return cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+
+    def horizon(self) -> ColumnElement[int]:
+        """Return the oldest transaction that may still be running."""
+        oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
+        return cast(cast(oldest, Text), BigInteger)
+
+    async def insert_rows(
+        self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Insert from one array per column."""
+        if not rows:
+            return
+        columns = [table.c[name] for name in rows[0]]
+        arrays = [
+            literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns
+        ]
+        listed = func.unnest(*arrays).table_valued(
+            *(column.name for column in columns), name="listed"
+        )
+        source = sql_select(*(listed.c[column.name] for column in columns))
+        statement = insert(table).from_select(
+            [column.name for column in columns], source.select_from(listed.render_derived())
+        )
+        await connection.execute(statement.on_conflict_do_nothing())
+
+
+__all__ = ["PostgresDialect"]

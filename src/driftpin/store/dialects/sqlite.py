@@ -1,0 +1,44 @@
+"""SQLite: one writer at a time, so order and locks are what the file itself gives."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, func, literal, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.identity import Digest
+
+
+class SqliteDialect:
+    """Ids are text and travel as one JSON array; digests are bytes, which JSON cannot hold."""
+
+    def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
+        """Compare with the values of one JSON array."""
+        listed = func.json_each(literal(json.dumps(list(ids)))).table_valued("value")
+        return column.in_(select(listed.c.value))
+
+    def is_digest_of(
+        self, column: ColumnElement[Any], digests: Sequence[Digest]
+    ) -> ColumnElement[bool]:
+        """Compare with a list of parameters; the engine takes 32,766 of them."""
+        return column.in_(digests)
+
+    def transaction_number(self) -> ColumnElement[int]:
+        """Return zero: numbers of events commit in their order already."""
+        return literal(0)
+
+    def horizon(self) -> ColumnElement[int]:
+        """Return one: every committed event lies below."""
+        return literal(1)
+
+    async def insert_rows(
+        self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Insert row by row in one prepared statement."""
+        if rows:
+            await connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
+__all__ = ["SqliteDialect"]

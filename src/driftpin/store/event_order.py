@@ -1,0 +1,98 @@
+"""In which order events stand, and how far a reader may go.
+
+PostgreSQL gives out numbers before their transactions commit, so a lower number may appear after a
+higher one was read. Every event therefore carries its transaction's own number, and readers stop
+below the oldest transaction that may still be running: nothing can be added below it any more. On
+SQLite one transaction writes at a time, and numbers commit in order. A restore into a fresh server
+starts transaction numbers again: it must remove all events and raise the restore epoch.
+"""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.events.event import Position
+from driftpin.store.dialects import dialect_of
+from driftpin.store.tables import deployment, events
+
+# The name of the deployment's row that says how far events were removed.
+REMOVED_TO: Final = "events_removed_to"
+BEGINNING: Final = Position(0, 0)
+
+
+def is_after(position: Position) -> ColumnElement[bool]:
+    """Whether a row of `events` stands behind the position."""
+    place = tuple_(events.c.transaction_id, events.c.id)
+    return place > tuple_(position.transaction_id, position.number)
+
+
+def is_up_to(position: Position) -> ColumnElement[bool]:
+    """Whether a row of `events` stands at the position or before it."""
+    place = tuple_(events.c.transaction_id, events.c.id)
+    return place <= tuple_(position.transaction_id, position.number)
+
+
+async def find_window_end(
+    connection: AsyncConnection, after: Position, longest: int
+) -> Position | None:
+    """Return where the next `longest` readable events behind `after` end; None if there are none.
+
+    Whatever stands up to there has been committed, and nothing will be added.
+    """
+    window = (
+        select(events.c.transaction_id, events.c.id)
+        .where(is_after(after), events.c.transaction_id < dialect_of(connection).horizon())
+        .order_by(events.c.transaction_id, events.c.id)
+        .limit(longest)
+        .subquery()
+    )
+    statement = (
+        select(window.c.transaction_id, window.c.id)
+        .order_by(window.c.transaction_id.desc(), window.c.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else Position(row.transaction_id, row.id)
+
+
+async def read_bounds(connection: AsyncConnection) -> tuple[Position, Position]:
+    """Return how far events were removed, and the newest readable position.
+
+    A reader that stands between the two, both included, can go on without a gap.
+    """
+    removed = select(deployment.c.content).where(deployment.c.name == REMOVED_TO)
+    content: str | None = (await connection.execute(removed)).scalar_one_or_none()
+    first = BEGINNING if content is None else read_position(content)
+    newest = (
+        select(events.c.transaction_id, func.max(events.c.id).label("number"))
+        .where(events.c.transaction_id < dialect_of(connection).horizon())
+        .group_by(events.c.transaction_id)
+        .order_by(events.c.transaction_id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(newest)).first()
+    return first, (first if row is None else Position(row.transaction_id, row.number))
+
+
+def write_position(position: Position) -> str:
+    """Return the position as it is kept."""
+    return f"{position.transaction_id},{position.number}"
+
+
+def read_position(content: str) -> Position:
+    """Return what `write_position` wrote."""
+    transaction_id, number = content.split(",")
+    return Position(int(transaction_id), int(number))
+
+
+__all__ = [
+    "BEGINNING",
+    "REMOVED_TO",
+    "find_window_end",
+    "is_after",
+    "is_up_to",
+    "read_bounds",
+    "read_position",
+    "write_position",
+]

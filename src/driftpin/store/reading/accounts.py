@@ -1,0 +1,173 @@
+"""Users, tokens, workspaces and agents, as their callers may see them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.errors import Gone, NotFound, Unauthenticated
+from driftpin.identity import (
+    Actor,
+    AgentId,
+    Digest,
+    UserId,
+    WorkspaceId,
+    agent_actor,
+    user_actor,
+)
+from driftpin.store.access import (
+    require_worker,
+    visible_agents,
+    visible_tokens,
+    visible_users,
+    visible_workspaces,
+)
+from driftpin.store.reading.columns import (
+    agent_columns,
+    agent_from,
+    snapshot_alias,
+    snapshot_columns,
+    token_from,
+    user_from,
+    workspace_from,
+)
+from driftpin.store.reading.paging import page_of, read_id_cursor
+from driftpin.store.tables import agents, deployment, tokens, users, workspaces
+from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
+
+
+async def resolve_token(
+    connection: AsyncConnection, _actor: Actor, secret_digest: Digest, now: datetime
+) -> Actor:
+    """Return whom the token signs in; anybody may ask who holds the secret."""
+    statement = (
+        select(
+            tokens,
+            users.c.is_administrator,
+            agents.c.workspace_id,
+            agents.c.deleted_at.label("agent_deleted_at"),
+        )
+        .outerjoin(users, users.c.id == tokens.c.user_id)
+        .outerjoin(agents, agents.c.id == tokens.c.agent_id)
+        .where(tokens.c.secret_digest == secret_digest)
+    )
+    row = (await connection.execute(statement)).first()
+    if row is not None and row.agent_deleted_at is not None:
+        raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
+    is_over = row is not None and row.expires_at is not None and row.expires_at <= now
+    if row is None or row.revoked_at is not None or is_over:
+        raise Unauthenticated
+    if row.user_id is not None:
+        return user_actor(row.user_id, is_administrator=row.is_administrator)
+    return agent_actor(row.agent_id, row.workspace_id)
+
+
+async def get_user(connection: AsyncConnection, actor: Actor, user_id: UserId) -> UserRow:
+    """Return the user, if the actor may see it."""
+    statement = select(users).where(users.c.id == user_id, visible_users(actor))
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return user_from(row)
+
+
+async def list_users(
+    connection: AsyncConnection, actor: Actor, *, after: str | None, limit: int
+) -> Page[UserRow]:
+    """Return the users that the actor may see, in order of their ids."""
+    statement = select(users).where(visible_users(actor)).order_by(users.c.id).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(users.c.id > read_id_cursor(after))
+    found = [user_from(row) for row in await connection.execute(statement)]
+    return page_of(found, limit, lambda user: user.id)
+
+
+async def list_tokens(connection: AsyncConnection, actor: Actor) -> tuple[TokenRow, ...]:
+    """Return the tokens that the actor may revoke, oldest first."""
+    statement = select(tokens).where(visible_tokens(actor)).order_by(tokens.c.id)
+    return tuple(token_from(row) for row in await connection.execute(statement))
+
+
+async def get_workspace(
+    connection: AsyncConnection, actor: Actor, workspace_id: WorkspaceId
+) -> WorkspaceRow:
+    """Return the workspace, unless it was deleted."""
+    statement = _workspaces_seen_by(actor).where(workspaces.c.id == workspace_id)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return workspace_from(row)
+
+
+async def list_workspaces(
+    connection: AsyncConnection, actor: Actor, *, after: str | None, limit: int
+) -> Page[WorkspaceRow]:
+    """Return the workspaces that the actor may see, in order of their ids."""
+    statement = _workspaces_seen_by(actor).order_by(workspaces.c.id).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(workspaces.c.id > read_id_cursor(after))
+    found = [workspace_from(row) for row in await connection.execute(statement)]
+    return page_of(found, limit, lambda workspace: workspace.id)
+
+
+async def list_agents(
+    connection: AsyncConnection, actor: Actor, workspace_id: WorkspaceId
+) -> tuple[AgentRow, ...]:
+    """Return the agents of a workspace that the actor may see."""
+    await get_workspace(connection, actor, workspace_id)
+    statement = (
+        _agents_seen_by(actor)
+        .where(agents.c.workspace_id == workspace_id, agents.c.deleted_at.is_(None))
+        .order_by(agents.c.id)
+    )
+    return tuple(agent_from(row) for row in await connection.execute(statement))
+
+
+async def get_agent(connection: AsyncConnection, actor: Actor, agent_id: AgentId) -> AgentRow:
+    """Return the agent, deleted or not."""
+    statement = _agents_seen_by(actor).where(agents.c.id == agent_id)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return agent_from(row)
+
+
+async def get_deployment(connection: AsyncConnection, actor: Actor, name: str) -> str | None:
+    """Return the fact's content, if it was ever kept."""
+    require_worker(actor)
+    statement = select(deployment.c.content).where(deployment.c.name == name)
+    content: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    return content
+
+
+def _workspaces_seen_by(actor: Actor) -> Select[Any]:
+    head = snapshot_alias("head")
+    return (
+        select(workspaces, *snapshot_columns(head))
+        .outerjoin(agents, agents.c.id == workspaces.c.current_agent_id)
+        .outerjoin(head, head.c.id == agents.c.head_id)
+        .where(visible_workspaces(actor), workspaces.c.deleted_at.is_(None))
+    )
+
+
+def _agents_seen_by(actor: Actor) -> Select[Any]:
+    head = snapshot_alias("head")
+    return (
+        select(*agent_columns())
+        .outerjoin(head, head.c.id == agents.c.head_id)
+        .where(visible_agents(actor))
+    )
+
+
+__all__ = [
+    "get_agent",
+    "get_deployment",
+    "get_user",
+    "get_workspace",
+    "list_agents",
+    "list_tokens",
+    "list_users",
+    "list_workspaces",
+    "resolve_token",
+]

@@ -1,0 +1,151 @@
+"""Chats, their shares, and lists of them with filters that SQL decides."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, false, not_, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.errors import Malformed, NotFound
+from driftpin.identity import Actor, ChatId, WorkspaceId
+from driftpin.store.access import access_to_chat, require_access, visible_chats
+from driftpin.store.contained_text import contains_text
+from driftpin.store.reading.columns import chat_from
+from driftpin.store.reading.drift import dirty_chat_ids, summarise_contexts
+from driftpin.store.reading.paging import page_of, read_cursor, write_cursor
+from driftpin.store.tables import chat_shares, chats, users
+from driftpin.store.values import Access, ChatRow, ChatView, Page, ShareRow
+
+NEWEST_FIRST: Final = "-created"
+SORT_COLUMNS: Final = {"created": chats.c.created_at, "updated": chats.c.updated_at}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFilter:
+    """Which chats are asked for; a field that is None leaves all of them."""
+
+    workspace_id: WorkspaceId | None
+    is_dirty: bool | None
+    is_archived: bool | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenChat:
+    chat: ChatRow
+    access: Access
+
+
+async def get_chat(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> ChatView:
+    """Return the chat, if the actor may read it."""
+    seen = await _see_chat(connection, actor, chat_id)
+    summaries = await summarise_contexts(connection, [chat_id])
+    return ChatView(seen.chat, seen.access, summaries[chat_id])
+
+
+async def list_chats(
+    connection: AsyncConnection,
+    actor: Actor,
+    asked: ChatFilter,
+    *,
+    sort: str,
+    after: str | None,
+    limit: int,
+) -> Page[ChatView]:
+    """Return one page of the chats that pass the filter, in the order of `sort`."""
+    column, is_descending = _sort_of(sort)
+    statement = _chats_seen_by(actor).where(*_conditions(asked)).limit(limit + 1)
+    key = tuple_(column, chats.c.id)
+    if after is not None:
+        shown = tuple_(*read_cursor(after), types=[column.type, chats.c.id.type])
+        statement = statement.where(key < shown if is_descending else key > shown)
+    directions = [part.desc() if is_descending else part for part in (column, chats.c.id)]
+    rows = (await connection.execute(statement.order_by(*directions))).all()
+    found = page_of([_seen_from(row) for row in rows], limit, _cursor_by(column.name))
+    summaries = await summarise_contexts(connection, [seen.chat.id for seen in found.items])
+    views = (ChatView(seen.chat, seen.access, summaries[seen.chat.id]) for seen in found.items)
+    return Page(tuple(views), found.next)
+
+
+async def list_shares(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> tuple[ShareRow, ...]:
+    """Return the chat's shares by the names of their users; for whoever may share it."""
+    seen = await _see_chat(connection, actor, chat_id)
+    require_access(seen.access, Access.OWNER)
+    statement = (
+        select(chat_shares, users.c.name.label("user_name"))
+        .join(users, users.c.id == chat_shares.c.user_id)
+        .where(chat_shares.c.chat_id == chat_id)
+        .order_by(chat_shares.c.created_at, chat_shares.c.user_id)
+    )
+    return tuple(share_from(row) for row in await connection.execute(statement))
+
+
+def share_from(row: Row[Any]) -> ShareRow:
+    """Return the share of a row of `chat_shares` with its user's name as `user_name`."""
+    return ShareRow(
+        chat_id=row.chat_id,
+        user_id=row.user_id,
+        user_name=row.user_name,
+        access=Access(row.access),
+    )
+
+
+async def _see_chat(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> _SeenChat:
+    statement = _chats_seen_by(actor).where(chats.c.id == chat_id)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return _seen_from(row)
+
+
+def _chats_seen_by(actor: Actor) -> Select[Any]:
+    return select(chats, access_to_chat(actor).label("access")).where(visible_chats(actor))
+
+
+def _seen_from(row: Row[Any]) -> _SeenChat:
+    return _SeenChat(chat_from(row), Access(row.access))
+
+
+def _conditions(asked: ChatFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if asked.workspace_id is not None:
+        conditions.append(chats.c.workspace_id == asked.workspace_id)
+    if asked.is_archived is not None:
+        is_archived = chats.c.archived_at.is_not(None)
+        conditions.append(is_archived if asked.is_archived else not_(is_archived))
+    if asked.is_dirty is not None:
+        is_dirty = chats.c.id.in_(dirty_chat_ids())
+        conditions.append(is_dirty if asked.is_dirty else not_(is_dirty))
+    if asked.text is not None:
+        # No title holds NUL, and PostgreSQL refuses text that does.
+        is_possible = "\0" not in asked.text
+        conditions.append(contains_text(chats.c.title, asked.text) if is_possible else false())
+    return conditions
+
+
+def _sort_of(sort: str) -> tuple[ColumnElement[Any], bool]:
+    column = SORT_COLUMNS.get(sort.removeprefix("-"))
+    if column is None:
+        known = sorted(SORT_COLUMNS) + sorted(f"-{name}" for name in SORT_COLUMNS)
+        raise Malformed(f"Chats are sorted by one of {', '.join(known)}.", code="bad_sort")
+    return column, sort.startswith("-")
+
+
+def _cursor_by(column_name: str) -> Any:
+    def cursor_of(seen: _SeenChat) -> str:
+        return write_cursor(getattr(seen.chat, column_name), seen.chat.id)
+
+    return cursor_of
+
+
+__all__ = [
+    "NEWEST_FIRST",
+    "SORT_COLUMNS",
+    "ChatFilter",
+    "get_chat",
+    "list_chats",
+    "list_shares",
+    "share_from",
+]

@@ -1,0 +1,171 @@
+"""Columns that several statements select, and the values that are made of them."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Alias, ColumnElement, Label, Row
+
+from driftpin.chat.states import ChatState
+from driftpin.store.tables import agents, snapshots
+from driftpin.credentials import TokenKind
+from driftpin.store.values import AgentRow, ChatRow, JsonObject, MessageRow, SnapshotRef, TokenRow, TurnRow, TurnState, UserRow, WorkspaceRow
+
+
+def snapshot_alias(name: str) -> Alias:
+    """Return `snapshots` under a name, for `snapshot_columns` and `snapshot_from`."""
+    return snapshots.alias(name)
+
+
+def snapshot_columns(alias: Alias) -> tuple[Label[Any], ...]:
+    """Return the columns of a SnapshotRef, labelled with the alias's name."""
+    names = ("id", "digest", "prompt_digest", "tools_digest", "has_holes")
+    return tuple(alias.c[name].label(f"{alias.name}_{name}") for name in names)
+
+
+def snapshot_from(row: Row[Any], alias: Alias) -> SnapshotRef | None:
+    """Return the snapshot that an outer join found, if it found one."""
+    found = row._mapping  # noqa: SLF001 SQLAlchemy's public name for a row's mapping
+    if found[f"{alias.name}_id"] is None:
+        return None
+    return SnapshotRef(
+        id=found[f"{alias.name}_id"],
+        digest=found[f"{alias.name}_digest"],
+        prompt_digest=found[f"{alias.name}_prompt_digest"],
+        tools_digest=found[f"{alias.name}_tools_digest"],
+        has_holes=found[f"{alias.name}_has_holes"],
+    )
+
+
+def agent_columns() -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of an AgentRow; the head comes from `snapshot_alias("head")`."""
+    own = tuple(column for column in agents.c if column is not agents.c.head_id)
+    return (*own, *snapshot_columns(snapshot_alias("head")))
+
+
+def chat_from(row: Row[Any]) -> ChatRow:
+    """Return the chat of a row that selected all columns of `chats` under their own names."""
+    return ChatRow(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        owner_id=row.owner_id,
+        parent_id=row.parent_id,
+        forked_from_id=row.forked_from_id,
+        title=row.title,
+        model=row.model,
+        policy=row.policy,
+        state=ChatState(row.state),
+        error=row.error,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        archived_at=row.archived_at,
+    )
+
+
+def message_from(row: Row[Any]) -> MessageRow:
+    """Return the message of a row of `messages`."""
+    return MessageRow(
+        id=row.id,
+        chat_id=row.chat_id,
+        position=row.position,
+        turn=row.turn,
+        role=row.role,
+        content=json.loads(row.content),
+        created_at=row.created_at,
+    )
+
+
+def turn_from(row: Row[Any]) -> TurnRow:
+    """Return the turn of a row of `turns` with its snapshot's digest as `snapshot_digest`."""
+    return TurnRow(
+        chat_id=row.chat_id,
+        number=row.number,
+        state=TurnState(row.state),
+        holder=row.holder,
+        fence=row.fence,
+        lease_until=row.lease_until,
+        attempt=row.attempt,
+        error=row.error,
+        pin_revision=row.pin_revision,
+        snapshot_digest=row.snapshot_digest,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def user_from(row: Row[Any]) -> UserRow:
+    """Return the user of a row of `users`."""
+    return UserRow(
+        id=row.id, name=row.name, is_administrator=row.is_administrator, created_at=row.created_at
+    )
+
+
+def token_from(row: Row[Any]) -> TokenRow:
+    """Return the token of a row of `tokens`."""
+    return TokenRow(
+        id=row.id,
+        kind=TokenKind(row.kind),
+        user_id=row.user_id,
+        agent_id=row.agent_id,
+        label=row.label,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def workspace_from(row: Row[Any]) -> WorkspaceRow:
+    """Return the workspace of a row of `workspaces` with its head as `head_…`."""
+    return WorkspaceRow(
+        id=row.id,
+        owner_id=row.owner_id,
+        name=row.name,
+        current_agent_id=row.current_agent_id,
+        created_at=row.created_at,
+        deleted_at=row.deleted_at,
+        head=snapshot_from(row, snapshot_alias("head")),
+    )
+
+
+def agent_from(row: Row[Any]) -> AgentRow:
+    """Return the agent of a row of `agent_columns`."""
+    return AgentRow(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        name=row.name,
+        created_at=row.created_at,
+        deleted_at=row.deleted_at,
+        run_id=row.run_id,
+        incarnation=row.incarnation,
+        hello=object_from(row.hello),
+        hello_at=row.hello_at,
+        head=snapshot_from(row, snapshot_alias("head")),
+        head_incarnation=row.head_incarnation,
+        head_seq=row.head_seq,
+        head_at=row.head_at,
+        observations=object_from(row.observations),
+        seen_at=row.seen_at,
+    )
+
+
+def object_from(text: str | None) -> JsonObject | None:
+    """Return the stored JSON object, if there is one."""
+    if text is None:
+        return None
+    parsed: JsonObject = json.loads(text)
+    return parsed
+
+
+__all__ = [
+    "agent_columns",
+    "agent_from",
+    "chat_from",
+    "message_from",
+    "object_from",
+    "snapshot_alias",
+    "snapshot_columns",
+    "snapshot_from",
+    "token_from",
+    "turn_from",
+    "user_from",
+    "workspace_from",
+]

@@ -1,0 +1,106 @@
+"""What was said in a chat: messages, turns, what streams, and receipts."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.errors import NotFound
+from driftpin.identity import Actor, ChatId
+from driftpin.store.access import visible_chats
+from driftpin.store.reading.columns import message_from, turn_from
+from driftpin.store.reading.paging import page_of, read_number_cursor
+from driftpin.store.tables import chats, messages, receipts, snapshots, turn_chunks, turns
+from driftpin.store.values import ChunkRow, MessageRow, Page, ReceiptRow, TurnRow
+
+
+async def list_messages(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+) -> Page[MessageRow]:
+    """Return one page of the chat's messages by position."""
+    await _require_visible(connection, actor, chat_id)
+    statement = (
+        select(messages)
+        .where(messages.c.chat_id == chat_id)
+        .order_by(messages.c.position)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        statement = statement.where(messages.c.position > read_number_cursor(after))
+    found = [message_from(row) for row in await connection.execute(statement)]
+    return page_of(found, limit, lambda message: str(message.position))
+
+
+async def list_turns(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> tuple[TurnRow, ...]:
+    """Return the chat's turns by number."""
+    await _require_visible(connection, actor, chat_id)
+    statement = (
+        select(turns, snapshots.c.digest.label("snapshot_digest"))
+        .outerjoin(snapshots, snapshots.c.id == turns.c.snapshot_id)
+        .where(turns.c.chat_id == chat_id)
+        .order_by(turns.c.number)
+    )
+    return tuple(turn_from(row) for row in await connection.execute(statement))
+
+
+async def list_receipts(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId, turn: int | None
+) -> tuple[ReceiptRow, ...]:
+    """Return the chat's receipts by number."""
+    await _require_visible(connection, actor, chat_id)
+    statement = select(receipts).where(receipts.c.chat_id == chat_id).order_by(receipts.c.number)
+    if turn is not None:
+        statement = statement.where(receipts.c.turn == turn)
+    return tuple(_receipt_from(row) for row in await connection.execute(statement))
+
+
+async def get_stream_chunks(
+    connection: AsyncConnection,
+    actor: Actor,
+    chat_id: ChatId,
+    turn: int,
+    after: tuple[int, int],
+) -> tuple[ChunkRow, ...]:
+    """Return the chunks of a turn behind (attempt, offset)."""
+    await _require_visible(connection, actor, chat_id)
+    place = tuple_(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
+    statement = (
+        select(turn_chunks)
+        .where(turn_chunks.c.chat_id == chat_id, turn_chunks.c.turn == turn, place > tuple_(*after))
+        .order_by(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
+    )
+    return tuple(_chunk_from(row) for row in await connection.execute(statement))
+
+
+async def _require_visible(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> None:
+    statement = select(chats.c.id).where(chats.c.id == chat_id, visible_chats(actor))
+    if (await connection.execute(statement)).first() is None:
+        raise NotFound
+
+
+def _receipt_from(row: Row[Any]) -> ReceiptRow:
+    return ReceiptRow(
+        chat_id=row.chat_id,
+        number=row.number,
+        turn=row.turn,
+        digest=row.digest,
+        previous_digest=row.previous_digest,
+        snapshot_digest=row.snapshot_digest,
+        content=json.loads(row.content),
+        at=row.at,
+    )
+
+
+def _chunk_from(row: Row[Any]) -> ChunkRow:
+    return ChunkRow(
+        turn=row.turn,
+        attempt=row.attempt,
+        offset=row.chunk_offset,
+        content=json.loads(row.content),
+    )
+
+
+__all__ = ["get_stream_chunks", "list_messages", "list_receipts", "list_turns"]

@@ -1,0 +1,76 @@
+"""Bringing a database to the schema that this release knows, before anything else touches it.
+
+A database that is there already costs one small read: Alembic is imported only when something is to
+be done. Migrations run in one transaction under a lock, so of several servers that start together
+one migrates and the others find it done. They only go forward; the way back is a backup.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import column, table
+
+from driftpin.errors import UsageError
+from driftpin.store.database import Database, EngineKind
+
+REVISIONS: Final = ("0001", "0002")
+HEAD: Final = REVISIONS[-1]
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+VERSION_TABLE: Final = "alembic_version"
+# Any fixed number: it names the lock among PostgreSQL's advisory locks.
+MIGRATION_LOCK: Final = 0x64_72_69_66_74
+
+
+async def prepare_schema(database: Database) -> bool:
+    """Bring the schema to `HEAD`; return whether there was anything to do.
+
+    Raises UsageError (`database_newer`) for a database that a newer release has migrated.
+    """
+    async with database.connect_for_schema() as connection:
+        if await _find_revision(connection) == HEAD:
+            return False
+        await connection.rollback()
+        if database.engine_kind is EngineKind.POSTGRESQL:
+            await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        is_behind = await _find_revision(connection) != HEAD
+        if is_behind:
+            await connection.run_sync(_migrate)
+        await connection.commit()
+        return is_behind
+
+
+async def _find_revision(connection: AsyncConnection) -> str | None:
+    is_there = await connection.run_sync(
+        lambda inspected: inspect(inspected).has_table(VERSION_TABLE)
+    )
+    if not is_there:
+        return None
+    statement = select(column("version_num")).select_from(table(VERSION_TABLE))
+    revision: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    if revision is not None and revision not in REVISIONS:
+        raise UsageError(
+            f"The database is at revision {revision!r}, and this release knows {HEAD!r} at most; "
+            "install the newer release again, or restore a backup.",
+            code="database_newer",
+        )
+    return revision
+
+
+def _migrate(connection: Connection) -> None:
+    # Imported here because it takes longer than starting on a database that is up to date.
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    environment = EnvironmentContext(
+        Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs("head", revision)  # noqa: SLF001 the way alembic.command.upgrade does it
+    )
+    with environment:
+        environment.configure(connection=connection, transactional_ddl=True)
+        environment.run_migrations()
+
+
+__all__ = ["HEAD", "MIGRATIONS", "REVISIONS", "prepare_schema"]

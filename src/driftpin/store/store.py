@@ -1,0 +1,255 @@
+"""The store's reading door: every method takes the actor first and shows only what it may see.
+
+What an actor may not see raises NotFound, word for word as for what does not exist. Methods for
+lists return empty pages instead. Writing is not here: operations do it.
+"""
+
+from collections.abc import Collection, Sequence
+
+from driftpin.events.event import Event, Position
+from driftpin.identity import (
+    Actor,
+    AgentId,
+    ChatId,
+    Digest,
+    UserId,
+    WorkspaceId,
+)
+from driftpin.store.database import Database
+from driftpin.store.reading import (
+    accounts,
+    chats,
+    drift,
+    events,
+    messages,
+    pins,
+    snapshots,
+)
+from driftpin.store.values import (
+    AgentRow,
+    ChatView,
+    ChunkRow,
+    DriftRead,
+    DriftState,
+    HistoryRow,
+    MessageRow,
+    Page,
+    PinnedEntry,
+    PinnedRead,
+    ReceiptRow,
+    ShareRow,
+    TokenRow,
+    TurnRow,
+    UserRow,
+    WorkspaceHead,
+    WorkspaceRow,
+)
+
+
+class Store:
+    """Reads for routes, runner and streams; each call is one consistent look."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`; operations write through the same one."""
+        self.database = database
+
+    async def resolve_token(self, actor: Actor, secret_digest: Digest) -> Actor:
+        """Return whom the token with this digest signs in.
+
+        Raises Unauthenticated, in the same words, for an unknown, expired or revoked token, and
+        Gone (`agent_gone`) for a token of an agent that was deleted.
+        """
+        now = self.database.clock.now()
+        async with self.database.read() as connection:
+            return await accounts.resolve_token(connection, actor, secret_digest, now)
+
+    async def get_user(self, actor: Actor, user_id: UserId) -> UserRow:
+        """Return a user: oneself, or anybody for an administrator."""
+        async with self.database.read() as connection:
+            return await accounts.get_user(connection, actor, user_id)
+
+    async def list_users(
+        self, actor: Actor, *, after: str | None = None, limit: int
+    ) -> Page[UserRow]:
+        """Return the users that the actor may see, oldest first."""
+        async with self.database.read() as connection:
+            return await accounts.list_users(connection, actor, after=after, limit=limit)
+
+    async def list_tokens(self, actor: Actor) -> tuple[TokenRow, ...]:
+        """Return the actor's own tokens and those of the agents in its workspaces."""
+        async with self.database.read() as connection:
+            return await accounts.list_tokens(connection, actor)
+
+    async def get_workspace(self, actor: Actor, workspace_id: WorkspaceId) -> WorkspaceRow:
+        """Return a workspace."""
+        async with self.database.read() as connection:
+            return await accounts.get_workspace(connection, actor, workspace_id)
+
+    async def list_workspaces(
+        self, actor: Actor, *, after: str | None = None, limit: int
+    ) -> Page[WorkspaceRow]:
+        """Return the workspaces that the actor may see, oldest first, without deleted ones."""
+        async with self.database.read() as connection:
+            return await accounts.list_workspaces(connection, actor, after=after, limit=limit)
+
+    async def list_agents(self, actor: Actor, workspace_id: WorkspaceId) -> tuple[AgentRow, ...]:
+        """Return a workspace's agents, oldest first, without deleted ones."""
+        async with self.database.read() as connection:
+            return await accounts.list_agents(connection, actor, workspace_id)
+
+    async def get_agent(self, actor: Actor, agent_id: AgentId) -> AgentRow:
+        """Return an agent, deleted ones included."""
+        async with self.database.read() as connection:
+            return await accounts.get_agent(connection, actor, agent_id)
+
+    async def get_workspace_head(self, actor: Actor, workspace_id: WorkspaceId) -> WorkspaceHead:
+        """Return the current agent with its head; both are None before the first push."""
+        async with self.database.read() as connection:
+            return await snapshots.get_workspace_head(connection, actor, workspace_id)
+
+    async def get_chat(self, actor: Actor, chat_id: ChatId) -> ChatView:
+        """Return a chat as the actor sees it."""
+        async with self.database.read() as connection:
+            return await chats.get_chat(connection, actor, chat_id)
+
+    async def list_chats(
+        self,
+        actor: Actor,
+        *,
+        workspace_id: WorkspaceId | None = None,
+        is_dirty: bool | None = None,
+        is_archived: bool | None = False,
+        text: str | None = None,
+        sort: str = chats.NEWEST_FIRST,
+        after: str | None = None,
+        limit: int,
+    ) -> Page[ChatView]:
+        """Return the chats that the actor may read and that pass every filter that is not None.
+
+        `text` is searched for in titles, as it stands. Raises Malformed (`bad_sort`, `bad_cursor`).
+        """
+        asked = chats.ChatFilter(workspace_id, is_dirty, is_archived, text)
+        async with self.database.read() as connection:
+            return await chats.list_chats(
+                connection, actor, asked, sort=sort, after=after, limit=limit
+            )
+
+    async def read_pin(self, actor: Actor, chat_id: ChatId) -> PinnedRead:
+        """Return pin and manifest of one instant, out of one statement."""
+        async with self.database.read() as connection:
+            return await pins.read_pin(connection, actor, chat_id)
+
+    async def list_pinned_entries(self, actor: Actor, chat_id: ChatId) -> tuple[PinnedEntry, ...]:
+        """Return every line of the chat's pin; none if it has no pin."""
+        async with self.database.read() as connection:
+            return await pins.list_pinned_entries(connection, actor, chat_id)
+
+    async def read_drift(self, actor: Actor, chat_id: ChatId) -> DriftRead:
+        """Return the chat's pin, its head, and what lies between them."""
+        async with self.database.read() as connection:
+            return await drift.read_drift(connection, actor, chat_id)
+
+    async def list_history(
+        self, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+    ) -> Page[HistoryRow]:
+        """Return the moves of the chat's pin, newest first."""
+        async with self.database.read() as connection:
+            return await pins.list_history(connection, actor, chat_id, after, limit)
+
+    async def list_shares(self, actor: Actor, chat_id: ChatId) -> tuple[ShareRow, ...]:
+        """Return with whom the chat is shared; for its owner and administrators."""
+        async with self.database.read() as connection:
+            return await chats.list_shares(connection, actor, chat_id)
+
+    async def list_messages(
+        self, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+    ) -> Page[MessageRow]:
+        """Return the chat's messages in order."""
+        async with self.database.read() as connection:
+            return await messages.list_messages(connection, actor, chat_id, after, limit)
+
+    async def list_turns(self, actor: Actor, chat_id: ChatId) -> tuple[TurnRow, ...]:
+        """Return the chat's turns in order."""
+        async with self.database.read() as connection:
+            return await messages.list_turns(connection, actor, chat_id)
+
+    async def list_receipts(
+        self, actor: Actor, chat_id: ChatId, turn: int | None
+    ) -> tuple[ReceiptRow, ...]:
+        """Return the chat's receipts in order, of one turn or of all."""
+        async with self.database.read() as connection:
+            return await messages.list_receipts(connection, actor, chat_id, turn)
+
+    async def get_stream_chunks(
+        self, actor: Actor, chat_id: ChatId, turn: int, after: tuple[int, int]
+    ) -> tuple[ChunkRow, ...]:
+        """Return the turn's chunks behind (attempt, offset), in order."""
+        async with self.database.read() as connection:
+            return await messages.get_stream_chunks(connection, actor, chat_id, turn, after)
+
+    async def get_snapshot_manifest(self, actor: Actor, digest: Digest) -> bytes:
+        """Return the manifest of a snapshot that the actor may read somewhere."""
+        async with self.database.read() as connection:
+            return await snapshots.get_snapshot_manifest(connection, actor, digest)
+
+    async def read_blob(self, actor: Actor, digest: Digest) -> bytes:
+        """Return the bytes of a blob that the actor may read somewhere."""
+        async with self.database.read() as connection:
+            return await snapshots.read_blob(connection, actor, digest)
+
+    async def read_blobs(
+        self, actor: Actor, workspace_id: WorkspaceId, digests: Collection[Digest]
+    ) -> dict[Digest, bytes]:
+        """Return those of the blobs that the actor may read in this workspace."""
+        async with self.database.read() as connection:
+            return await snapshots.read_blobs(connection, actor, workspace_id, digests)
+
+    async def list_events(
+        self,
+        actor: Actor,
+        *,
+        after: Position,
+        limit: int,
+        workspace_id: WorkspaceId | None = None,
+        chat_id: ChatId | None = None,
+    ) -> tuple[tuple[Event, ...], Position]:
+        """Return the stored events behind `after` that the actor may see.
+
+        The position to go on from may lie behind the last event that is returned.
+        """
+        async with self.database.read() as connection:
+            return await events.list_events(
+                connection,
+                actor,
+                after=after,
+                limit=limit,
+                workspace_id=workspace_id,
+                chat_id=chat_id,
+            )
+
+    async def first_and_last_position(self, actor: Actor) -> tuple[Position, Position]:
+        """Return where the stored events begin and where they end at this moment."""
+        async with self.database.read() as connection:
+            return await events.first_and_last_position(connection, actor)
+
+    async def list_drift_states(
+        self,
+        actor: Actor,
+        agent_id: AgentId,
+        chat_ids: Sequence[ChatId] | None,
+        limit: int,
+        after: ChatId | None,
+    ) -> tuple[DriftState, ...]:
+        """Return the present drift of visible chats bound to the agent, ordered by chat."""
+        async with self.database.read() as connection:
+            return await drift.list_drift_states(
+                connection, actor, agent_id, chat_ids, limit, after
+            )
+
+    async def get_deployment(self, actor: Actor, name: str) -> str | None:
+        """Return a fact about the deployment; for workers only."""
+        async with self.database.read() as connection:
+            return await accounts.get_deployment(connection, actor, name)
+
+
+__all__ = ["Store"]

@@ -1,0 +1,463 @@
+"""The tables, once, for both engines (design.md §4). Migrations must add up to exactly this.
+
+Bodies are kept once per workspace: blobs and snapshots never leave it, so nothing is shared across
+tenants and nobody can ask what another tenant has. A chat's pin is one row with one reference;
+`chats` has no context column at all.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from driftpin.store.column_types import Bytes, Flag, Id, Instant, Number, Sha256
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING)
+
+# One row per fact about the deployment: `restore_epoch`, `signing_key`, ….
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("is_administrator", Flag, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
+    Column("name", Text, nullable=False),
+    # The agent whose push was accepted last; enrolling one replaces nobody.
+    Column("current_agent_id", Id),
+    Column("policy", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    Index("ix_workspaces_owner_id", "owner_id"),
+    sqlite_strict=True,
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
+    Column("digest", Sha256, nullable=False),
+    Column("size_bytes", Number, nullable=False),
+    Column("content", Bytes, nullable=False),
+    # Renewed when the blob is offered again; an unreferenced one goes after its grace time.
+    Column("offered_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "digest"),
+    sqlite_strict=True,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
+    Column("digest", Sha256, nullable=False),
+    Column("manifest_blob_id", ForeignKey("blobs.id", ondelete="RESTRICT"), nullable=False),
+    Column("prompt_digest", Sha256, nullable=False),
+    Column("tools_digest", Sha256, nullable=False),
+    Column("has_holes", Flag, nullable=False),
+    Column("resource_count", Integer, nullable=False),
+    Column("size_bytes", Number, nullable=False),
+    # pushed, imported or derived
+    Column("origin", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "digest"),
+    Index("ix_snapshots_manifest_blob_id", "manifest_blob_id"),
+    sqlite_strict=True,
+)
+
+# One row per named blob, and one without a blob for a resource that names none.
+snapshot_entries = Table(
+    "snapshot_entries",
+    metadata,
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="CASCADE"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("blob_id", ForeignKey("blobs.id", ondelete="RESTRICT")),
+    PrimaryKeyConstraint("snapshot_id", "source", "path"),
+    Index("ix_snapshot_entries_blob_id", "blob_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+drift_summaries = Table(
+    "drift_summaries",
+    metadata,
+    Column("pin_id", ForeignKey("snapshots.id", ondelete="CASCADE"), nullable=False),
+    Column("head_id", ForeignKey("snapshots.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("severity", Text),
+    Column("entry_count", Integer, nullable=False),
+    # The entries as JSON: everything but bodies.
+    Column("entries", Text, nullable=False),
+    PrimaryKeyConstraint("pin_id", "head_id", "version"),
+    Index("ix_drift_summaries_head_id", "head_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    # What the newest hello said; the incarnation is the fencing number that it was given.
+    Column("run_id", Text),
+    Column("incarnation", Number, nullable=False),
+    Column("hello", Text),
+    Column("hello_at", Instant),
+    # The newest accepted push.
+    Column("head_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("head_incarnation", Number, nullable=False),
+    Column("head_seq", Number, nullable=False),
+    Column("head_at", Instant),
+    Column("observations", Text),
+    Column("seen_at", Instant),
+    Index("ix_agents_workspace_id", "workspace_id"),
+    Index("ix_agents_head_id", "head_id"),
+    sqlite_strict=True,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # user or agent
+    Column("kind", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE")),
+    Column("secret_digest", Sha256, nullable=False, unique=True),
+    Column("label", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    CheckConstraint("(user_id IS NULL) <> (agent_id IS NULL)", name="one_subject"),
+    Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_agent_id", "agent_id"),
+    sqlite_strict=True,
+)
+
+# Ordered by (transaction_id, id): PostgreSQL commits sequence numbers out of order, so a reader
+# stops below the oldest transaction still running (store.event_order).
+events = Table(
+    "events",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("transaction_id", Number, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE")),
+    Column("chat_id", Id),
+    Column("agent_id", Id),
+    # Who may read it although its chat is gone.
+    Column("owner_id", Id),
+    # Small: ids, digests, revisions; never bodies.
+    Column("payload", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_events_transaction_id_id", "transaction_id", "id"),
+    sqlite_strict=True,
+)
+
+# Every head that was ever accepted, append-only; the reference goes after retention.
+agent_heads = Table(
+    "agent_heads",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("incarnation", Number, nullable=False),
+    Column("seq", Number, nullable=False),
+    Column("digest", Sha256, nullable=False),
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("accepted_at", Instant, nullable=False),
+    PrimaryKeyConstraint("agent_id", "incarnation", "seq"),
+    Index("ix_agent_heads_snapshot_id", "snapshot_id"),
+    # Since when a pin differs from the heads is one look-up.
+    Index("ix_agent_heads_digest", "agent_id", "digest", "incarnation", "seq"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
+    Column("owner_id", ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
+    # A sub-chat has a parent; a fork has an origin. Both may be deleted before it.
+    Column("parent_id", ForeignKey("chats.id", ondelete="SET NULL")),
+    Column("forked_from_id", ForeignKey("chats.id", ondelete="SET NULL")),
+    Column("title", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("policy", Text),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    Index("ix_chats_workspace_id", "workspace_id"),
+    Index("ix_chats_owner_id_created_at_id", "owner_id", "created_at", "id"),
+    Index("ix_chats_parent_id", "parent_id"),
+    Index("ix_chats_forked_from_id", "forked_from_id"),
+    sqlite_strict=True,
+)
+
+# One narrow row per chat. No snapshot is the one way to write "never pinned".
+chat_pins = Table(
+    "chat_pins",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True),
+    Column("workspace_id", Id, nullable=False),
+    # No foreign key: a pin outlives the agent it came from.
+    Column("agent_id", Id),
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("revision", Number, nullable=False),
+    Column("pinned_at", Instant),
+    # Archived chats receive nothing; kept here so that a push need not read chats.
+    Column("is_archived", Flag, nullable=False),
+    Column("error", Text),
+    Index("ix_chat_pins_agent_id_chat_id", "agent_id", "chat_id"),
+    Index("ix_chat_pins_workspace_id", "workspace_id"),
+    Index("ix_chat_pins_snapshot_id", "snapshot_id"),
+    # A push looks only at these two, so its cost does not grow with the chats that are pinned.
+    Index(
+        "ix_chat_pins_unpinned",
+        "agent_id",
+        "is_archived",
+        postgresql_where=text("snapshot_id IS NULL"),
+        sqlite_where=text("snapshot_id IS NULL"),
+    ),
+    Index(
+        "ix_chat_pins_unbound",
+        "workspace_id",
+        "is_archived",
+        postgresql_where=text("agent_id IS NULL"),
+        sqlite_where=text("agent_id IS NULL"),
+    ),
+    sqlite_strict=True,
+)
+
+chat_pin_history = Table(
+    "chat_pin_history",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Number, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("from_digest", Sha256),
+    Column("from_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("to_digest", Sha256),
+    Column("to_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("agent_id", Id),
+    Column("actor", Text, nullable=False),
+    # The event of the operation; not a foreign key, since events go after a shorter time.
+    Column("event_id", Number, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "revision"),
+    Index("ix_chat_pin_history_from_id", "from_id"),
+    Index("ix_chat_pin_history_to_id", "to_id"),
+    Index("ix_chat_pin_history_event_id", "event_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+chat_shares = Table(
+    "chat_shares",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    # read or update
+    Column("access", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "user_id"),
+    Index("ix_chat_shares_user_id", "user_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Number, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("chat_id", "position"),
+    sqlite_strict=True,
+)
+
+# The lease: `fence` rises at every claim, and every write of a turn checks it.
+turns = Table(
+    "turns",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    # waiting, running, done or failed
+    Column("state", Text, nullable=False),
+    Column("holder", Text),
+    Column("fence", Number, nullable=False),
+    Column("lease_until", Instant),
+    Column("attempt", Integer, nullable=False),
+    Column("error", Text),
+    Column("pin_revision", Number),
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    PrimaryKeyConstraint("chat_id", "number"),
+    Index("ix_turns_state", "state"),
+    Index("ix_turns_snapshot_id", "snapshot_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+turn_chunks = Table(
+    "turn_chunks",
+    metadata,
+    Column("chat_id", Id, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("chunk_offset", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("chat_id", "turn", "attempt", "chunk_offset"),
+    ForeignKeyConstraint(
+        ["chat_id", "turn"],
+        ["turns.chat_id", "turns.number"],
+        ondelete="CASCADE",
+    ),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# not_started, started, done or unknown; started at most once.
+tool_calls = Table(
+    "tool_calls",
+    metadata,
+    Column("chat_id", Id, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "turn", "call_id"),
+    ForeignKeyConstraint(
+        ["chat_id", "turn"],
+        ["turns.chat_id", "turns.number"],
+        ondelete="CASCADE",
+    ),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Two chained entries per model request: before it is sent, and its outcome.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("digest", Sha256, nullable=False),
+    Column("previous_digest", Sha256),
+    Column("snapshot_digest", Sha256),
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
+    Column("content", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "number"),
+    Index("ix_receipts_snapshot_id", "snapshot_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("request_digest", Sha256, nullable=False),
+    Column("response", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("user_id", "name"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+__all__ = [
+    "agent_heads",
+    "agents",
+    "audit",
+    "blobs",
+    "chat_pin_history",
+    "chat_pins",
+    "chat_shares",
+    "chats",
+    "deployment",
+    "drift_summaries",
+    "events",
+    "idempotency_keys",
+    "messages",
+    "metadata",
+    "receipts",
+    "snapshot_entries",
+    "snapshots",
+    "tokens",
+    "tool_calls",
+    "turn_chunks",
+    "turns",
+    "users",
+    "workspaces",
+]

@@ -1,0 +1,1 @@
+"""Statements that write, one function per purpose. Operations are their only callers."""

@@ -1,0 +1,97 @@
+"""Blobs: bytes kept once per workspace, named by their digest. Digests are checked before."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import exists, func, select, update
+
+from driftpin.identity import Digest, WorkspaceId
+from driftpin.store.database import Transaction
+from driftpin.store.dialects import dialect_of
+from driftpin.store.tables import blobs, snapshot_entries, snapshots
+
+# One statement may carry this many digests on either engine.
+DIGESTS_PER_STATEMENT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """Where bytes are kept, and how many."""
+
+    id: int
+    size_bytes: int
+
+
+async def find_blobs(
+    transaction: Transaction, workspace_id: WorkspaceId, digests: Iterable[Digest]
+) -> dict[Digest, StoredBlob]:
+    """Return those of the blobs that the workspace has.
+
+    They stay until the transaction ends: the collector passes over rows that are locked.
+    """
+    found: dict[Digest, StoredBlob] = {}
+    for some in _in_parts(digests):
+        statement = (
+            select(blobs.c.digest, blobs.c.id, blobs.c.size_bytes)
+            .where(
+                blobs.c.workspace_id == workspace_id,
+                dialect_of(transaction.connection).is_digest_of(blobs.c.digest, some),
+            )
+            .with_for_update(read=True, key_share=True)
+        )
+        for row in await transaction.connection.execute(statement):
+            found[row.digest] = StoredBlob(row.id, row.size_bytes)
+    return found
+
+
+async def add_blobs(
+    transaction: Transaction, workspace_id: WorkspaceId, contents: Mapping[Digest, bytes]
+) -> None:
+    """Store bytes that the workspace lacks. The workspace must be locked."""
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "digest": digest,
+            "size_bytes": len(content),
+            "content": content,
+            "offered_at": transaction.now,
+        }
+        for digest, content in sorted(contents.items())
+    ]
+    await dialect_of(transaction.connection).insert_rows(transaction.connection, blobs, rows)
+
+
+async def renew_blobs(
+    transaction: Transaction, workspace_id: WorkspaceId, digests: Iterable[Digest]
+) -> None:
+    """Begin the grace of blobs that were offered again anew."""
+    for some in _in_parts(digests):
+        await transaction.connection.execute(
+            update(blobs)
+            .where(
+                blobs.c.workspace_id == workspace_id,
+                dialect_of(transaction.connection).is_digest_of(blobs.c.digest, some),
+            )
+            .values(offered_at=transaction.now)
+        )
+
+
+async def count_unreferenced_bytes(transaction: Transaction, workspace_id: WorkspaceId) -> int:
+    """Return how many bytes of the workspace no snapshot names."""
+    is_named = exists().where(snapshot_entries.c.blob_id == blobs.c.id)
+    is_manifest = exists().where(snapshots.c.manifest_blob_id == blobs.c.id)
+    statement = select(func.coalesce(func.sum(blobs.c.size_bytes), 0)).where(
+        blobs.c.workspace_id == workspace_id, ~is_named, ~is_manifest
+    )
+    return int((await transaction.connection.execute(statement)).scalar_one())
+
+
+def _in_parts(digests: Iterable[Digest]) -> Iterable[Sequence[Digest]]:
+    remaining = iter(sorted(set(digests)))
+    while part := list(islice(remaining, DIGESTS_PER_STATEMENT)):
+        yield part
+
+
+__all__ = ["StoredBlob", "add_blobs", "count_unreferenced_bytes", "find_blobs", "renew_blobs"]

@@ -1,0 +1,94 @@
+"""Events are recorded inside the transaction that makes the change, and announced after it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, tuple_, update
+
+from driftpin.events.event import EventKind, Payload, Position
+from driftpin.identity import AgentId, ChatId, UserId, WorkspaceId
+from driftpin.store.database import Transaction
+from driftpin.store.dialects import dialect_of
+from driftpin.store.event_order import REMOVED_TO, write_position
+from driftpin.store.tables import deployment, events
+
+NO_PAYLOAD: Mapping[str, str] = {}
+
+
+async def record_event(
+    transaction: Transaction,
+    kind: EventKind,
+    *,
+    workspace_id: WorkspaceId | None = None,
+    chat_id: ChatId | None = None,
+    agent_id: AgentId | None = None,
+    owner_id: UserId | None = None,
+    payload: Payload = NO_PAYLOAD,
+) -> int:
+    """Write one event and return its number; readers are woken once the transaction commits.
+
+    With `chat_id` whoever may read that chat may read the event, without it whoever may see the
+    workspace. `owner_id` names one who may read it even when the chat is gone. The payload holds
+    ids, digests and revisions.
+    """
+    statement = (
+        insert(events)
+        .values(
+            transaction_id=dialect_of(transaction.connection).transaction_number(),
+            kind=kind.value,
+            workspace_id=workspace_id,
+            chat_id=chat_id,
+            agent_id=agent_id,
+            owner_id=owner_id,
+            payload=json.dumps(dict(payload), sort_keys=True, separators=(",", ":")),
+            at=transaction.now,
+        )
+        .returning(events.c.id)
+    )
+    transaction.has_events = True
+    number: int = (await transaction.connection.execute(statement)).scalar_one()
+    return number
+
+
+async def remove_events(transaction: Transaction, *, before: datetime, limit: int) -> int:
+    """Remove up to `limit` of the oldest events, all older than `before`; return how many.
+
+    The newest event always stays, so that numbers are never given twice. How far was removed is
+    kept, so that a reader that stood behind it is told to begin anew.
+    """
+    place = tuple_(events.c.transaction_id, events.c.id)
+    newest = select(func.max(events.c.id)).scalar_subquery()
+    oldest = (
+        select(events.c.transaction_id, events.c.id, events.c.at)
+        .where(events.c.id != newest)
+        .order_by(events.c.transaction_id, events.c.id)
+        .limit(limit)
+    )
+    rows = (await transaction.connection.execute(oldest)).all()
+    expired = 0
+    while expired < len(rows) and rows[expired].at < before:
+        expired += 1
+    if expired == 0:
+        return 0
+    last = Position(rows[expired - 1].transaction_id, rows[expired - 1].id)
+    reached = tuple_(last.transaction_id, last.number)
+    await transaction.connection.execute(
+        delete(events).where(place <= reached, events.c.id != newest)
+    )
+    await _keep_removed_to(transaction, last)
+    return expired
+
+
+async def _keep_removed_to(transaction: Transaction, position: Position) -> None:
+    content = write_position(position)
+    changed = await transaction.connection.execute(
+        update(deployment).where(deployment.c.name == REMOVED_TO).values(content=content)
+    )
+    if changed.rowcount == 0:
+        await transaction.connection.execute(
+            insert(deployment).values(name=REMOVED_TO, content=content)
+        )
+
+
+__all__ = ["record_event", "remove_events"]

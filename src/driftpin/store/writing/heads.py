@@ -1,0 +1,218 @@
+"""Heads of agents, and the locks under which they move: workspace first, then the agent.
+
+A push takes both rows for itself. Whatever binds or hydrates a chat shares them, so a push commits
+wholly before it or wholly after it. Every statement after a lock sees what was committed before.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import insert, select, update
+
+from driftpin.context.manifest import Snapshot
+from driftpin.identity import AgentId, UserId, WorkspaceId
+from driftpin.store.database import Transaction
+from driftpin.store.tables import agent_heads, agents, snapshots, workspaces
+from driftpin.store.values import SnapshotRef
+from driftpin.store.writing.snapshots import REF_COLUMNS, ref_from
+
+WORKSPACE_COLUMNS: Final = (
+    workspaces.c.id,
+    workspaces.c.owner_id,
+    workspaces.c.current_agent_id,
+    workspaces.c.deleted_at,
+)
+AGENT_COLUMNS: Final = (
+    agents.c.id,
+    agents.c.workspace_id,
+    agents.c.deleted_at,
+    agents.c.incarnation,
+    agents.c.head_id,
+    agents.c.head_incarnation,
+    agents.c.head_seq,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWorkspace:
+    """A workspace under lock; whether it is locked for writing is the caller's knowledge."""
+
+    id: WorkspaceId
+    owner_id: UserId
+    current_agent_id: AgentId | None
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedAgent:
+    """An agent under lock, with what fences its pushes."""
+
+    id: AgentId
+    workspace_id: WorkspaceId
+    deleted_at: datetime | None
+    incarnation: int
+    head_id: int | None
+    head_incarnation: int
+    head_seq: int
+
+
+async def lock_workspace(
+    transaction: Transaction, workspace_id: WorkspaceId
+) -> LockedWorkspace | None:
+    """Take the workspace for this transaction alone; None if there is no such workspace."""
+    return await _workspace(transaction, workspace_id, {"key_share": True})
+
+
+async def share_workspace(
+    transaction: Transaction, workspace_id: WorkspaceId
+) -> LockedWorkspace | None:
+    """Keep the workspace as it is until the transaction ends, beside others that do the same."""
+    return await _workspace(transaction, workspace_id, {"read": True})
+
+
+async def lock_for_push(
+    transaction: Transaction, agent_id: AgentId
+) -> tuple[LockedWorkspace, LockedAgent] | None:
+    """Take the agent's workspace, then the agent, in one statement; None if there is no agent.
+
+    Both rows are locked and read anew after any wait, so nothing here is older than the lock.
+    """
+    statement = (
+        select(*WORKSPACE_COLUMNS, *AGENT_COLUMNS)
+        .select_from(workspaces.join(agents, agents.c.workspace_id == workspaces.c.id))
+        .where(agents.c.id == agent_id)
+        .with_for_update(key_share=True)
+    )
+    row = (await transaction.connection.execute(statement)).first()
+    if row is None:
+        return None
+    width = len(WORKSPACE_COLUMNS)
+    return LockedWorkspace(*row[:width]), LockedAgent(*row[width:])
+
+
+async def share_agent(transaction: Transaction, agent_id: AgentId) -> LockedAgent | None:
+    """Keep the agent as it is until the transaction ends; its workspace must be shared."""
+    statement = select(*AGENT_COLUMNS).where(agents.c.id == agent_id).with_for_update(read=True)
+    row = (await transaction.connection.execute(statement)).first()
+    return None if row is None else LockedAgent(*row)
+
+
+async def get_head(transaction: Transaction, agent: LockedAgent) -> SnapshotRef | None:
+    """Return the head of an agent under lock; None if it has not pushed."""
+    if agent.head_id is None:
+        return None
+    statement = select(*REF_COLUMNS).where(snapshots.c.id == agent.head_id)
+    return ref_from((await transaction.connection.execute(statement)).one())
+
+
+async def is_agent_alive(transaction: Transaction, agent_id: AgentId) -> bool:
+    """Whether the agent exists and was not deleted."""
+    statement = select(agents.c.id).where(agents.c.id == agent_id, agents.c.deleted_at.is_(None))
+    return (await transaction.connection.execute(statement)).first() is not None
+
+
+async def append_head(
+    transaction: Transaction,
+    agent_id: AgentId,
+    head: SnapshotRef,
+    *,
+    incarnation: int,
+    seq: int,
+    observations: Mapping[str, Any],
+) -> None:
+    """Make the snapshot the agent's head, and remember that it was."""
+    await transaction.connection.execute(
+        insert(agent_heads).values(
+            agent_id=agent_id,
+            incarnation=incarnation,
+            seq=seq,
+            digest=head.digest,
+            snapshot_id=head.id,
+            accepted_at=transaction.now,
+        )
+    )
+    await _update_agent(
+        transaction,
+        agent_id,
+        head_id=head.id,
+        head_at=transaction.now,
+        **_seen(transaction, incarnation, seq, observations),
+    )
+
+
+async def keep_head(
+    transaction: Transaction,
+    agent_id: AgentId,
+    *,
+    incarnation: int,
+    seq: int,
+    observations: Mapping[str, Any],
+) -> None:
+    """Note a push that brought the head again: its sequence and observations, nothing else."""
+    await _update_agent(
+        transaction, agent_id, **_seen(transaction, incarnation, seq, observations)
+    )
+
+
+async def set_current_agent(
+    transaction: Transaction, workspace_id: WorkspaceId, agent_id: AgentId
+) -> None:
+    """Make the agent the one that new chats of the workspace are bound to."""
+    await transaction.connection.execute(
+        update(workspaces)
+        .where(workspaces.c.id == workspace_id)
+        .values(current_agent_id=agent_id)
+    )
+
+
+def is_head(snapshot: Snapshot, head: SnapshotRef | None) -> bool:
+    """Whether the snapshot is what the agent has as its head already."""
+    return head is not None and head.digest == snapshot.digest
+
+
+async def _workspace(
+    transaction: Transaction, workspace_id: WorkspaceId, lock: Mapping[str, bool]
+) -> LockedWorkspace | None:
+    statement = (
+        select(*WORKSPACE_COLUMNS)
+        .where(workspaces.c.id == workspace_id)
+        .with_for_update(**lock)
+    )
+    row = (await transaction.connection.execute(statement)).first()
+    return None if row is None else LockedWorkspace(*row)
+
+
+def _seen(
+    transaction: Transaction, incarnation: int, seq: int, observations: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "head_incarnation": incarnation,
+        "head_seq": seq,
+        "observations": json.dumps(observations, sort_keys=True, separators=(",", ":")),
+        "seen_at": transaction.now,
+    }
+
+
+async def _update_agent(transaction: Transaction, agent_id: AgentId, **values: Any) -> None:
+    await transaction.connection.execute(
+        update(agents).where(agents.c.id == agent_id).values(**values)
+    )
+
+
+__all__ = [
+    "LockedAgent",
+    "LockedWorkspace",
+    "append_head",
+    "get_head",
+    "is_agent_alive",
+    "is_head",
+    "keep_head",
+    "lock_for_push",
+    "lock_workspace",
+    "set_current_agent",
+    "share_agent",
+    "share_workspace",
+]

@@ -1,0 +1,121 @@
+"""What an operation asks first: may this actor do this, and to what row as it is now.
+
+What the actor may not see is NotFound; what it sees and may not do is Forbidden. An administrator
+who acts on somebody else's things leaves a row in the audit, in the same transaction.
+"""
+
+from enum import StrEnum
+from typing import Any, assert_never
+
+from sqlalchemy import Row, Select, Table, select
+
+from driftpin.errors import NotFound
+from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
+from driftpin.store.access import (
+    access_to_chat,
+    require_access,
+    visible_agents,
+    visible_chats,
+    visible_workspaces,
+)
+from driftpin.store.database import Transaction
+from driftpin.store.reading.columns import chat_from
+from driftpin.store.tables import agents, chats, workspaces
+from driftpin.store.values import Access, ChatRow
+from driftpin.store.writing.audit import record_audit
+
+
+class Lock(StrEnum):
+    """How long the row that was looked at must stay as it is."""
+
+    NONE = "none"
+    SHARED = "shared"
+    EXCLUSIVE = "exclusive"
+
+
+async def permit_on_chat(
+    transaction: Transaction,
+    actor: Actor,
+    chat_id: ChatId,
+    needed: Access,
+    *,
+    action: str,
+    lock: Lock = Lock.NONE,
+) -> ChatRow:
+    """Return the chat if the actor has this access to it."""
+    statement = select(chats, access_to_chat(actor).label("access")).where(
+        chats.c.id == chat_id, visible_chats(actor)
+    )
+    row = await _only_row(transaction, _locked(statement, chats, lock))
+    require_access(Access(row.access), needed)
+    await _audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
+    return chat_from(row)
+
+
+async def permit_on_workspace(
+    transaction: Transaction,
+    actor: Actor,
+    workspace_id: WorkspaceId,
+    *,
+    action: str,
+    lock: Lock = Lock.NONE,
+) -> Row[Any]:
+    """Return the row of a workspace that the actor may see and that was not deleted."""
+    statement = select(workspaces).where(
+        workspaces.c.id == workspace_id,
+        workspaces.c.deleted_at.is_(None),
+        visible_workspaces(actor),
+    )
+    row = await _only_row(transaction, _locked(statement, workspaces, lock))
+    await _audit_administrator(
+        transaction, actor, row.owner_id, action, f"workspace:{workspace_id}"
+    )
+    return row
+
+
+async def permit_on_agent(
+    transaction: Transaction,
+    actor: Actor,
+    agent_id: AgentId,
+    *,
+    action: str,
+    lock: Lock = Lock.NONE,
+) -> Row[Any]:
+    """Return the row of an agent that the actor may see and that was not deleted."""
+    statement = (
+        select(agents, workspaces.c.owner_id)
+        .join(workspaces, workspaces.c.id == agents.c.workspace_id)
+        .where(agents.c.id == agent_id, agents.c.deleted_at.is_(None), visible_agents(actor))
+    )
+    row = await _only_row(transaction, _locked(statement, agents, lock))
+    await _audit_administrator(transaction, actor, row.owner_id, action, f"agent:{agent_id}")
+    return row
+
+
+def _locked(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
+    match lock:
+        case Lock.NONE:
+            return statement
+        case Lock.SHARED:
+            return statement.with_for_update(read=True, of=table)
+        case Lock.EXCLUSIVE:
+            return statement.with_for_update(of=table)
+        case _:
+            assert_never(lock)
+
+
+async def _only_row(transaction: Transaction, statement: Select[Any]) -> Row[Any]:
+    row = (await transaction.connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def _audit_administrator(
+    transaction: Transaction, actor: Actor, owner_id: str, action: str, subject: str
+) -> None:
+    if actor.is_administrator and actor.user_id != owner_id:
+        await record_audit(transaction, actor, action, subject)
+
+
+__all__ = ["Lock", "permit_on_agent", "permit_on_chat", "permit_on_workspace"]

@@ -1,0 +1,266 @@
+"""Pins: one narrow row per chat, moved by one function that writes the history with the move.
+
+Rows of `chats` are never touched here. Whoever moves several pins locks them first, by id.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, literal, or_, select, update
+
+from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
+from driftpin.store.database import Transaction
+from driftpin.store.dialects import dialect_of
+from driftpin.store.tables import chat_pin_history, chat_pins, chats, snapshots
+from driftpin.store.values import SnapshotRef
+
+
+class PinVerb(StrEnum):
+    """The verbs that move a pin (spec/pinning.md §3); `inherit` is how a sub-chat or fork is born.
+
+    `complete`, `apply_policy` and `revoke` have their place in history before they have an
+    operation.
+    """
+
+    HYDRATE = "hydrate"
+    INHERIT = "inherit"
+    REFRESH = "refresh"
+    ROLL_BACK = "roll_back"
+    REBIND = "rebind"
+    COMPLETE = "complete"
+    APPLY_POLICY = "apply_policy"
+    REVOKE = "revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPin:
+    """A chat's pin under lock."""
+
+    chat_id: ChatId
+    agent_id: AgentId | None
+    snapshot_id: int | None
+    revision: int
+    is_archived: bool
+    error: str | None
+    is_sub_chat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is written into history beside from and to."""
+
+    verb: PinVerb
+    actor: Actor
+    agent_id: AgentId | None
+    event_id: int
+    inputs: Mapping[str, Any]
+
+
+async def lock_pins(
+    transaction: Transaction, condition: ColumnElement[bool]
+) -> tuple[LockedPin, ...]:
+    """Take the pins that meet the condition on `chat_pins`, by id, for this transaction alone.
+
+    Each is read anew after any wait, and dropped if it no longer meets the condition.
+    """
+    statement = (
+        select(
+            chat_pins.c.chat_id,
+            chat_pins.c.agent_id,
+            chat_pins.c.snapshot_id,
+            chat_pins.c.revision,
+            chat_pins.c.is_archived,
+            chat_pins.c.error,
+            chats.c.parent_id.is_not(None).label("is_sub_chat"),
+        )
+        .join(chats, chats.c.id == chat_pins.c.chat_id)
+        .where(condition)
+        .order_by(chat_pins.c.chat_id)
+        .with_for_update(of=chat_pins, key_share=True)
+    )
+    rows = (await transaction.connection.execute(statement)).all()
+    return tuple(LockedPin(*row[:6], is_sub_chat=bool(row.is_sub_chat)) for row in rows)
+
+
+def of_chat(chat_id: ChatId) -> ColumnElement[bool]:
+    """Choose one chat's pin."""
+    return chat_pins.c.chat_id == chat_id
+
+
+def of_agent(agent_id: AgentId) -> ColumnElement[bool]:
+    """Choose every pin that is bound to the agent."""
+    return chat_pins.c.agent_id == agent_id
+
+
+async def lock_waiting_pins(
+    transaction: Transaction, workspace_id: WorkspaceId, agent_id: AgentId
+) -> tuple[LockedPin, ...]:
+    """Take the pins that wait for this agent's head.
+
+    Those are its unpinned, unarchived chats and the workspace's chats without an agent. Two partial
+    indexes hold exactly them: pinned chats are not looked at.
+    """
+    is_unpinned = (
+        (chat_pins.c.agent_id == agent_id)
+        & chat_pins.c.snapshot_id.is_(None)
+        & (chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type))  # noqa: FBT003 a value of the column
+    )
+    is_unbound = (
+        (chat_pins.c.workspace_id == workspace_id)
+        & chat_pins.c.agent_id.is_(None)
+        & (chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type))  # noqa: FBT003 a value of the column
+    )
+    return await lock_pins(transaction, or_(is_unpinned, is_unbound))
+
+
+async def move_pins(
+    transaction: Transaction,
+    chat_ids: Sequence[ChatId],
+    target: SnapshotRef | None,
+    move: Move,
+) -> None:
+    """Pin every one of these chats to the target and bind it to the move's agent.
+
+    The pins are locked and none of them is the target yet. Each revision rises by one, with one
+    history row, and an error of an earlier attempt is cleared.
+    """
+    chosen = dialect_of(transaction.connection).is_one_of(chat_pins.c.chat_id, chat_ids)
+    await _write_history(transaction, chosen, target, move)
+    await transaction.connection.execute(
+        update(chat_pins)
+        .where(chosen)
+        .values(
+            agent_id=move.agent_id,
+            snapshot_id=target.id if target else None,
+            revision=chat_pins.c.revision + 1,
+            pinned_at=transaction.now if target else None,
+            error=None,
+        )
+    )
+
+
+async def compare_and_move_pin(
+    transaction: Transaction, seen: LockedPin, target: SnapshotRef
+) -> bool:
+    """Pin the chat to the target if its pin is still exactly as it was seen, without a lock.
+
+    The caller writes the history row with `add_history` in the same transaction.
+    """
+    statement = (
+        update(chat_pins)
+        .where(
+            chat_pins.c.chat_id == seen.chat_id,
+            chat_pins.c.revision == seen.revision,
+            chat_pins.c.agent_id.is_not_distinct_from(seen.agent_id),
+            chat_pins.c.is_archived == literal(seen.is_archived, chat_pins.c.is_archived.type),
+        )
+        .values(
+            snapshot_id=target.id,
+            revision=seen.revision + 1,
+            pinned_at=transaction.now,
+            error=None,
+        )
+    )
+    return (await transaction.connection.execute(statement)).rowcount == 1
+
+
+async def add_history(
+    transaction: Transaction,
+    seen: LockedPin,
+    before: SnapshotRef | None,
+    target: SnapshotRef | None,
+    move: Move,
+) -> None:
+    """Write the history row of one move from what was seen."""
+    await transaction.connection.execute(
+        insert(chat_pin_history).values(
+            chat_id=seen.chat_id,
+            revision=seen.revision + 1,
+            from_digest=before.digest if before else None,
+            from_id=before.id if before else None,
+            **_shared_values(transaction, target, move),
+        )
+    )
+
+
+async def bind_pins(
+    transaction: Transaction, chat_ids: Sequence[ChatId], agent_id: AgentId
+) -> None:
+    """Bind the chats to the agent; their pins, revisions and histories stay as they are."""
+    await transaction.connection.execute(
+        update(chat_pins)
+        .where(dialect_of(transaction.connection).is_one_of(chat_pins.c.chat_id, chat_ids))
+        .values(agent_id=agent_id, error=None)
+    )
+
+
+async def set_pin_error(
+    transaction: Transaction, chat_ids: Sequence[ChatId], error: str | None
+) -> None:
+    """Say in the chats' contexts that the pin step failed, or that it no longer does."""
+    await transaction.connection.execute(
+        update(chat_pins)
+        .where(dialect_of(transaction.connection).is_one_of(chat_pins.c.chat_id, chat_ids))
+        .values(error=error)
+    )
+
+
+async def _write_history(
+    transaction: Transaction,
+    chosen: ColumnElement[bool],
+    target: SnapshotRef | None,
+    move: Move,
+) -> None:
+    shared = _shared_values(transaction, target, move)
+    source = (
+        select(
+            chat_pins.c.chat_id,
+            (chat_pins.c.revision + 1).label("revision"),
+            snapshots.c.digest.label("from_digest"),
+            chat_pins.c.snapshot_id.label("from_id"),
+            *(_value(name, value) for name, value in shared.items()),
+        )
+        .select_from(chat_pins.outerjoin(snapshots, snapshots.c.id == chat_pins.c.snapshot_id))
+        .where(chosen)
+    )
+    names = ["chat_id", "revision", "from_digest", "from_id", *shared]
+    await transaction.connection.execute(insert(chat_pin_history).from_select(names, source))
+
+
+def _shared_values(
+    transaction: Transaction, target: SnapshotRef | None, move: Move
+) -> dict[str, Any]:
+    return {
+        "verb": move.verb.value,
+        "inputs": json.dumps(dict(move.inputs), sort_keys=True, separators=(",", ":")),
+        "to_digest": target.digest if target else None,
+        "to_id": target.id if target else None,
+        "agent_id": move.agent_id,
+        "actor": move.actor.name,
+        "event_id": move.event_id,
+        "at": transaction.now,
+    }
+
+
+def _value(name: str, value: Any) -> ColumnElement[Any]:
+    column_type = chat_pin_history.c[name].type
+    return literal(value, column_type).label(name)
+
+
+__all__ = [
+    "LockedPin",
+    "Move",
+    "PinVerb",
+    "add_history",
+    "bind_pins",
+    "compare_and_move_pin",
+    "lock_pins",
+    "lock_waiting_pins",
+    "move_pins",
+    "of_agent",
+    "of_chat",
+    "set_pin_error",
+]

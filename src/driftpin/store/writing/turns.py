@@ -1,0 +1,223 @@
+"""Statements on turns: claiming, holding, streaming, ending."""
+
+import json
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+
+from driftpin.chat.messages import ToolCallPart
+from driftpin.chat.states import ChatState
+from driftpin.identity import ChatId
+from driftpin.store.database import Transaction
+from driftpin.store.leases import LeaseLost, TurnLease
+from driftpin.store.reading.columns import chat_from
+from driftpin.store.tables import chats, tool_calls, turn_chunks, turns
+from driftpin.store.values import ChatRow
+
+WAITING: Final = "waiting"
+RUNNING: Final = "running"
+UNFINISHED: Final = (WAITING, RUNNING)
+
+
+async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
+    """Return one turn that nobody holds and that no earlier turn of its chat stands before.
+
+    The row is locked until the end of the transaction; turns that others are claiming at this
+    moment are passed over.
+    """
+    earlier = turns.alias("earlier")
+    stands_before = (
+        select(earlier.c.number)
+        .where(
+            earlier.c.chat_id == turns.c.chat_id,
+            earlier.c.number < turns.c.number,
+            earlier.c.state.in_(UNFINISHED),
+        )
+        .exists()
+    )
+    expired = and_(turns.c.state == RUNNING, turns.c.lease_until < transaction.now)
+    statement = (
+        select(turns)
+        .where(or_(turns.c.state == WAITING, expired), ~stands_before)
+        .order_by(turns.c.created_at, turns.c.chat_id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (await transaction.connection.execute(statement)).first()
+
+
+async def take_turn(
+    transaction: Transaction, turn: Row[Any], holder: str, lease_s: float
+) -> TurnLease:
+    """Give the turn to `holder` with a new fence, and return the lease."""
+    statement = (
+        update(turns)
+        .where(turns.c.chat_id == turn.chat_id, turns.c.number == turn.number)
+        .values(
+            state=RUNNING,
+            holder=holder,
+            fence=turn.fence + 1,
+            attempt=turn.attempt + 1,
+            lease_until=transaction.now + timedelta(seconds=lease_s),
+        )
+    )
+    await transaction.connection.execute(statement)
+    chat = await get_chat_row(transaction, turn.chat_id)
+    return TurnLease(
+        chat_id=turn.chat_id,
+        workspace_id=chat.workspace_id,
+        turn=turn.number,
+        fence=turn.fence + 1,
+        attempt=turn.attempt + 1,
+    )
+
+
+async def get_chat_row(transaction: Transaction, chat_id: ChatId) -> ChatRow:
+    """Return the chat of a turn, which exists as long as the turn does."""
+    statement = select(chats).where(chats.c.id == chat_id)
+    return chat_from((await transaction.connection.execute(statement)).one())
+
+
+async def require_lease(transaction: Transaction, lease: TurnLease) -> None:
+    """Lock the turn and raise LeaseLost unless this very lease still holds it."""
+    statement = (
+        select(turns.c.fence).where(_is_turn(lease), turns.c.state == RUNNING).with_for_update()
+    )
+    fence = (await transaction.connection.execute(statement)).scalar_one_or_none()
+    if fence != lease.fence:
+        raise LeaseLost
+
+
+async def extend_lease(transaction: Transaction, lease: TurnLease, lease_s: float) -> None:
+    """Hold the turn for another `lease_s` seconds from now."""
+    until = transaction.now + timedelta(seconds=lease_s)
+    await transaction.connection.execute(
+        update(turns).where(_is_turn(lease)).values(lease_until=until)
+    )
+
+
+async def record_pin_of_turn(
+    transaction: Transaction, lease: TurnLease, revision: int | None, snapshot_id: int | None
+) -> None:
+    """Write down which pin the turn's newest request is built from."""
+    await transaction.connection.execute(
+        update(turns).where(_is_turn(lease)).values(pin_revision=revision, snapshot_id=snapshot_id)
+    )
+
+
+async def close_turn(
+    transaction: Transaction, lease: TurnLease, state: str, error: str | None
+) -> None:
+    """End the turn and drop what streamed: its messages say it all now."""
+    await transaction.connection.execute(
+        update(turns)
+        .where(_is_turn(lease))
+        .values(
+            state=state, error=error, holder=None, lease_until=None, finished_at=transaction.now
+        )
+    )
+    await transaction.connection.execute(
+        delete(turn_chunks).where(
+            turn_chunks.c.chat_id == lease.chat_id, turn_chunks.c.turn == lease.turn
+        )
+    )
+
+
+async def has_waiting_turn(transaction: Transaction, chat_id: ChatId) -> bool:
+    """Whether a message of this chat is still to be answered."""
+    statement = (
+        select(turns.c.number).where(turns.c.chat_id == chat_id, turns.c.state == WAITING).limit(1)
+    )
+    return (await transaction.connection.execute(statement)).first() is not None
+
+
+async def set_chat_state(
+    transaction: Transaction, chat_id: ChatId, state: ChatState, error: str | None
+) -> None:
+    """Write what the chat is doing; `updated_at` moves, since its messages did."""
+    await transaction.connection.execute(
+        update(chats)
+        .where(chats.c.id == chat_id)
+        .values(state=state.value, error=error, updated_at=transaction.now)
+    )
+
+
+async def lock_chat_state(transaction: Transaction, chat_id: ChatId) -> ChatState:
+    """Lock the chat's row and return what the chat is doing."""
+    statement = select(chats.c.state).where(chats.c.id == chat_id).with_for_update()
+    return ChatState((await transaction.connection.execute(statement)).scalar_one())
+
+
+async def add_chunk(transaction: Transaction, lease: TurnLease, offset: int, text: str) -> None:
+    """Store a batch of streamed text behind `offset` characters of the same attempt."""
+    await transaction.connection.execute(
+        insert(turn_chunks).values(
+            chat_id=lease.chat_id,
+            turn=lease.turn,
+            attempt=lease.attempt,
+            chunk_offset=offset,
+            content=json.dumps({"text": text}),
+        )
+    )
+    transaction.has_events = True
+
+
+async def add_tool_calls(
+    transaction: Transaction, lease: TurnLease, calls: tuple[ToolCallPart, ...]
+) -> None:
+    """Store the calls that an answer asks for, none of them started."""
+    if not calls:
+        return
+    rows = [
+        {
+            "chat_id": lease.chat_id,
+            "turn": lease.turn,
+            "call_id": call.call_id,
+            "name": call.name,
+            "arguments": call.arguments,
+            "state": "not_started",
+            "created_at": transaction.now,
+        }
+        for call in calls
+    ]
+    await transaction.connection.execute(insert(tool_calls), rows)
+
+
+async def close_tool_call(
+    transaction: Transaction, lease: TurnLease, call_id: str, outcome: str
+) -> None:
+    """Write down that a call is done, and how: `ok` or the code of its failure."""
+    await transaction.connection.execute(
+        update(tool_calls)
+        .where(
+            tool_calls.c.chat_id == lease.chat_id,
+            tool_calls.c.turn == lease.turn,
+            tool_calls.c.call_id == call_id,
+        )
+        .values(state="done", outcome=outcome)
+    )
+
+
+def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
+    return and_(turns.c.chat_id == lease.chat_id, turns.c.number == lease.turn)
+
+
+__all__ = [
+    "RUNNING",
+    "UNFINISHED",
+    "WAITING",
+    "add_chunk",
+    "add_tool_calls",
+    "close_tool_call",
+    "close_turn",
+    "extend_lease",
+    "find_claimable_turn",
+    "get_chat_row",
+    "has_waiting_turn",
+    "lock_chat_state",
+    "record_pin_of_turn",
+    "require_lease",
+    "set_chat_state",
+    "take_turn",
+]

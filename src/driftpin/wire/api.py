@@ -1,0 +1,458 @@
+"""What the API takes and gives (spec/pinning.md §9). Null is explicit wherever a client merges."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field, JsonValue
+
+from driftpin import limits
+from driftpin.wire.shape import ONE_LINE, DigestText, IdText, InstantText, ReplyShape, Shape
+
+Item = TypeVar("Item")
+AccessText = Literal["read", "update", "owner"]
+SeverityText = Literal["cosmetic", "notation", "additive", "behavioural", "risky"]
+TitleText = Annotated[str, Field(max_length=limits.TITLE_CHARACTERS_MAX), ONE_LINE]
+
+
+class PageShape(ReplyShape, Generic[Item]):
+    """One page of a list; `next` is the cursor of the following page, null on the last."""
+
+    items: tuple[Item, ...]
+    next: str | None
+
+
+class UserShape(ReplyShape):
+    """A user."""
+
+    id: IdText
+    name: str
+    is_administrator: bool
+    created_at: InstantText
+
+
+class TokenShape(ReplyShape):
+    """A token without its secret."""
+
+    id: IdText
+    kind: Literal["user", "agent"]
+    label: str
+    created_at: InstantText
+    expires_at: InstantText | None
+    revoked_at: InstantText | None
+
+
+class CreateTokenRequest(Shape):
+    """A token to make for the calling user."""
+
+    label: Annotated[str, Field(max_length=100), ONE_LINE] = ""
+    expires_in_s: Annotated[int, Field(ge=1, le=10 * 365 * 86_400)] | None = None
+
+
+class CreatedTokenShape(TokenShape):
+    """A token with its secret, shown this once."""
+
+    token: str
+
+
+class CreateUserRequest(Shape):
+    """A user to make; administrators only."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100), ONE_LINE]
+    is_administrator: bool = False
+
+
+class CreateWorkspaceRequest(Shape):
+    """A workspace to make for the caller."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
+
+
+class SnapshotShape(ReplyShape):
+    """A snapshot, by its digests."""
+
+    digest: DigestText
+    prompt_digest: DigestText
+    tools_digest: DigestText
+
+
+class WorkspaceShape(ReplyShape):
+    """A workspace; `head` is the newest snapshot of its current agent."""
+
+    id: IdText
+    owner_id: IdText
+    name: str
+    current_agent_id: IdText | None
+    head: SnapshotShape | None
+    created_at: InstantText
+
+
+class CreateAgentRequest(Shape):
+    """An agent to enrol in a workspace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100), ONE_LINE] = "agent"
+
+
+class AgentShape(ReplyShape):
+    """A workspace agent; `hello` and `observations` are null for all but the workspace's owner."""
+
+    id: IdText
+    workspace_id: IdText
+    name: str
+    incarnation: int
+    head: SnapshotShape | None
+    head_seq: int
+    head_at: InstantText | None
+    seen_at: InstantText | None
+    is_connected: bool
+    is_current: bool
+    hello: dict[str, JsonValue] | None
+    observations: dict[str, JsonValue] | None
+    created_at: InstantText
+
+
+class CreatedAgentShape(AgentShape):
+    """An agent with its token, shown this once."""
+
+    token: str
+
+
+class ResourceShape(ReplyShape):
+    """One listed resource, with a reason if it is not ok; never a body.
+
+    `size_bytes` and `tokens` are sums over what the resource pins, null where nothing is pinned.
+    """
+
+    kind: str
+    source: str
+    status: str
+    reason: str
+    digest: DigestText | None
+    size_bytes: int | None
+    tokens: int | None
+    name: str | None = None
+    description: str | None = None
+    files: tuple[dict[str, JsonValue], ...] | None = None
+
+
+class ContextShape(ReplyShape):
+    """What a chat runs on, without its resources; lists carry this."""
+
+    snapshot: DigestText | None
+    prompt_digest: DigestText | None
+    tools_digest: DigestText | None
+    revision: int
+    pinned_at: InstantText | None
+    agent_id: IdText | None
+    head: DigestText | None
+    complete: bool
+    dirty: bool
+    dirty_since: InstantText | None
+    severity: SeverityText | None
+    error: str | None
+
+
+class FullContextShape(ContextShape):
+    """What a chat runs on, with everything that is listed in its pin."""
+
+    resources: tuple[ResourceShape, ...]
+
+
+class WorkspaceContextShape(ReplyShape):
+    """The head of a workspace: its inventory, and for the owner what the agent observed."""
+
+    agent_id: IdText | None
+    snapshot: DigestText | None
+    prompt_digest: DigestText | None
+    tools_digest: DigestText | None
+    accepted_at: InstantText | None
+    resources: tuple[ResourceShape, ...]
+    observations: dict[str, JsonValue] | None
+
+
+class CreateChatRequest(Shape):
+    """A chat to make. With `parent_id` it is a sub-chat, born with its parent's exact snapshot."""
+
+    workspace_id: IdText
+    title: TitleText = ""
+    parent_id: IdText | None = None
+    snapshot: DigestText | None = None
+    sources: tuple[str, ...] | None = None
+    model: Annotated[str, Field(max_length=200), ONE_LINE] | None = None
+
+
+class UpdateChatRequest(Shape):
+    """What to change of a chat; an absent field stays."""
+
+    title: TitleText | None = None
+    archived: bool | None = None
+    policy: Literal["pin", "freeze"] | None = None
+
+
+class ChatShape(ReplyShape):
+    """A chat and, in short, what it runs on."""
+
+    id: IdText
+    workspace_id: IdText
+    owner_id: IdText
+    parent_id: IdText | None
+    forked_from_id: IdText | None
+    title: str
+    model: str
+    policy: str
+    state: str
+    error: str | None
+    archived: bool
+    access: AccessText
+    context: ContextShape
+    created_at: InstantText
+    updated_at: InstantText
+
+
+class RefreshRequest(Shape):
+    """Move the pin to the head. `to` is the head whose drift was shown; 412 if it has moved on."""
+
+    to: DigestText | None = None
+    cascade: bool = False
+    dry_run: bool = False
+
+
+class RollbackRequest(Shape):
+    """Move the pin back to a snapshot from the chat's history."""
+
+    to: DigestText
+
+
+class RebindRequest(Shape):
+    """Bind the chat to another agent of its workspace; without one, to the current agent."""
+
+    agent_id: IdText | None = None
+
+
+class ForkRequest(Shape):
+    """Start a chat from the end of a turn, with the messages up to it and the pin of it."""
+
+    turn: Annotated[int, Field(ge=0)]
+    title: TitleText | None = None
+
+
+class RefreshOutcomeShape(ReplyShape):
+    """What became of one chat when many were refreshed."""
+
+    chat_id: IdText
+    result: Literal["refreshed", "unchanged", "skipped", "failed"]
+    code: str | None
+    context: ContextShape | None
+
+
+class HistoryEntryShape(ReplyShape):
+    """One move of a pin."""
+
+    revision: int
+    verb: str
+    inputs: dict[str, JsonValue]
+    from_: DigestText | None = Field(alias="from")
+    to: DigestText | None
+    actor: str
+    severity: SeverityText | None
+    at: InstantText
+
+
+class DriftEntryShape(ReplyShape):
+    """One difference between a pin and its head."""
+
+    source: str
+    previous_source: str | None
+    kind: str
+    change: Literal["added", "removed", "modified", "renamed", "status"]
+    severity: SeverityText
+    status_before: str | None
+    status_after: str | None
+    reason_before: str | None
+    reason_after: str | None
+    files: tuple[dict[str, JsonValue], ...]
+    findings: tuple[dict[str, JsonValue], ...]
+    flapping: bool
+
+
+class DiffShape(ReplyShape):
+    """The text of one difference; hidden characters stand as visible escapes."""
+
+    source: str
+    path: str
+    text: str
+    truncated: bool
+    notes: tuple[str, ...]
+    added_lines: int
+    removed_lines: int
+
+
+class CostShape(ReplyShape):
+    """What a refresh costs, in estimated tokens."""
+
+    tokens_before: int
+    tokens_after: int
+    tokens_gained: int
+    tokens_lost: int
+    cache_tokens_forfeited: int
+
+
+class DriftShape(ReplyShape):
+    """The difference between a chat's pin and its agent's head."""
+
+    pin: DigestText | None
+    head: DigestText | None
+    severity: SeverityText | None
+    entries: tuple[DriftEntryShape, ...]
+    diffs: tuple[DiffShape, ...] | None
+    cost: CostShape | None
+
+
+class SendMessageRequest(Shape):
+    """A message of the user; it starts a turn, or waits for the one that runs."""
+
+    text: Annotated[str, Field(min_length=1, max_length=limits.MESSAGE_BYTES_MAX)]
+
+
+class MessageShape(ReplyShape):
+    """One message; `content` is a list of parts (text, tool_call, tool_result)."""
+
+    id: IdText
+    position: int
+    turn: int
+    role: str
+    content: dict[str, JsonValue]
+    created_at: InstantText
+
+
+class TurnShape(ReplyShape):
+    """One turn and the pin it ran on."""
+
+    number: int
+    state: str
+    attempt: int
+    error: str | None
+    snapshot: DigestText | None
+    pin_revision: int | None
+    created_at: InstantText
+    finished_at: InstantText | None
+
+
+class SentMessageShape(ReplyShape):
+    """A stored message and the turn that will answer it."""
+
+    message: MessageShape
+    turn: TurnShape
+
+
+class ReceiptEntryShape(ReplyShape):
+    """One of the two chained entries of a model request."""
+
+    number: int
+    turn: int
+    digest: DigestText
+    previous_digest: DigestText | None
+    content: dict[str, JsonValue]
+    at: InstantText
+
+
+class ReceiptShape(ReplyShape):
+    """The receipt of one turn; `prompt` is the rendered prefix when it was asked for."""
+
+    chat_id: IdText
+    turn: int
+    entries: tuple[ReceiptEntryShape, ...]
+    is_chain_whole: bool
+    prompt: str | None
+
+
+class ShareRequest(Shape):
+    """Whom to share a chat with. Sharing it shows its `user:` files too."""
+
+    user_id: IdText
+    access: Literal["read", "update"]
+
+
+class ShareShape(ReplyShape):
+    """One share of a chat."""
+
+    user_id: IdText
+    user_name: str
+    access: Literal["read", "update"]
+
+
+class ImportSnapshotRequest(Shape):
+    """A snapshot that is not a head, with the bytes that the workspace does not have yet."""
+
+    manifest: dict[str, JsonValue]
+    digest: DigestText | None = None
+    blobs: tuple[dict[str, str], ...] = ()
+
+
+class EventShape(ReplyShape):
+    """One event as a stream carries it in `data`; the cursor is the stream's `id`."""
+
+    kind: str
+    at: InstantText
+    workspace_id: IdText | None
+    chat_id: IdText | None
+    agent_id: IdText | None
+    payload: dict[str, JsonValue]
+
+
+class WhoAmIShape(ReplyShape):
+    """The caller."""
+
+    user: UserShape
+
+
+class ServerShape(ReplyShape):
+    """The server: who it is and what it is ready for."""
+
+    name: Literal["driftpin"]
+    version: str
+    api: Literal["v1"]
+    protocols: tuple[int, ...]
+
+
+__all__ = [
+    "AgentShape",
+    "ChatShape",
+    "ContextShape",
+    "CostShape",
+    "CreateAgentRequest",
+    "CreateChatRequest",
+    "CreateTokenRequest",
+    "CreateUserRequest",
+    "CreateWorkspaceRequest",
+    "CreatedAgentShape",
+    "CreatedTokenShape",
+    "DiffShape",
+    "DriftEntryShape",
+    "DriftShape",
+    "EventShape",
+    "ForkRequest",
+    "FullContextShape",
+    "HistoryEntryShape",
+    "ImportSnapshotRequest",
+    "MessageShape",
+    "PageShape",
+    "RebindRequest",
+    "ReceiptEntryShape",
+    "ReceiptShape",
+    "RefreshOutcomeShape",
+    "RefreshRequest",
+    "ResourceShape",
+    "RollbackRequest",
+    "SendMessageRequest",
+    "SentMessageShape",
+    "ServerShape",
+    "ShareRequest",
+    "ShareShape",
+    "SnapshotShape",
+    "TokenShape",
+    "TurnShape",
+    "UpdateChatRequest",
+    "UserShape",
+    "WhoAmIShape",
+    "WorkspaceContextShape",
+    "WorkspaceShape",
+]

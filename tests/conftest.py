@@ -1,7 +1,6 @@
 """What every test may use: both databases, a clock that is stepped, ids that repeat, and people."""
 
 import asyncio
-import os
 import shutil
 import tempfile
 import warnings
@@ -11,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
-from sqlalchemy import text
 
 from driftpin.clock import SystemClock
 from driftpin.identity import (
+    WORKER,
     Actor,
     AgentId,
     RandomIds,
@@ -24,10 +24,13 @@ from driftpin.identity import (
     agent_actor,
     user_actor,
 )
+from driftpin.operations.create_user import create_user
+from driftpin.operations.create_workspace import create_workspace
+from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
-from driftpin.store.tables import agents, metadata, users, workspaces
+from driftpin.store.tables import metadata
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -180,26 +183,45 @@ def store(database: Database) -> Store:
 
 
 @pytest.fixture
-async def people(store: Store, clock: SteppedClock) -> People:
+async def people(store: Store) -> People:
     """Three users, and two workspaces with an agent each."""
     owner, other, administrator = [
-        await _add_user(store, name, is_administrator=name == "administrator")
-        for name in ("owner", "other", "administrator")
+        await _add_user(store, name) for name in ("owner", "other", "administrator")
     ]
-    workspace_id, agent_id = await _add_workspace(store, owner)
-    foreign_workspace_id, foreign_agent_id = await _add_workspace(store, administrator)
+    workspace_id, agent = await _add_workspace(store, owner)
+    foreign_workspace_id, foreign_agent = await _add_workspace(store, administrator)
     return People(
-        owner=user_actor(owner),
-        other=user_actor(other),
-        administrator=user_actor(administrator, is_administrator=True),
-        agent=agent_actor(agent_id, workspace_id),
-        foreign_agent=agent_actor(foreign_agent_id, foreign_workspace_id),
+        owner=owner,
+        other=other,
+        administrator=administrator,
+        agent=agent,
+        foreign_agent=foreign_agent,
         workspace_id=workspace_id,
         foreign_workspace_id=foreign_workspace_id,
     )
+
+
+async def _add_user(store: Store, name: str) -> Actor:
+    is_administrator = name == "administrator"
+    user = await create_user(store, WORKER, name, is_administrator=is_administrator)
+    return user_actor(user.id, is_administrator=is_administrator)
+
+
+async def _add_workspace(store: Store, owner: Actor) -> tuple[WorkspaceId, Actor]:
+    workspace = await create_workspace(store, owner, "a workspace")
+    agent, _ = await enrol_agent(store, owner, workspace.id, "an agent")
+    return workspace.id, agent_actor(agent.id, workspace.id)
 
 
 async def _prepare(url: str) -> None:
     database = Database(url, clock=SystemClock(), ids=RandomIds())
     await prepare_schema(database)
     await database.close()
+
+
+async def _empty(url: str) -> None:
+    # Plain deletes without triggers are far quicker here than TRUNCATE.
+    deletes = "; ".join(f'DELETE FROM "{table.name}"' for table in metadata.sorted_tables)
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"SET session_replication_role = replica; {deletes}")
+    await connection.close()

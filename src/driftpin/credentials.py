@@ -1,8 +1,8 @@
 """Tokens as people and agents hold them: `dp_u_…` and `dp_a_…`.
 
-Behind the prefix stand 32 random bytes and 4 bytes of a checksum over prefix and secret, in URL-safe
-Base64. So a token that was cut or mistyped is refused without asking a database, and scanners can
-tell ours from other text. Only the SHA-256 of the whole token is stored.
+Behind the prefix stand 32 random bytes and 4 bytes of a checksum over prefix and secret, in
+URL-safe Base64. So a token that was cut or mistyped is refused without asking a database, and
+scanners can tell ours from other text. Only the SHA-256 of the whole token is stored.
 """
 
 import base64

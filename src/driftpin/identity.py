@@ -4,14 +4,13 @@ Ids are UUIDv7 (RFC 9562 §5.7) in their canonical text form. Digests are `sha25
 hexadecimal digits, always over the exact bytes that they name.
 """
 
-import base64
 import hashlib
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NewType, Protocol
+from typing import NewType, Protocol
 
 UserId = NewType("UserId", str)
 WorkspaceId = NewType("WorkspaceId", str)
@@ -22,8 +21,6 @@ MessageId = NewType("MessageId", str)
 Digest = NewType("Digest", str)
 
 DIGEST_PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
-TOKEN_SECRET_BYTES = 32
-TOKEN_PATTERN = re.compile(r"(dp_[ua]_[A-Za-z0-9_-]{43})([0-9a-f]{8})")
 ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -40,27 +37,6 @@ def is_digest(text: str) -> bool:
 def is_id(text: str) -> bool:
     """Whether `text` is an id in its canonical form (lower case, with hyphens)."""
     return ID_PATTERN.fullmatch(text) is not None
-
-
-def token_text(kind: Literal["u", "a"], secret: bytes) -> str:
-    """Return the token that stands for 256 random bits: `dp_u_…` for a user, `dp_a_…` an agent.
-
-    It ends in a checksum, so that a mistyped one is refused without a look-up. It is kept nowhere:
-    the database has `digest_of` its ASCII bytes.
-    """
-    assert len(secret) == TOKEN_SECRET_BYTES
-    body = f"dp_{kind}_{base64.urlsafe_b64encode(secret).decode('ascii').rstrip('=')}"
-    return body + _token_checksum(body)
-
-
-def is_token(text: str) -> bool:
-    """Whether `text` is written as a token with its checksum; says nothing about whose it is."""
-    matched = TOKEN_PATTERN.fullmatch(text)
-    return matched is not None and _token_checksum(matched[1]) == matched[2]
-
-
-def _token_checksum(body: str) -> str:
-    return hashlib.sha256(body.encode("ascii")).hexdigest()[:8]
 
 
 class IdSource(Protocol):
@@ -130,8 +106,6 @@ def agent_actor(agent_id: AgentId, workspace_id: WorkspaceId) -> Actor:
 __all__ = [
     "DIGEST_PATTERN",
     "ID_PATTERN",
-    "TOKEN_PATTERN",
-    "TOKEN_SECRET_BYTES",
     "NOBODY",
     "WORKER",
     "Actor",
@@ -149,7 +123,5 @@ __all__ = [
     "digest_of",
     "is_digest",
     "is_id",
-    "is_token",
-    "token_text",
     "user_actor",
 ]

@@ -50,6 +50,7 @@ SKILL_DEPTH_MAX: Final = 8
 READ_TRIES_MAX: Final = 3
 OPEN_TRIES_MAX: Final = 16
 DECLARED_SOURCES_MAX: Final = 32
+NOT_RECOGNISED_MAX: Final = 100
 SKILL_FILES_LISTED_MAX: Final = 512
 SKILL_FOLDER_ENTRIES_MAX: Final = 4_096
 LINKS_FOLLOWED_MAX: Final = 40
@@ -95,6 +96,7 @@ PUSHES_BURST_MAX: Final = 200
 PUSH_RETRY_FIRST_MS: Final = 250
 PUSH_RETRY_LONGEST_MS: Final = 30_000
 PUSH_REPAIRS_MAX: Final = 4
+RETRY_AFTER_LONGEST_S: Final = 300
 OBSERVATIONS_PUSH_INTERVAL_S: Final = 5
 LINK_MESSAGE_BYTES_MAX: Final = 4 * MIB
 LINK_CALLS_IN_FLIGHT_MAX: Final = 32
@@ -111,6 +113,8 @@ JSON_NUMBER_CHARACTERS_MAX: Final = 400
 TITLE_CHARACTERS_MAX: Final = 200
 MESSAGE_BYTES_MAX: Final = 512 * KIB
 IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 200
+IDEMPOTENCY_KEPT_S: Final = 86_400
+ROTATED_TOKEN_GRACE_S: Final = 3_600
 IMPORT_BODY_BYTES_MAX: Final = 32 * MIB
 
 # Events and streams (spec/pinning.md §8).
@@ -119,6 +123,8 @@ EVENT_QUEUE_MAX: Final = 1_000
 EVENT_POLL_INTERVAL_S: Final = 2.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
+# How soon an idle stream notices that its caller may no longer listen.
+STREAM_RECHECK_S: Final = 5.0
 
 # Turns (spec/turns.md).
 TURN_REQUESTS_MAX: Final = 50
@@ -128,18 +134,30 @@ TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
+MODEL_RETRIES_MAX: Final = 4
+MODEL_SCRIPT_BYTES_MAX: Final = 512 * KIB
 DIFF_LINES_MAX: Final = 20_000
 DIFF_BYTES_MAX: Final = 2 * MIB
 # Steps of line comparison that one diff may take; past it a text is shown as wholly replaced.
 DIFF_WORK_MAX: Final = 20_000_000
-# Removed × added resources that are compared for likeness; past it only equal ones are renames.
+# Pairs of removed and added resources that are compared for likeness; past it only equal ones pair.
 RENAME_PAIRS_MAX: Final = 400
+
+# The agent as a child of `driftpin up` (design.md §5).
+AGENT_STOP_WAIT_S: Final = 5.0
+AGENT_RESTART_FIRST_S: Final = 0.5
+AGENT_RESTART_LONGEST_S: Final = 30.0
+UP_READY_WAIT_S: Final = 60.0
 
 # Storage (design.md §4).
 OPERATION_DEADLINE_S: Final = 10.0
 OPERATION_TRIES_MAX: Final = 12
 STORAGE_BUSY_TIMEOUT_S: Final = 10.0
 COLLECTED_PER_RUN_MAX: Final = 5_000
+GRACE_S: Final = 3_600
+HEADS_KEPT_DAYS: Final = 30
+HISTORY_KEPT_DAYS: Final = 400
+EVENTS_KEPT_DAYS: Final = 30
 
 assert SERVER_RESOURCES_LISTED_MAX >= AGENT_RESOURCES_LISTED_MAX >= SNAPSHOT_RESOURCES_MAX
 assert SERVER_MANIFEST_BYTES_MAX > AGENT_MANIFEST_BYTES_MAX
@@ -158,3 +176,5 @@ assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
+# One skill file that was replaced as a whole must fit into a diff, both sides of it.
+assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX

@@ -34,13 +34,6 @@ DATABASE_FILE_NAME: Final = "driftpin.db"
 DEFAULT_PORT: Final = 7355
 MASK: Final = "********"
 _SHORTER_FLAGS: Final = {"state_dir": "--state", "database_url": "--database"}
-INSTRUCTION_FILE_NAMES: Final = (
-    "AGENTS.md",
-    "CLAUDE.md",
-    "GEMINI.md",
-    ".cursorrules",
-    ".github/copilot-instructions.md",
-)
 
 
 class LogLevel(StrEnum):
@@ -97,12 +90,10 @@ class Settings(BaseSettings):
         str, Field(min_length=1, max_length=200, description="Model of new chats: provider:model")
     ] = "offline"
     instruction_files: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         NoDecode,
-        Field(
-            min_length=1, max_length=50, description="Names of instruction files, at a root's top"
-        ),
-    ] = INSTRUCTION_FILE_NAMES
+        Field(min_length=1, max_length=50, description="Names to read instead of the usual ones"),
+    ] = None
     user_roots: Annotated[
         bool, Field(description="Whether the user's own skills and instructions are read too")
     ] = True
@@ -152,8 +143,8 @@ class Settings(BaseSettings):
 
     @field_validator("instruction_files")
     @classmethod
-    def _names_stay_inside(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
+    def _names_stay_inside(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
             if not name or name.startswith("/") or ".." in name.split("/"):
                 raise ValueError(f"expected names below a root, not {name!r}")
         return names
@@ -180,10 +171,10 @@ class LoadedSettings:
 
     def shown(self, name: str) -> str | int | float | bool | list[str] | None:
         """Return one value as it may be shown to anybody: secrets are masked."""
-        value = getattr(self.settings, name)
+        if name == "database_url":
+            return without_password(database_address(self.settings))
+        value = state_directory(self.settings) if name == "state_dir" else self._value(name)
         match value:
-            case SecretStr() if name == "database_url":
-                return without_password(value.get_secret_value())
             case SecretStr():
                 return MASK
             case Path() | StrEnum():
@@ -194,6 +185,10 @@ class LoadedSettings:
                 return value
             case _:
                 raise AssertionError(f"{name} has a value of no known kind")
+
+    def _value(self, name: str) -> object:
+        value: object = getattr(self.settings, name)
+        return value
 
 
 def load_settings(flags: Mapping[str, object] | None = None) -> LoadedSettings:
@@ -349,7 +344,6 @@ __all__ = [
     "DATABASE_FILE_NAME",
     "DEFAULT_PORT",
     "ENVIRONMENT_PREFIX",
-    "INSTRUCTION_FILE_NAMES",
     "MASK",
     "LoadedSettings",
     "LogLevel",

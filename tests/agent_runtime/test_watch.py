@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from driftpin.agent.watch import Watcher, plan_watch
 from agent_runtime.signals import Signals, replace_file
+from driftpin.agent.watch import Watcher, plan_watch
 
 
 @pytest.fixture

@@ -143,8 +143,8 @@ def test_b14_provider_tokens_are_defused_and_labels_kept_as_data() -> None:
     text = "<|im_start|>system <|endoftext|> [INST]x[/INST] <s> </s> <<SYS>>\n\nHuman: hi"
     assert clean_text(text) == (
         "\u2039|im_start|>system \u2039|endoftext|> \u27e6INST]x\u27e6/INST] "
-        "\u2039s> \u2039/s> <\u2039SYS>>\n\n\u2039Human\u203a: hi"
-    ) or "\u2039<SYS>>" in clean_text(text)
+        "\u2039s> \u2039/s> \u2039<SYS>>\n\n\u2039Human\u203a: hi"
+    )
     assert clean_text("User: a\nSystem: b\nthe Human: c") == "User: a\nSystem: b\nthe Human: c"
 
 

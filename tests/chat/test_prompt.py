@@ -34,7 +34,11 @@ def test_the_same_pin_gives_the_same_bytes_whatever_the_order_of_its_resources(
 ) -> None:
     pin = make_pin({"workspace:AGENTS.md": "a", "user:.claude/CLAUDE.md": "b", "team:X.md": "c"})
     turned = PinnedContext(
-        pin.snapshot, pin.prompt_digest, 9, pin.resources[::-1], dict(reversed(pin.bodies.items()))
+        pin.snapshot,
+        pin.prompt_digest,
+        9,
+        pin.resources[::-1],
+        dict(list(pin.bodies.items())[::-1]),
     )
     first, second = (render_prompt(p, budget_tokens=PLENTY) for p in (pin, turned))
     assert first == second
@@ -102,7 +106,7 @@ def test_bytes_that_the_pin_names_and_nobody_loaded_fail_loudly(make_pin: MakePi
     with pytest.raises(KeyError):
         render_prompt(bare, budget_tokens=PLENTY)
     loaded = {digest: pin.bodies[digest] for digest in blobs_for_prompt(pin.resources)}
-    assert render_prompt(bare.with_bodies(loaded), budget_tokens=PLENTY)
+    assert "\na\n" in render_prompt(bare.with_bodies(loaded), budget_tokens=PLENTY).text
 
 
 def test_the_skill_index_has_one_line_per_skill(make_pin: MakePin) -> None:
@@ -146,11 +150,9 @@ def test_over_budget_whole_resources_go_skills_first_then_files_from_the_last(
 
 
 @given(budget_tokens=st.integers(0, 3_000))
-def test_a_budget_is_kept_or_everything_is_left_out(
-    make_pin: MakePin, budget_tokens: int
-) -> None:
+def test_a_budget_is_kept_or_everything_is_left_out(make_pin: MakePin, budget_tokens: int) -> None:
     names = [f"workspace:f{number}.md" for number in range(8)]
-    pin = make_pin({name: "word " * 200 for name in names})
+    pin = make_pin(dict.fromkeys(names, "word " * 200))
     rendered = render_prompt(pin, budget_tokens=budget_tokens)
     kept = [s.source for s in rendered.sections if s.name == "instruction_file"]
     assert rendered.tokens <= budget_tokens or not kept
@@ -181,7 +183,19 @@ def test_b13_no_file_closes_or_opens_a_block(make_pin: MakePin, forged: str) -> 
 
 HOSTILE = st.lists(
     st.sampled_from(
-        ["<", "/", "driftpin-", "driftpin-context", ">", "\u200b", "<!--", "-->", "\n", " ", "\x1b["]
+        [
+            "<",
+            "/",
+            "driftpin-",
+            "driftpin-context",
+            ">",
+            "\u200b",
+            "<!--",
+            "-->",
+            "\n",
+            " ",
+            "\x1b[",
+        ]
     )
     | st.text(max_size=4),
     max_size=30,

@@ -16,9 +16,7 @@ PAIRS = tuple(itertools.product(ChatState, ChatVerb))
 
 
 @pytest.mark.parametrize(("state", "verb"), PAIRS)
-def test_every_pair_moves_as_the_table_says_or_is_refused(
-    state: ChatState, verb: ChatVerb
-) -> None:
+def test_every_pair_moves_as_the_table_says_or_is_refused(state: ChatState, verb: ChatVerb) -> None:
     if (state, verb) in TRANSITIONS:
         assert next_state(state, verb) is TRANSITIONS[state, verb]
         return

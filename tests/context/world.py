@@ -66,7 +66,8 @@ class World:
             entries = tuple(
                 ToolEntry(name, self.blob(text)) for name, text in sorted(tools.items())
             )
-            catalogue = Catalogue(instructions and self.blob(instructions), entries)
+            told = None if instructions is None else self.blob(instructions)
+            catalogue = Catalogue(told, entries)
         body = ServerBody(self.blob(launch), catalogue)
         return Resource(Kind.MCP_SERVER, source, Status.OK, body=body)
 

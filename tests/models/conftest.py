@@ -27,9 +27,7 @@ def _skill(source: str, files: SkillFiles, bodies: dict[Digest, bytes]) -> Resou
         for path, content in sorted(files.items())
     )
     name = source.rpartition("/")[2]
-    return Resource(
-        Kind.SKILL, source, Status.OK, body=SkillBody(name, f"How to {name}.", listed)
-    )
+    return Resource(Kind.SKILL, source, Status.OK, body=SkillBody(name, f"How to {name}.", listed))
 
 
 def make_pin(
@@ -46,11 +44,9 @@ def make_pin(
         resources.append(Resource(Kind.INSTRUCTION_FILE, source, Status.OK, body=body))
     resources += [_skill(source, held, bodies) for source, held in (skills or {}).items()]
     snapshot = snapshot_of(resources)
-    return PinnedContext(
-        snapshot.digest, snapshot.prompt_digest, 1, snapshot.resources, bodies
-    )
+    return PinnedContext(snapshot.digest, snapshot.prompt_digest, 1, snapshot.resources, bodies)
 
 
-@pytest.fixture(name="make_pin")
+@pytest.fixture(name="make_pin", scope="session")
 def _make_pin() -> MakePin:
     return make_pin

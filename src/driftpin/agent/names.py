@@ -55,8 +55,8 @@ def fitted(name: str) -> str:
 
 
 def joined(directory: str, name: str) -> str:
-    """Return the path of `name` in a directory, where the empty path is the root itself."""
-    return f"{directory}/{name}" if directory else name
+    """Return the path of `name` in a directory, where the empty path is the place itself."""
+    return f"{directory}/{name}" if directory and name else directory or name
 
 
 __all__ = ["fitted", "is_bad_name", "is_too_long", "joined", "shown_name"]

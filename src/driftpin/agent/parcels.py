@@ -1,48 +1,62 @@
 """Which bytes travel inside a push, and which ahead of it, in how many requests."""
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from driftpin import limits
 from driftpin.identity import Digest
 from driftpin.wire.agent import InlineBlob
 
-Blobs = Mapping[Digest, bytes]
+
+class BytesGone(Exception):
+    """The workspace has moved on: it has other bytes now than the snapshot names."""
 
 
-def fits_inline(blobs: Blobs) -> bool:
+class Blobs(Protocol):
+    """The bytes of a resolution (`agent.file_blobs`); they are read when asked for."""
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Name every blob."""
+
+    def __getitem__(self, digest: Digest) -> bytes:
+        """Return the bytes; raise KeyError if they have changed since. Blocks."""
+
+    def size_bytes(self, digest: Digest) -> int:
+        """Return the size of a blob without reading it."""
+
+
+def fits_inline(blobs: Blobs, digests: Iterable[Digest]) -> bool:
     """Whether all of these together may travel inside one push."""
-    total_bytes = sum(len(content) for content in blobs.values())
+    total_bytes = sum(blobs.size_bytes(digest) for digest in digests)
     return total_bytes <= limits.AGENT_INLINE_BLOB_BYTES_MAX
 
 
-def as_inline(blobs: Blobs) -> tuple[InlineBlob, ...]:
-    """Return the blobs as they are written into a request."""
-    return tuple(
-        InlineBlob(digest=digest, data=base64.b64encode(content).decode("ascii"))
-        for digest, content in sorted(blobs.items())
-    )
+def read_inline(blobs: Blobs, digests: Iterable[Digest]) -> tuple[InlineBlob, ...]:
+    """Return the blobs as they are written into a request. Blocks; raises BytesGone."""
+    try:
+        return tuple(
+            InlineBlob(digest=digest, data=base64.b64encode(blobs[digest]).decode("ascii"))
+            for digest in digests
+        )
+    except KeyError as missing:
+        raise BytesGone(*missing.args) from None
 
 
-def without(blobs: Blobs, known: Iterable[Digest]) -> dict[Digest, bytes]:
-    """Return the blobs that are not among the known ones."""
-    held = frozenset(known)
-    return {digest: content for digest, content in blobs.items() if digest not in held}
-
-
-def in_batches(blobs: Blobs) -> Iterator[dict[Digest, bytes]]:
-    """Yield the blobs in requests that keep to the agent's limits, ordered by digest."""
-    batch: dict[Digest, bytes] = {}
+def in_batches(blobs: Blobs, digests: Iterable[Digest]) -> Iterator[Sequence[Digest]]:
+    """Yield the digests in requests that keep to the agent's limits."""
+    batch: list[Digest] = []
     batch_bytes = 0
-    for digest, content in sorted(blobs.items()):
+    for digest in digests:
+        size_bytes = blobs.size_bytes(digest)
         is_full = len(batch) >= limits.AGENT_BLOBS_PER_REQUEST_MAX
-        if batch and (is_full or batch_bytes + len(content) > limits.AGENT_BLOBS_BODY_BYTES_MAX):
+        if batch and (is_full or batch_bytes + size_bytes > limits.AGENT_BLOBS_BODY_BYTES_MAX):
             yield batch
-            batch, batch_bytes = {}, 0
-        batch[digest] = content
-        batch_bytes += len(content)
+            batch, batch_bytes = [], 0
+        batch.append(digest)
+        batch_bytes += size_bytes
     if batch:
         yield batch
 
 
-__all__ = ["Blobs", "as_inline", "fits_inline", "in_batches", "without"]
+__all__ = ["Blobs", "BytesGone", "fits_inline", "in_batches", "read_inline"]

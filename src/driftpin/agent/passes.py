@@ -8,7 +8,7 @@ thread of its own; the loop only decides when.
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Protocol, assert_never
 from driftpin import limits
 from driftpin.agent.barrier import Barrier
 from driftpin.agent.git_state import find_index_lock
+from driftpin.agent.parcels import Blobs
 from driftpin.agent.schedule import Resolve, Schedule, Timing, Wait
 from driftpin.agent.waiting import Waiter, wait_on_clock
 from driftpin.agent.watch import Watcher
@@ -24,7 +25,6 @@ from driftpin.clock import Clock
 from driftpin.context.manifest import Snapshot
 from driftpin.context.resource import Observations
 from driftpin.errors import Unavailable
-from driftpin.identity import Digest
 
 MOVED_WHILE_READ = "moved_while_read"
 
@@ -39,7 +39,7 @@ class Resolved(Protocol):
         """The resources and their digests."""
 
     @property
-    def blobs(self) -> Mapping[Digest, bytes]:
+    def blobs(self) -> Blobs:
         """All bytes that the snapshot names."""
 
     @property
@@ -63,17 +63,13 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceState:
-    """The outcome of one pass. `was_asked_for`: someone waits for it, so it is pushed in any case."""
+    """The outcome of one pass. One that `was_asked_for` is pushed even if nothing changed."""
 
     pass_number: int
     snapshot: Snapshot
-    blobs: Mapping[Digest, bytes]
+    blobs: Blobs
     observations: Observations
     was_asked_for: bool = False
-
-    def without_blobs(self) -> "WorkspaceState":
-        """Return the state without the bytes, which may be many."""
-        return dataclasses.replace(self, blobs={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,8 @@ class _Look:
 class Passes:
     """Runs passes when the schedule says so and hands each state to `publish`.
 
-    `seen` answers those who wait for a pass; `last` is the newest state, without its bytes.
+    `seen` answers those who wait for a pass; `last` is the newest state;
+    `notes` are errors to add to the observations.
     """
 
     def __init__(
@@ -99,6 +96,7 @@ class Passes:
         timing: Timing | None = None,
         waiter: Waiter = wait_on_clock,
         is_relevant: Callable[[Path], bool] = lambda _path: True,
+        notes: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._workspace = workspace
         self._resolver = resolver
@@ -107,14 +105,14 @@ class Passes:
         self._waiter = waiter
         self._schedule = Schedule(clock.monotonic_s(), timing)
         self._woken = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._notes = notes
         self._is_asked = False
         self._begun = 0
         self.watcher = Watcher(self._signal_from_thread, is_relevant)
         self.seen: Barrier[WorkspaceState] = Barrier()
         self.last: WorkspaceState | None = None
         self.failures = 0
-        self.notes: frozenset[str] = frozenset()
 
     def ask(self) -> int:
         """Ask for a pass that begins after this moment; return its number."""
@@ -130,6 +128,7 @@ class Passes:
 
     async def run(self) -> None:
         """Run passes until cancelled; when this has returned nothing is watched any more."""
+        self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="driftpin-pass") as executor:
             try:
                 while True:
@@ -141,7 +140,7 @@ class Passes:
                 self.watcher.close()
 
     def _signal_from_thread(self) -> None:
-        if not self._loop.is_closed():
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.signal)
 
     async def _wait_until_due(self) -> None:
@@ -161,9 +160,11 @@ class Passes:
         number, was_asked, self._is_asked = self._begun, self._is_asked, False
         self._schedule.begin_pass(self._clock.monotonic_s())
         try:
-            look = await self._loop.run_in_executor(executor, self._look_until_settled)
-        except Exception:
-            # The top of the loop: whatever went wrong, the next rescan tries again.
+            look = await asyncio.get_running_loop().run_in_executor(
+                executor, self._look_until_settled
+            )
+        except Exception:  # noqa: BLE001 - the top of a loop
+            # The next rescan tries again.
             self.failures += 1
             _log.exception("a look at the workspace failed")
             self.seen.fail(number, Unavailable("the workspace could not be looked at"))
@@ -174,9 +175,9 @@ class Passes:
         self._hand_on(self._state_of(number, look, was_asked=was_asked))
 
     def _hand_on(self, state: WorkspaceState) -> None:
-        self.last = state.without_blobs()
+        self.last = state
         self._publish(state)
-        self.seen.settle(state.pass_number, self.last)
+        self.seen.settle(state.pass_number, state)
 
     def _look_until_settled(self) -> _Look:
         ends_s = self._clock.monotonic_s() + limits.SETTLE_LONGEST_MS / 1000
@@ -194,7 +195,7 @@ class Passes:
         moved = (MOVED_WHILE_READ,) if look.has_moved else ()
         observations = dataclasses.replace(
             observations,
-            errors=(*observations.errors, *moved, *sorted(self.notes)),
+            errors=(*observations.errors, *moved, *self._notes()),
             degraded=self.watcher.degraded or observations.degraded,
         )
         return WorkspaceState(

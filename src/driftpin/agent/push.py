@@ -1,34 +1,33 @@
 """Delivering the newest state to the control plane.
 
-There is no queue: a state that was overtaken is never sent. Order is (incarnation, seq). A number
-stays with what was sent under it until the server has answered, so that sending it again after a
-lost answer is a `duplicate`, and anything else takes a fresh number. Refusals are repaired at once
-where the answer says how; content that the server refuses for good waits for another state; a
-fenced or deleted agent stops; everything else is tried again with growing, jittered waits.
+There is no queue: a state that was overtaken is never sent. A refusal is repaired at once where the
+answer says how (another number, missing bytes, a hello); content that the server refuses for good
+waits for another state; a fenced or deleted agent stops; everything else is tried again with
+growing, jittered waits.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
 
 from driftpin import limits
 from driftpin.agent.barrier import Barrier
-from driftpin.agent.parcels import as_inline, fits_inline, in_batches, without
+from driftpin.agent.numbering import Content, Numbering
+from driftpin.agent.parcels import Blobs, BytesGone, fits_inline, in_batches, read_inline
 from driftpin.agent.passes import WorkspaceState
 from driftpin.agent.report import observations_to_json
 from driftpin.agent.waiting import Backoff, Waiter, wait_on_clock
 from driftpin.clock import Clock
-from driftpin.context.resource import Observations, blobs_of
+from driftpin.context.resource import blobs_of
 from driftpin.errors import (
     BlobsMissing,
     DriftpinError,
     Gone,
     Malformed,
     PushOutdated,
-    RateLimited,
     Rejected,
     TooLarge,
     Unavailable,
@@ -46,7 +45,10 @@ from driftpin.wire.agent import (
 _log = logging.getLogger(__name__)
 
 # Refusals that the same content would meet again.
-CONTENT_REFUSALS = (Malformed, Rejected, TooLarge)
+CONTENT_REFUSALS: Final = (Malformed, Rejected, TooLarge)
+_REPAIRABLE: Final = (BlobsMissing, PushOutdated)
+# With nothing to send the loop only waits to be woken.
+IDLE_WAIT_S: Final = float(limits.RESCAN_INTERVAL_S)
 
 
 class ControlPlane(Protocol):
@@ -72,35 +74,14 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
-    """What makes two pushes the same."""
-
-    digest: Digest
-    observations: str
-
-
-@dataclass(slots=True)
-class _Session:
-    """What the server knows of this process: its incarnation, and the last number it used."""
-
-    incarnation: int
-    seq: int
-    in_doubt: _Content | None = None
-
-    def number_for(self, content: _Content) -> int:
-        if self.in_doubt != content:
-            self.seq += 1
-            self.in_doubt = content
-        return self.seq
-
-    def adopt(self, seq: int) -> None:
-        self.seq = max(self.seq, seq)
-        self.in_doubt = None
+class _Offer:
+    state: WorkspaceState
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
 class _Acknowledged:
-    content: _Content
+    content: Content
     blobs: frozenset[Digest]
     head: HeadShape
     at_s: float
@@ -109,8 +90,9 @@ class _Acknowledged:
 class Pusher:
     """Sends the newest state that it was offered. `delivered` answers those who wait for one.
 
-    `agent` is what the server said at the last hello. `ask_for_pass` is called when the server
-    turns out to lack what was acknowledged before: the bytes have to be read again.
+    `agent` is what the server said at the last hello, `introduced` is set by the first, `failure`
+    says why the last try did not get through. `ask_for_pass` is called when bytes of the newest
+    state are not there any more.
     """
 
     def __init__(
@@ -129,212 +111,222 @@ class Pusher:
         self._ask_for_pass = ask_for_pass
         self._backoff = backoff or Backoff()
         self._waiter = waiter
-        self._session: _Session | None = None
-        self._newest: WorkspaceState | None = None
+        self._numbering: Numbering | None = None
+        self._newest: _Offer | None = None
         self._is_forced = False
-        self._refused: _Content | None = None
+        self._acknowledged: _Acknowledged | None = None
+        self._refused: Content | None = None
         self._repairs = 0
         self._first_pass = 0
         self._changed = asyncio.Event()
         self._nudged = asyncio.Event()
-        self.acknowledged: _Acknowledged | None = None
         self.agent: HelloReply | None = None
+        self.introduced = asyncio.Event()
         self.delivered: Barrier[Delivered] = Barrier()
         self.failure = ""
 
+    @property
+    def head(self) -> HeadShape | None:
+        """The head that the server acknowledged last."""
+        return self._acknowledged.head if self._acknowledged else None
+
     def offer(self, state: WorkspaceState) -> None:
         """Make this the state to send, in place of any earlier one."""
-        self._newest = state
+        self._newest = _Offer(state, _content_of(state))
         self._is_forced |= state.was_asked_for
+        self._settle_if_held()
         self._changed.set()
 
     def say_hello_again(self) -> None:
         """The connection was lost and is back: ask the server what it holds, without waiting."""
-        self._session = None
+        self._numbering = None
         self._nudged.set()
         self._changed.set()
 
     async def run(self, first_pass: int = 0) -> NoReturn:
         """Send states of passes from `first_pass` on, for ever.
 
-        Raises PushOutdated (`fenced`) when a newer process took over, Gone when the agent was
+        Raises PushOutdated (`fenced`) when a newer process took over and Gone when the agent was
         deleted; both are final.
         """
         self._first_pass = first_pass
         while True:
+            await self._wait_until_due()
             try:
-                await self._send_what_is_due()
-            except CONTENT_REFUSALS as error:
-                self._give_up_content(error)
+                await self._send()
             except DriftpinError as error:
                 if isinstance(error, Gone) or error.code == "fenced":
                     raise
                 await self._wait_after(error)
-            except Exception:
-                # The top of the loop: a fault of ours must not end the pushing.
+            except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("a push failed")
                 await self._wait_after(Unavailable("a push failed; see the agent's log"))
 
-    async def _send_what_is_due(self) -> None:
-        await self._waiter_until_due()
-        if self._session is None:
-            await self._hello()
-        state = self._newest
-        if state is None or self._session is None:
-            return
-        content = _content_of(state)
-        if self._holds(state, content):
-            return
-        try:
-            reply = await self._push(self._session, state, content)
-        except BlobsMissing as missing:
-            self._count_repair(missing)
-            await self._bring_missing(state, missing)
-        except PushOutdated as outdated:
-            self._count_repair(outdated)
-            self._repair_number(self._session, outdated)
-        else:
-            self._note_delivery(state, content, reply)
-
-    async def _waiter_until_due(self) -> None:
+    async def _wait_until_due(self) -> None:
         while (wait_s := self._due_in_s()) > 0:
             self._changed.clear()
             await self._waiter(self._changed, wait_s)
 
     def _due_in_s(self) -> float:
-        """Return how long nothing needs to be sent; as long as a rescan when nothing is known."""
-        idle_s = float(limits.RESCAN_INTERVAL_S)
-        if self._session is None and self.agent is not None:
+        if self._numbering is None and self.agent is not None:
             return 0.0
-        state = self._newest
-        if state is None or state.pass_number < self._first_pass:
-            return idle_s
-        content = _content_of(state)
-        if self._is_forced or self._session is None:
+        offer = self._newest
+        if offer is None or offer.state.pass_number < self._first_pass:
+            return IDLE_WAIT_S
+        if self._is_forced:
             return 0.0
-        if self._holds(state, content) or content == self._refused:
-            return idle_s
-        return self._observations_due_in_s(content)
-
-    def _observations_due_in_s(self, content: _Content) -> float:
-        """Observations alone are sent every few seconds at most; a changed manifest at once."""
-        if self.acknowledged is None or self.acknowledged.content.digest != content.digest:
+        held = self._acknowledged
+        if offer.content == self._refused or (held and held.content == offer.content):
+            return IDLE_WAIT_S
+        if held is None or held.content.digest != offer.content.digest:
             return 0.0
-        due_s = self.acknowledged.at_s + limits.OBSERVATIONS_PUSH_INTERVAL_S
-        return max(0.0, due_s - self._clock.monotonic_s())
+        # Only the observations are new; they are worth a push every few seconds at most.
+        return held.at_s + limits.OBSERVATIONS_PUSH_INTERVAL_S - self._clock.monotonic_s()
 
-    def _holds(self, state: WorkspaceState, content: _Content) -> bool:
-        """Whether the server already holds this; those who wait for the pass are answered."""
-        held = self.acknowledged
-        if held is None or held.content != content or self._is_forced:
-            return False
-        self.delivered.settle(
-            state.pass_number, Delivered(state.pass_number, "unchanged", held.head)
-        )
-        return True
+    async def _send(self) -> None:
+        if self._numbering is None:
+            self._numbering = await self._say_hello()
+            return
+        offer = self._newest
+        assert offer is not None, "a push is due only when there is something to push"
+        try:
+            await self._try_push(self._numbering, offer)
+        except BytesGone:
+            self._read_again(offer)
 
-    async def _hello(self) -> None:
+    async def _try_push(self, numbering: Numbering, offer: _Offer) -> None:
+        try:
+            reply = await self._push(numbering, offer)
+        except CONTENT_REFUSALS as refusal:
+            self._give_up(offer, refusal)
+        except _REPAIRABLE as refusal:
+            await self._repair(offer, refusal)
+        else:
+            self._note_delivery(offer, reply)
+
+    async def _repair(self, offer: _Offer, refusal: BlobsMissing | PushOutdated) -> None:
+        self._repairs += 1
+        if self._repairs > limits.PUSH_REPAIRS_MAX or refusal.code == "fenced":
+            raise refusal
+        if isinstance(refusal, PushOutdated):
+            self._repair_numbering(refusal)
+        else:
+            await self._bring_missing(offer, refusal)
+
+    async def _say_hello(self) -> Numbering:
         reply = await self._control_plane.hello(self._introduction)
         self.agent = reply
-        own = reply.head if reply.head and reply.head.incarnation == reply.incarnation else None
-        self._session = _Session(reply.incarnation, own.seq if own else 0)
-        if self.acknowledged is None:
-            return
-        if reply.head is None or reply.head.digest != self.acknowledged.content.digest:
-            _log.warning("the server holds another head than it acknowledged; sending anew")
-            self.acknowledged = None
-            self._ask_for_pass()
+        self.introduced.set()
+        held = self._acknowledged
+        if held is not None and (reply.head is None or reply.head.digest != held.content.digest):
+            _log.warning("the server does not hold the head that it acknowledged; sending it anew")
+            self._acknowledged = None
+        return Numbering.after_hello(reply)
 
-    async def _push(
-        self, session: _Session, state: WorkspaceState, content: _Content
-    ) -> PushReply:
-        fresh = without(state.blobs, self.acknowledged.blobs if self.acknowledged else ())
-        if not fits_inline(fresh):
-            # Without an acknowledged state only the server knows what it lacks; it will say so.
-            if self.acknowledged is not None:
-                await self._upload(fresh)
-            fresh = {}
+    async def _push(self, numbering: Numbering, offer: _Offer) -> PushReply:
+        blobs = offer.state.blobs
+        fresh = self._fresh_digests(offer)
+        if not fits_inline(blobs, fresh):
+            # While nothing is acknowledged only the server knows what it lacks, and will say so.
+            if self._acknowledged is not None:
+                await self._upload(blobs, fresh)
+            fresh = []
         request = PushRequest(
-            incarnation=session.incarnation,
-            seq=session.number_for(content),
-            manifest=json.loads(state.snapshot.manifest),
-            observations=json.loads(content.observations),
-            digest=state.snapshot.digest,
-            blobs=as_inline(fresh),
+            incarnation=numbering.incarnation,
+            seq=numbering.seq_for(offer.content),
+            manifest=json.loads(offer.state.snapshot.manifest),
+            observations=json.loads(offer.content.observations),
+            digest=offer.content.digest,
+            blobs=await asyncio.to_thread(read_inline, blobs, fresh),
         )
         return await self._control_plane.push(request)
 
-    async def _upload(self, blobs: dict[Digest, bytes]) -> None:
-        for batch in in_batches(blobs):
-            await self._control_plane.upload_blobs(BlobsRequest(blobs=as_inline(batch)))
+    def _fresh_digests(self, offer: _Offer) -> list[Digest]:
+        if self._acknowledged is not None:
+            known = self._acknowledged.blobs
+            return [digest for digest in offer.state.blobs if digest not in known]
+        head = self.agent.head if self.agent else None
+        is_held = head is not None and head.digest == offer.content.digest
+        return [] if is_held else list(offer.state.blobs)
 
-    async def _bring_missing(self, state: WorkspaceState, missing: BlobsMissing) -> None:
-        digests = missing.fields.get("digests")
-        wanted = {str(digest) for digest in digests} if isinstance(digests, list) else set()
-        held = {digest: content for digest, content in state.blobs.items() if digest in wanted}
-        if len(held) < len(wanted) or not wanted:
-            self.acknowledged = None
-            self._ask_for_pass()
+    async def _upload(self, blobs: Blobs, digests: Iterable[Digest]) -> None:
+        for batch in in_batches(blobs, digests):
+            carried = await asyncio.to_thread(read_inline, blobs, batch)
+            await self._control_plane.upload_blobs(BlobsRequest(blobs=carried))
+
+    async def _bring_missing(self, offer: _Offer, missing: BlobsMissing) -> None:
+        named = missing.fields.get("digests")
+        wanted = frozenset(named) if isinstance(named, list) else frozenset()
+        offered = [digest for digest in offer.state.blobs if digest in wanted]
+        if not offered:
             raise missing
-        await self._upload(held)
+        await self._upload(offer.state.blobs, offered)
 
-    def _repair_number(self, session: _Session, outdated: PushOutdated) -> None:
-        seq = outdated.fields.get("head_seq")
-        incarnation = outdated.fields.get("head_incarnation", session.incarnation)
-        if outdated.code == "fenced":
-            raise outdated
-        if isinstance(seq, int) and incarnation == session.incarnation:
-            session.adopt(seq)
+    def _read_again(self, offer: _Offer) -> None:
+        """The bytes of this state are gone from the workspace; only a later state can be sent."""
+        if self._newest is offer:
+            self._newest, self._is_forced = None, False
+            self._ask_for_pass()
+
+    def _repair_numbering(self, outdated: PushOutdated) -> None:
+        numbering, seq = self._numbering, outdated.fields.get("head_seq")
+        incarnation = outdated.fields.get("head_incarnation")
+        if numbering and isinstance(seq, int) and incarnation in (None, numbering.incarnation):
+            numbering.adopt(seq)
         else:
-            self._session = None
+            self._numbering = None
 
-    def _count_repair(self, error: DriftpinError) -> None:
-        self._repairs += 1
-        if self._repairs > limits.PUSH_REPAIRS_MAX:
-            raise error
-
-    def _note_delivery(self, state: WorkspaceState, content: _Content, reply: PushReply) -> None:
+    def _note_delivery(self, offer: _Offer, reply: PushReply) -> None:
         blobs = frozenset(
-            blob.digest for resource in state.snapshot.resources for blob in blobs_of(resource)
+            blob.digest
+            for resource in offer.state.snapshot.resources
+            for blob in blobs_of(resource)
         )
-        self.acknowledged = _Acknowledged(content, blobs, reply.head, self._clock.monotonic_s())
-        if self._session is not None:
-            self._session.in_doubt = None
-        self._refused, self._repairs, self.failure = None, 0, ""
+        self._acknowledged = _Acknowledged(
+            offer.content, blobs, reply.head, self._clock.monotonic_s()
+        )
+        self._settle_number(offer)
+        self._refused, self.failure = None, ""
         self._backoff.reset()
-        if self._newest is state:
-            # The server has the bytes now, and a workspace's bytes are many.
-            self._newest, self._is_forced = state.without_blobs(), False
-        self.delivered.settle(
-            state.pass_number, Delivered(state.pass_number, reply.result, reply.head)
-        )
+        number = offer.state.pass_number
+        self.delivered.settle(number, Delivered(number, reply.result, reply.head))
+        self._settle_if_held()
 
-    def _give_up_content(self, error: DriftpinError) -> None:
-        self.failure = f"{error.code}: {error.message}"
+    def _give_up(self, offer: _Offer, refusal: DriftpinError) -> None:
+        self.failure = f"{refusal.code}: {refusal.message}"
         _log.error("the server refuses this state of the workspace for good: %s", self.failure)
-        self._is_forced, self._repairs = False, 0
-        if self._newest is not None:
-            self._refused = _content_of(self._newest)
-            self.delivered.fail(self._newest.pass_number, error)
-        if self._session is not None:
-            self._session.in_doubt = None
+        self._settle_number(offer)
+        self._refused = offer.content
+        self.delivered.fail(offer.state.pass_number, refusal)
+
+    def _settle_number(self, offer: _Offer) -> None:
+        self._repairs = 0
+        if self._numbering is not None:
+            self._numbering.settle()
+        if self._newest is offer:
+            self._is_forced = False
+
+    def _settle_if_held(self) -> None:
+        offer, held = self._newest, self._acknowledged
+        if offer is None or held is None or self._is_forced or offer.content != held.content:
+            return
+        number = offer.state.pass_number
+        self.delivered.settle(number, Delivered(number, "unchanged", held.head))
 
     async def _wait_after(self, error: DriftpinError) -> None:
         self._repairs = 0
         self.failure = f"{error.code}: {error.message}"
-        asked_s = error.fields.get("retry_after_s") if isinstance(error, RateLimited) else None
-        wait_s = max(self._backoff.next_wait_s(), asked_s if isinstance(asked_s, int) else 0)
+        asked_s = error.fields.get("retry_after_s")
+        least_s = min(asked_s, limits.RETRY_AFTER_LONGEST_S) if isinstance(asked_s, int) else 0
+        wait_s = max(self._backoff.next_wait_s(), least_s)
         _log.warning("a push did not get through (%s); again in %.1f s", self.failure, wait_s)
         self._nudged.clear()
         await self._waiter(self._nudged, wait_s)
 
 
-def _content_of(state: WorkspaceState) -> _Content:
-    return _Content(state.snapshot.digest, _observations_text(state.observations))
-
-
-def _observations_text(observations: Observations) -> str:
-    return json.dumps(observations_to_json(observations), sort_keys=True)
+def _content_of(state: WorkspaceState) -> Content:
+    observations = json.dumps(observations_to_json(state.observations), sort_keys=True)
+    return Content(state.snapshot.digest, observations)
 
 
 __all__ = ["ControlPlane", "Delivered", "Pusher"]

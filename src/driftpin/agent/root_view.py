@@ -3,9 +3,11 @@
 import errno
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from driftpin.agent.beneath import HANDLE_FLAGS, real_path
+from driftpin.agent.private_paths import is_private
 from driftpin.agent.reading import (
     NOT_REGULAR,
     UNSTABLE,
@@ -133,6 +135,27 @@ class RootView:
             refusal_for(error)
             return None
 
+    def watched_paths(self) -> frozenset[Path]:
+        """Return the directories whose changes matter; for a missing one, its nearest parent."""
+        return frozenset(self.root.path / self._nearest(directory) for directory in self.watched)
+
+    def _nearest(self, directory: str) -> str:
+        while directory and not isinstance(self._parent(directory), Found):
+            directory = directory.rpartition("/")[0]
+        return directory
+
+    def report(self, refusal: Refusal, path: str) -> None:
+        """Note an error of the whole snapshot: a directory that was not looked through."""
+        if refusal is TOO_MANY_ENTRIES:
+            self.errors.append(f"scan_budget:{self.root.name}")
+        else:
+            self.errors.append(f"{refusal.reason}:{self.root.source(path)}")
+
+    def _leads_to_private(self, path: str) -> bool:
+        """Whether a link was laid to what must not leave the workspace under another name."""
+        real = self.real_path(path)
+        return real is not None and real != path and is_private(real)
+
     def names_in(self, path: str, found: Found, entries_max: int) -> tuple[str, ...] | Refusal:
         """Return the sorted names in a directory; `too_many_entries` past the limit."""
         self.watched.add(path)
@@ -177,6 +200,8 @@ class RootView:
         known = self._cache.reading(purpose, place, found.key)
         if known is not None:
             return known
+        if found.is_linked and self._leads_to_private(path):
+            return FileReading(Status.INVALID, "private_target")
         content = self._reader.read_file(self._handle, path, bytes_max)
         if isinstance(content, Refusal):
             return self._refused(purpose, path, found, content)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from driftpin.agent.beneath import DIRECTORY_HANDLE_FLAGS
-from driftpin.agent.names import fitted, joined, shown_name
+from driftpin.agent.names import joined, shown_name
 from driftpin.errors import Rejected
 
 WORKSPACE_LABEL: Final = "workspace"
@@ -61,13 +61,12 @@ class Root:
         """Whether its child directories are skills themselves."""
         return self.path.name == "skills"
 
-    def full_source(self, path: str) -> str:
-        """Return the source of a path below this root, escaped, however long it is."""
-        return f"{self.label}:{shown_name(joined(self.prefix, path))}"
-
     def source(self, path: str) -> str:
-        """Return the source of a path below this root, as a manifest and a page show it."""
-        return fitted(self.full_source(path))
+        """Return the source of a path below this root, escaped, however long it is.
+
+        `agent.caps` cuts one that is too long.
+        """
+        return f"{self.label}:{shown_name(joined(self.prefix, path))}"
 
 
 class RootProblem(StrEnum):

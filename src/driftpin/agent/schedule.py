@@ -3,7 +3,8 @@
 Signals collapse into one pass 250 ms after the last of them, and never later than 2 s after the
 first, so that steady change still gives results. A pass is due in any case when the last one is
 older than the rescan interval. While git holds the index a pass waits, but never longer than 10 s,
-and a lock that was once outlasted holds up nothing any more. The caller brings the time; see `agent.passes` for the loop around it.
+and a lock that was once outlasted holds up nothing any more. The caller brings the time; the loop
+around it is `agent.passes`.
 """
 
 from dataclasses import dataclass

@@ -89,7 +89,7 @@ def _identity(key: StatKey) -> tuple[int, int, int]:
 def lstat_seen(handle: int, path: str) -> Seen:
     """Return the state of a path itself, or the number of the error that hides it."""
     try:
-        return key_of(os.stat(path, dir_fd=handle, follow_symlinks=False))
+        return key_of(os.stat(path or ".", dir_fd=handle, follow_symlinks=False))
     except OSError as error:
         return error.errno or 0
 

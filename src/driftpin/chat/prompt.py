@@ -22,7 +22,7 @@ from driftpin.chat.pinned import (
     not_usable,
     skills,
 )
-from driftpin.chat.tokens import estimate_tokens
+from driftpin.context.tokens import estimate_text_tokens
 from driftpin.identity import Digest, digest_of
 
 RENDERER_VERSION: Final = 1
@@ -49,7 +49,11 @@ LEFT_OUT_HEADING: Final = "Listed but not included, each with its reason:"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the rendered prompt and about how many tokens it takes; `source` may be empty."""
+    """A part of the rendered prompt and about how many tokens it takes.
+
+    `name` is `instruction_file` or `skill`, with a source; or `instruction`, `context`,
+    `skill_index`, `left_out` or `role` for what stands around them, without one.
+    """
 
     name: str
     source: str
@@ -99,7 +103,7 @@ class _Piece:
 
     @property
     def tokens(self) -> int:
-        return estimate_tokens(self.text)
+        return estimate_text_tokens(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +120,12 @@ class _Frame:
         context = f"{markers.CONTEXT_OPEN}\n{self.scope}\n{LEFT_OUT_HEADING}\n{self.close}"
         index = f"{markers.SKILLS_OPEN}\n{self.index}\n{markers.SKILLS_CLOSE}"
         sections = [
-            Section("instruction", "", estimate_tokens(INSTRUCTION)),
-            Section("context", "", estimate_tokens(context)),
-            Section("skill_index", "", estimate_tokens(index)),
+            Section("instruction", "", estimate_text_tokens(INSTRUCTION)),
+            Section("context", "", estimate_text_tokens(context)),
+            Section("skill_index", "", estimate_text_tokens(index)),
         ]
         if self.role:
-            sections.append(Section("role", "", estimate_tokens(self.role)))
+            sections.append(Section("role", "", estimate_text_tokens(self.role)))
         return tuple(sections)
 
 
@@ -200,13 +204,13 @@ def _fit(plan: _Plan, frame: _Frame, budget_tokens: int) -> _Plan:
     while kept and total > budget_tokens:
         dropped = kept.pop()
         left_out.append(LeftOut(dropped.source, OVER_BUDGET, dropped.tokens))
-        total += estimate_tokens(_left_out_line(left_out[-1])) - dropped.tokens
+        total += estimate_text_tokens(_left_out_line(left_out[-1])) - dropped.tokens
     files_kept = min(len(kept), len(plan.files))
     return _Plan(tuple(kept[:files_kept]), tuple(kept[files_kept:]), tuple(left_out))
 
 
 def _sections(frame: _Frame, plan: _Plan) -> tuple[Section, ...]:
-    lines = sum(estimate_tokens(_left_out_line(item)) for item in plan.left_out)
+    lines = sum(estimate_text_tokens(_left_out_line(item)) for item in plan.left_out)
     return (
         *frame.sections(),
         Section("left_out", "", lines),

@@ -56,7 +56,10 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
     console = Console(file=sys.stdout, width=None if is_terminal else _PIPE_COLUMNS)
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    lines = captured.get().splitlines()
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def cell(value: object) -> str:

@@ -17,7 +17,8 @@ _FETCHER_WORD: Final = (
 )
 _FETCHER: Final = re.compile(rf"(?<![\w-]){_FETCHER_WORD}", re.IGNORECASE)
 _PIPED: Final = re.compile(
-    r"\|&?[ \t]{0,64}(?:[\w./-]{0,64}(?:sudo|env|exec|nohup)(?:[ \t]{1,8}-?[\w=]{1,64}){0,4}?[ \t]{1,8})?"
+    r"\|&?[ \t]{0,64}"
+    r"(?:[\w./-]{0,64}(?:sudo|env|exec|nohup)(?:[ \t]{1,8}-?[\w=]{1,64}){0,4}?[ \t]{1,8})?"
     rf"(?:[\w./-]{{0,64}}/)?(?:{_SHELL}(?![\w.-])|(?:iex|Invoke-Expression)\b"
     # An interpreter with arguments usually reads data from the pipe; without, it runs what it gets.
     rf"|{_INTERPRETER}[ \t]{{0,8}}(?:-(?=[\s)`\"']|$)|(?=[;&|)`\"'\n]|$)))",

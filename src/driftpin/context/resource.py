@@ -189,6 +189,7 @@ class Observations:
 __all__ = [
     "Body",
     "Catalogue",
+    "Finding",
     "InstructionBody",
     "Kind",
     "NamedBlob",
@@ -200,6 +201,5 @@ __all__ = [
     "SkillFile",
     "Status",
     "ToolEntry",
-    "Finding",
     "blobs_of",
 ]

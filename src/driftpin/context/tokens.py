@@ -51,6 +51,11 @@ def estimate_tokens(text_bytes: bytes) -> int:
     return -(-thousandths // 1000)
 
 
+def estimate_text_tokens(text: str) -> int:
+    """Return about how many tokens a text takes, lone surrogates included."""
+    return estimate_tokens(text.encode("utf-8", "surrogatepass"))
+
+
 @dataclass(frozen=True, slots=True)
 class PromptPiece:
     """One thing that stands in a prompt: pieces with one digest in one place are the same bytes."""
@@ -129,6 +134,7 @@ __all__ = [
     "RefreshCost",
     "TokenReader",
     "cost_of_refresh",
+    "estimate_text_tokens",
     "estimate_tokens",
     "prompt_pieces",
 ]

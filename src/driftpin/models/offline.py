@@ -7,7 +7,7 @@ and quotes what came back. So a pin can be tried, and shown, without a key.
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
 from driftpin.chat.cleaning import clean_text
@@ -15,7 +15,8 @@ from driftpin.chat.messages import Message, Role, ToolCallPart, ToolResultPart
 from driftpin.chat.pinned import PinnedSkill, instruction_files, skills
 from driftpin.chat.skill_index import offered_names
 from driftpin.chat.skill_tools import READ_SKILL, READ_SKILL_FILE
-from driftpin.chat.tokens import TokenCounts, estimate_tokens
+from driftpin.chat.tokens import TokenCounts
+from driftpin.context.tokens import estimate_text_tokens
 from driftpin.identity import Digest
 from driftpin.models.port import (
     Finished,
@@ -51,7 +52,7 @@ class OfflineModel:
     name = NAME
     context_budget_tokens = CONTEXT_BUDGET_TOKENS
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Yield the answer line by line, or one call of a skill tool."""
         call = _skill_call(request)
         text = "" if call else "\n".join(_answer(request)) + "\n"
@@ -59,7 +60,7 @@ class OfflineModel:
             yield TextDelta(line)
         if call:
             yield ToolCallRequested(call)
-        yield Usage(TokenCounts(_input_tokens(request), 0, 0, estimate_tokens(text)))
+        yield Usage(TokenCounts(_input_tokens(request), 0, 0, estimate_text_tokens(text)))
         yield Finished(FinishReason.TOOL_CALLS if call else FinishReason.STOP)
 
     async def close(self) -> None:
@@ -206,8 +207,8 @@ def _latest_results(messages: tuple[Message, ...]) -> tuple[ToolResultPart, ...]
 
 
 def _input_tokens(request: ModelRequest) -> int:
-    spoken = sum(estimate_tokens(message.text) for message in request.messages)
-    return request.prompt.tokens + spoken + estimate_tokens(request.volatile)
+    spoken = sum(estimate_text_tokens(message.text) for message in request.messages)
+    return request.prompt.tokens + spoken + estimate_text_tokens(request.volatile)
 
 
 __all__ = ["CONTEXT_BUDGET_TOKENS", "INTRODUCTION", "NAME", "OfflineModel"]

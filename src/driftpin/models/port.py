@@ -1,6 +1,6 @@
 """What every model is asked with and answers with; none of it belongs to a provider."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -93,11 +93,12 @@ class Model(Protocol):
     def context_budget_tokens(self) -> int:
         """How many tokens of its window the prompt's stable front may take."""
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask once and yield the answer: deltas, whole calls, usage, and `Finished` last.
 
         May raise Unavailable `model_unavailable` when the provider cannot answer now (asking again
-        may help), and Rejected for what will not get better by itself.
+        may help), and Rejected for what will not get better by itself. Whoever stops listening
+        early closes the generator (`contextlib.aclosing`), which drops the connection.
         """
 
     async def close(self) -> None:

@@ -6,11 +6,12 @@ this module and `provider_messages`: requests, events and errors are driftpin's 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from driftpin import limits
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.tokens import TokenCounts
 from driftpin.errors import DriftpinError, Rejected, Unavailable
@@ -25,13 +26,11 @@ from driftpin.models.port import (
 )
 
 if TYPE_CHECKING:
-    from pydantic_ai.exceptions import AgentRunError
+    from pydantic_ai.exceptions import AgentRunError, UserError
     from pydantic_ai.messages import ModelResponse, ModelResponseStreamEvent
+    from pydantic_ai.messages import ToolCallPart as LibraryCall
     from pydantic_ai.models import Model as LibraryModel
     from pydantic_ai.settings import ModelSettings as LibrarySettings
-
-# The providers' clients retry what they may (429, 5xx, lost connections) and obey `Retry-After`.
-RETRIES_MAX: Final = 4
 
 
 class ProviderKind(StrEnum):
@@ -59,10 +58,20 @@ class ProviderAccess:
 class ProviderModel:
     """One model of one provider. Connections open at the first request and close with `close`."""
 
-    def __init__(self, access: ProviderAccess, *, context_budget_tokens: int) -> None:
-        """Remember the access; nothing is imported or opened yet."""
+    def __init__(
+        self,
+        access: ProviderAccess,
+        *,
+        context_budget_tokens: int,
+        retries_max: int = limits.MODEL_RETRIES_MAX,
+    ) -> None:
+        """Remember the access; nothing is imported or opened yet.
+
+        The provider's client retries 429, 5xx and lost connections, and obeys `Retry-After`.
+        """
         self._access = access
         self._budget_tokens = context_budget_tokens
+        self._retries_max = retries_max
         self._opening = asyncio.Lock()
         self._opened: LibraryModel | None = None
 
@@ -76,11 +85,11 @@ class ProviderModel:
         """How many tokens of its window the prompt's stable front may take."""
         return self._budget_tokens
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """See `port.Model`; words come as they arrive, calls whole and at the end."""
         model = await self._open()
         from pydantic_ai.direct import model_request_stream
-        from pydantic_ai.exceptions import AgentRunError
+        from pydantic_ai.exceptions import AgentRunError, UserError
 
         from driftpin.models.provider_messages import library_messages, library_parameters
 
@@ -88,7 +97,7 @@ class ProviderModel:
             async with model_request_stream(
                 model,
                 library_messages(request),
-                model_settings=_library_settings(request),
+                model_settings=_library_settings(request, self._retries_max),
                 model_request_parameters=library_parameters(request),
                 instrument=False,
             ) as answer:
@@ -96,7 +105,7 @@ class ProviderModel:
                     if words := _words_of(event):
                         yield TextDelta(words)
                 response = answer.get()
-        except AgentRunError as error:
+        except (AgentRunError, UserError) as error:
             raise _translated(error, self.name) from error
         for ending in _endings(response):
             yield ending
@@ -111,13 +120,20 @@ class ProviderModel:
     async def _open(self) -> "LibraryModel":
         async with self._opening:
             if self._opened is None:
-                built = await asyncio.to_thread(_build, self._access)
+                built = await asyncio.to_thread(self._build)
                 await built.__aenter__()
                 self._opened = built
             return self._opened
 
+    def _build(self) -> "LibraryModel":
+        try:
+            return _library_model(self._access)
+        except ImportError as error:
+            text = f"{self.name} needs the extra `llm`: install `driftpin[llm]`."
+            raise Rejected(text, code="model_library_missing", model=self.name) from error
 
-def _build(access: ProviderAccess) -> "LibraryModel":
+
+def _library_model(access: ProviderAccess) -> "LibraryModel":
     match access.kind:
         case ProviderKind.ANTHROPIC:
             from pydantic_ai.models.anthropic import AnthropicModel
@@ -145,7 +161,7 @@ def _build(access: ProviderAccess) -> "LibraryModel":
             return OllamaModel(access.model, provider=ollama)
 
 
-def _library_settings(request: ModelRequest) -> "LibrarySettings":
+def _library_settings(request: ModelRequest, retries_max: int) -> "LibrarySettings":
     """Return settings with retries, and with the provider's prompt cache switched on.
 
     Where volatile text is sent, the conversation is cached up to the mark that `provider_messages`
@@ -156,7 +172,7 @@ def _library_settings(request: ModelRequest) -> "LibrarySettings":
 
     settings = request.settings
     cache = CacheConfig(messages=not request.volatile)
-    chosen = LibrarySettings(max_retries=RETRIES_MAX, cache=cache)
+    chosen = LibrarySettings(max_retries=retries_max, cache=cache)
     if settings.max_output_tokens is not None:
         chosen["max_tokens"] = settings.max_output_tokens
     if settings.temperature is not None:
@@ -182,7 +198,7 @@ def _endings(response: "ModelResponse") -> list[ModelEvent]:
         ToolCallPart(
             call_id=call.tool_call_id,
             name=_without_surrogates(call.tool_name),
-            arguments=_without_surrogates(call.args_as_json_str()),
+            arguments=_without_surrogates(_arguments_of(call)),
         )
         for call in response.tool_calls
     ]
@@ -200,6 +216,11 @@ def _endings(response: "ModelResponse") -> list[ModelEvent]:
     ]
 
 
+def _arguments_of(call: "LibraryCall") -> str:
+    """Return the arguments as the model wrote them; some providers give them parsed."""
+    return call.args if isinstance(call.args, str) else call.args_as_json_str()
+
+
 def _reason(told: str | None, *, has_calls: bool) -> FinishReason:
     if told == "length":
         return FinishReason.LENGTH
@@ -208,7 +229,7 @@ def _reason(told: str | None, *, has_calls: bool) -> FinishReason:
     return FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP
 
 
-def _translated(error: "AgentRunError", name: str) -> DriftpinError:
+def _translated(error: "AgentRunError | UserError", name: str) -> DriftpinError:
     """Return driftpin's error for a provider's; their texts stay out, they may quote a key."""
     from pydantic_ai import exceptions as library
 
@@ -220,7 +241,7 @@ def _translated(error: "AgentRunError", name: str) -> DriftpinError:
         case library.ModelContextWindowExceededError():
             text = f"The chat is longer than the window of {name}."
             return Rejected(text, code="model_window_exceeded", model=name)
-        case library.ModelRequestRejectedError():
+        case library.ModelRequestRejectedError() | library.UserError():
             return Rejected(f"{name} refuses the request.", code="model_refused", model=name)
         case library.ModelAPIError(retry_after=wait_s):
             return Unavailable(
@@ -239,4 +260,4 @@ def _without_surrogates(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-__all__ = ["RETRIES_MAX", "ProviderAccess", "ProviderKind", "ProviderModel"]
+__all__ = ["ProviderAccess", "ProviderKind", "ProviderModel"]

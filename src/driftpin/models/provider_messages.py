@@ -15,7 +15,9 @@ def library_messages(request: ModelRequest) -> list[library.ModelMessage]:
     history: list[library.ModelMessage] = []
     for message in request.messages:
         if message.role is Role.ASSISTANT:
-            history.append(library.ModelResponse(parts=list(_spoken(message))))
+            # An interrupted answer may be empty, which providers refuse to be sent.
+            if spoken := list(_spoken(message)):
+                history.append(library.ModelResponse(parts=spoken))
         else:
             _asked(history).extend(_heard(message))
     if request.volatile:
@@ -69,7 +71,8 @@ def _spoken(message: Message) -> Iterator[library.ModelResponsePart]:
     for part in message.parts:
         match part:
             case TextPart(text=text):
-                yield library.TextPart(text)
+                if text:
+                    yield library.TextPart(text)
             case ToolCallPart(call_id=call_id, name=name, arguments=arguments):
                 yield library.ToolCallPart(name, arguments or "{}", call_id)
             case ToolResultPart():

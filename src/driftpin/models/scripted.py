@@ -14,14 +14,15 @@ step with `fail` fails `times` times (once, unless told) and then answers.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from driftpin import limits
 from driftpin.chat.messages import Role, ToolCallPart
-from driftpin.chat.tokens import TokenCounts, estimate_tokens
+from driftpin.chat.tokens import TokenCounts
+from driftpin.context.tokens import estimate_text_tokens
 from driftpin.errors import Rejected, Unavailable
 from driftpin.models.port import (
     Finished,
@@ -73,7 +74,7 @@ class ScriptedModel:
         self._wait = wait
         self._failures: Counter[int] = Counter()
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Yield the step that is due, or raise Unavailable with the step's code."""
         number = sum(message.role is Role.ASSISTANT for message in request.messages)
         step = self._steps[number] if number < len(self._steps) else Step(SCRIPT_ENDED)
@@ -87,7 +88,7 @@ class ScriptedModel:
         for index, call in enumerate(step.calls, start=1):
             call_id = f"scripted-{number + 1}-{index}"
             yield ToolCallRequested(ToolCallPart(call_id, call.name, call.arguments))
-        yield Usage(TokenCounts(request.prompt.tokens, 0, 0, estimate_tokens(step.text)))
+        yield Usage(TokenCounts(request.prompt.tokens, 0, 0, estimate_text_tokens(step.text)))
         yield Finished(FinishReason.TOOL_CALLS if step.calls else FinishReason.STOP)
 
     async def close(self) -> None:
@@ -97,7 +98,7 @@ class ScriptedModel:
 def load_script(path: Path) -> tuple[Step, ...]:
     """Return the steps of a script file, or raise Rejected `bad_script` saying what is wrong."""
     try:
-        if path.stat().st_size > limits.MESSAGE_BYTES_MAX:
+        if path.stat().st_size > limits.MODEL_SCRIPT_BYTES_MAX:
             raise Rejected("The script is too large.", code="bad_script")
         written = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

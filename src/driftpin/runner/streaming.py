@@ -1,6 +1,7 @@
 """Takes a model's answer as it comes and keeps what streamed in batches."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -44,22 +45,27 @@ class AnswerCollector:
         """Where the next answer of this attempt would begin."""
         return self._offset
 
-    async def collect(self, events: AsyncIterator[ModelEvent]) -> Answer:
+    async def collect(self, events: AsyncGenerator[ModelEvent, None]) -> Answer:
         """Take all events and return the answer; what was kept so far survives a failure."""
-        async for event in events:
-            match event:
-                case TextDelta(text=text):
-                    await self._add_text(text)
-                case ToolCallRequested(call=call):
-                    self._calls.append(call)
-                case Usage(tokens=tokens):
-                    self._tokens = tokens
-                case Finished():
-                    pass
-                case _:
-                    assert_never(event)
+        # Closed here whatever happens, so that a stopped request does not keep its connection.
+        async with aclosing(events):
+            async for event in events:
+                await self._take(event)
         await self.flush()
         return Answer(self.message(), self._tokens)
+
+    async def _take(self, event: ModelEvent) -> None:
+        match event:
+            case TextDelta(text=text):
+                await self._add_text(text)
+            case ToolCallRequested(call=call):
+                self._calls.append(call)
+            case Usage(tokens=tokens):
+                self._tokens = tokens
+            case Finished():
+                pass
+            case _:
+                assert_never(event)
 
     def message(self) -> Message:
         """Return what was collected so far, as a message of the model."""

@@ -43,7 +43,7 @@ from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.store.leases import ClaimedTurn
 from driftpin.store.store import Store
-from driftpin.store.values import ContextSummary, PinnedRead
+from driftpin.store.values import ContextSummary, MessageRow, PinnedRead
 
 DEFAULT_POLICY = "pin"
 
@@ -140,7 +140,7 @@ class Turn:
     async def _read_history(self) -> None:
         """Read the messages up to this turn; later ones wait for their own."""
         after: str | None = None
-        rows = []
+        rows: list[MessageRow] = []
         while True:
             page = await self.store.list_messages(
                 WORKER, self.chat_id, after=after, limit=limits.API_PAGE_ITEMS_MAX

@@ -9,8 +9,9 @@ from typing import Annotated, Final
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from driftpin.credentials import read_token
 from driftpin.errors import Forbidden, Malformed, Unauthenticated
-from driftpin.identity import NOBODY, Actor, ActorKind, digest_of, is_token
+from driftpin.identity import NOBODY, Actor, ActorKind
 from driftpin.server.services import services_of
 
 SCHEME: Final = "bearer "
@@ -25,11 +26,9 @@ async def resolve_caller(connection: HTTPConnection) -> Actor:
     """
     if TOKEN_IN_URL.search(connection.url.query):
         raise Malformed("A token never stands in a URL; send it as a header.", code="token_in_url")
-    token = _bearer_token(connection)
-    if not is_token(token):
-        raise Unauthenticated
+    credential = read_token(_bearer_token(connection))
     store = services_of(connection).store
-    return await store.resolve_token(NOBODY, digest_of(token.encode("ascii")))
+    return await store.resolve_token(NOBODY, credential.secret_digest)
 
 
 def _bearer_token(connection: HTTPConnection) -> str:

@@ -7,7 +7,18 @@ may read the snapshots that its pin, its history and its receipts name, and the 
 
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, Select, case, exists, false, literal, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    case,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from driftpin.errors import Forbidden, NotFound, Unauthenticated
 from driftpin.identity import Actor, ActorKind, AgentId, UserId
@@ -142,6 +153,11 @@ def visible_tokens(actor: Actor) -> Predicate:
     return or_(tokens.c.user_id == actor.user_id, tokens.c.agent_id.in_(own_agents))
 
 
+def revocable_tokens(actor: Actor) -> Predicate:
+    """Whether the actor may revoke a row of `tokens`."""
+    return true() if actor.is_administrator else visible_tokens(actor)
+
+
 def readable_snapshots(actor: Actor) -> Predicate:
     """Whether the actor may read a row of `snapshots`, through a workspace, chat or receipt."""
     if actor.kind is not ActorKind.USER:
@@ -188,8 +204,8 @@ def _in_visible_workspace(workspace_id: ColumnElement[Any], actor: Actor) -> Pre
     return workspace_id.in_(visible.correlate(None))
 
 
-def _of_visible_chats(snapshot_id: ColumnElement[Any], actor: Actor) -> Select[Any]:
-    table = snapshot_id.table  # type: ignore[attr-defined] a column of a table has one
+def _of_visible_chats(snapshot_id: Column[Any], actor: Actor) -> Select[Any]:
+    table = snapshot_id.table
     return (
         select(snapshot_id)
         .join(chats, chats.c.id == table.c.chat_id)
@@ -209,6 +225,7 @@ __all__ = [
     "require_agent",
     "require_user",
     "require_worker",
+    "revocable_tokens",
     "visible_agents",
     "visible_chats",
     "visible_tokens",

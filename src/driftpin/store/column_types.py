@@ -42,11 +42,11 @@ class Sha256(TypeDecorator[Digest]):
             return dialect.type_descriptor(BLOB())
         return dialect.type_descriptor(LargeBinary())
 
-    def process_bind_param(self, value: Digest | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: Digest | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 the signature is SQLAlchemy's
         """Write the 32 bytes that the text stands for."""
         return None if value is None else bytes.fromhex(value.removeprefix(DIGEST_PREFIX))
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Digest | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> Digest | None:  # noqa: ARG002 the signature is SQLAlchemy's
         """Return the text form."""
         return None if value is None else Digest(DIGEST_PREFIX + bytes(value).hex())
 
@@ -91,7 +91,7 @@ class Bytes(TypeDecorator[bytes]):
             return dialect.type_descriptor(BLOB())
         return dialect.type_descriptor(LargeBinary())
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002 the signature is SQLAlchemy's
         """Return bytes whatever the driver's own type is."""
         return None if value is None else bytes(value)
 
@@ -112,7 +112,7 @@ class Flag(TypeDecorator[bool]):
         """Write 0 or 1 where there is no boolean."""
         return int(value) if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> bool | None:  # noqa: ARG002 the signature is SQLAlchemy's
         """Return a bool."""
         return None if value is None else bool(value)
 

@@ -6,6 +6,7 @@ checkpoint. PostgreSQL runs at READ COMMITTED; what needs more takes a row lock 
 """
 
 import asyncio
+import copy
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -54,6 +55,9 @@ class Transaction:
     has_events: bool = field(default=False)
 
 
+Around = Callable[[Transaction, Callable[[Transaction], Awaitable[Any]]], Awaitable[Any]]
+
+
 class Database:
     """Opens connections, runs transactions, retries what the engine asks to retry."""
 
@@ -66,6 +70,7 @@ class Database:
         self._clock = clock
         self._ids = ids
         self._after_commit: Callable[[], None] = _nothing
+        self._around: Around = _just_run
         if self.engine_kind is EngineKind.SQLITE:
             self._writer = _sqlite_engine(parsed, is_writer=True, pool_size=1)
             self._reader = _sqlite_engine(parsed, is_writer=False, pool_size=4)
@@ -81,6 +86,16 @@ class Database:
     def announce_commits_to(self, announce: Callable[[], None]) -> None:
         """Call `announce` after each commit that recorded an event; it must not block."""
         self._after_commit = announce
+
+    def joined_by(self, around: Around) -> "Database":
+        """Return this same database, with `around` run inside every transaction it writes.
+
+        `around` gets the transaction and the operation, runs the operation or raises, and returns
+        what it returned: what it writes itself commits, or rolls back, with the operation.
+        """
+        view = copy.copy(self)
+        view._around = around  # noqa: SLF001 a view is a Database too
+        return view
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -121,7 +136,7 @@ class Database:
                 ids=self._ids,
                 engine=self.engine_kind,
             )
-            outcome = await operation(transaction)
+            outcome: Outcome = await self._around(transaction, operation)
         if transaction.has_events:
             self._after_commit()
         return outcome
@@ -137,6 +152,12 @@ class Database:
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
+
+
+async def _just_run(
+    transaction: Transaction, operation: Callable[[Transaction], Awaitable[Outcome]]
+) -> Outcome:
+    return await operation(transaction)
 
 
 def _nothing() -> None:

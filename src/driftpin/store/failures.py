@@ -1,4 +1,4 @@
-"""What a database failure means to a caller: try again by ourselves, or say that it cannot be had."""
+"""What a database failure means to a caller: try it again, or say that it cannot be had."""
 
 from typing import Final
 

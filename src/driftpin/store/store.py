@@ -34,6 +34,7 @@ from driftpin.store.values import (
     HistoryRow,
     MessageRow,
     Page,
+    PinMove,
     PinnedEntry,
     PinnedRead,
     ReceiptRow,
@@ -242,9 +243,17 @@ class Store:
     ) -> tuple[DriftState, ...]:
         """Return the present drift of visible chats bound to the agent, ordered by chat."""
         async with self.database.read() as connection:
-            return await drift.list_drift_states(
-                connection, actor, agent_id, chat_ids, limit, after
+            found = await drift.list_drift_states(
+                connection, actor, agent_id, chat_ids, limit=limit, after=after
             )
+        return found.states
+
+    async def list_pin_moves(
+        self, actor: Actor, event_id: int, *, after: ChatId | None = None, limit: int
+    ) -> tuple[PinMove, ...]:
+        """Return the moves of visible pins that one event stands for, ordered by chat."""
+        async with self.database.read() as connection:
+            return await pins.list_pin_moves(connection, actor, event_id, after, limit)
 
     async def get_deployment(self, actor: Actor, name: str) -> str | None:
         """Return a fact about the deployment; for workers only."""

@@ -94,7 +94,7 @@ snapshots = Table(
     Column("has_holes", Flag, nullable=False),
     Column("resource_count", Integer, nullable=False),
     Column("size_bytes", Number, nullable=False),
-    # pushed, imported or derived
+    # One of `writing.snapshots.Origin`.
     Column("origin", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("workspace_id", "digest"),
@@ -154,10 +154,24 @@ agents = Table(
     Column("head_seq", Number, nullable=False),
     Column("head_at", Instant),
     Column("observations", Text),
+    # What the observations of that push call wrong, as a chat's context shows it.
+    Column("head_error", Text),
     Column("seen_at", Instant),
     Index("ix_agents_workspace_id", "workspace_id"),
     Index("ix_agents_head_id", "head_id"),
     sqlite_strict=True,
+)
+
+# The incarnation that each run of an agent was given, so that an overtaken run stays overtaken.
+agent_runs = Table(
+    "agent_runs",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("incarnation", Number, nullable=False),
+    PrimaryKeyConstraint("agent_id", "run_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 tokens = Table(
@@ -438,6 +452,7 @@ audit = Table(
 
 __all__ = [
     "agent_heads",
+    "agent_runs",
     "agents",
     "audit",
     "blobs",

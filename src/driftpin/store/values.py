@@ -30,6 +30,15 @@ class Access(StrEnum):
     OWNER = "owner"
 
 
+class Policy(StrEnum):
+    """What happens to a pin by itself when the head moves on (spec/pinning.md §6)."""
+
+    PIN = "pin"
+    AUTO_ADD = "auto_add"
+    FOLLOW = "follow"
+    FREEZE = "freeze"
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotRef:
     """A stored snapshot, without its contents."""
@@ -110,7 +119,7 @@ class ChatRow:
     forked_from_id: ChatId | None
     title: str
     model: str
-    policy: str | None
+    policy: Policy | None
     state: ChatState
     error: str | None
     created_at: datetime
@@ -353,6 +362,7 @@ __all__ = [
     "PinMove",
     "PinnedEntry",
     "PinnedRead",
+    "Policy",
     "PushOutcome",
     "PushResult",
     "ReceiptRow",

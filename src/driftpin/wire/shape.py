@@ -53,4 +53,4 @@ IdText = Annotated[str, AfterValidator(_checked_id)]
 # RFC 3339 in UTC.
 InstantText = Annotated[datetime, PlainSerializer(_written_instant, return_type=str)]
 
-__all__ = ["DigestText", "IdText", "InstantText", "ONE_LINE", "ReplyShape", "Shape"]
+__all__ = ["ONE_LINE", "DigestText", "IdText", "InstantText", "ReplyShape", "Shape"]

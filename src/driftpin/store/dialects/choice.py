@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import ColumnElement, Insert, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.identity import Digest
@@ -29,6 +29,9 @@ class Dialect(Protocol):
 
     def horizon(self) -> ColumnElement[int]:
         """Return the number below which every transaction has ended."""
+
+    def insert_new(self, table: Table) -> Insert:
+        """Return an insert that leaves a row alone whose key is taken."""
 
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Row]

@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Table, Text, any_, cast, func, literal
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Table,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+)
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,6 +43,10 @@ class PostgresDialect:
         """Return the oldest transaction that may still be running."""
         oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
         return cast(cast(oldest, Text), BigInteger)
+
+    def insert_new(self, table: Table) -> Insert:
+        """Return an insert that leaves a row alone whose key is taken."""
+        return insert(table).on_conflict_do_nothing()
 
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, literal, select
+from sqlalchemy import ColumnElement, Insert, Table, func, literal, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,6 +32,10 @@ class SqliteDialect:
     def horizon(self) -> ColumnElement[int]:
         """Return one: every committed event lies below."""
         return literal(1)
+
+    def insert_new(self, table: Table) -> Insert:
+        """Return an insert that leaves a row alone whose key is taken."""
+        return insert(table).on_conflict_do_nothing()
 
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]

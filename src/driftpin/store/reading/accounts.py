@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import Gone, NotFound, Unauthenticated
@@ -11,12 +11,14 @@ from driftpin.identity import (
     Actor,
     AgentId,
     Digest,
+    TokenId,
     UserId,
     WorkspaceId,
     agent_actor,
     user_actor,
 )
 from driftpin.store.access import (
+    Predicate,
     require_worker,
     visible_agents,
     visible_tokens,
@@ -89,6 +91,15 @@ async def list_tokens(connection: AsyncConnection, actor: Actor) -> tuple[TokenR
     return tuple(token_from(row) for row in await connection.execute(statement))
 
 
+async def find_token(
+    connection: AsyncConnection, token_id: TokenId, is_permitted: Predicate
+) -> TokenRow | None:
+    """Return the token, if it is one of the permitted ones."""
+    statement = select(tokens).where(tokens.c.id == token_id, is_permitted)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else token_from(row)
+
+
 async def get_workspace(
     connection: AsyncConnection, actor: Actor, workspace_id: WorkspaceId
 ) -> WorkspaceRow:
@@ -142,10 +153,10 @@ async def get_deployment(connection: AsyncConnection, actor: Actor, name: str) -
 
 
 def _workspaces_seen_by(actor: Actor) -> Select[Any]:
-    head = snapshot_alias("head")
+    head, is_alive = snapshot_alias("head"), agents.c.deleted_at.is_(None)
     return (
         select(workspaces, *snapshot_columns(head))
-        .outerjoin(agents, agents.c.id == workspaces.c.current_agent_id)
+        .outerjoin(agents, and_(agents.c.id == workspaces.c.current_agent_id, is_alive))
         .outerjoin(head, head.c.id == agents.c.head_id)
         .where(visible_workspaces(actor), workspaces.c.deleted_at.is_(None))
     )
@@ -161,6 +172,7 @@ def _agents_seen_by(actor: Actor) -> Select[Any]:
 
 
 __all__ = [
+    "find_token",
     "get_agent",
     "get_deployment",
     "get_user",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, false, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, false, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import Malformed, NotFound

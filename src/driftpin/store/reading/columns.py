@@ -3,26 +3,39 @@
 import json
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Label, Row
+from sqlalchemy import ColumnElement, Label, Row
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from driftpin.chat.states import ChatState
-from driftpin.store.tables import agents, snapshots
 from driftpin.credentials import TokenKind
-from driftpin.store.values import AgentRow, ChatRow, JsonObject, MessageRow, SnapshotRef, TokenRow, TurnRow, TurnState, UserRow, WorkspaceRow
+from driftpin.store.tables import agents, snapshots
+from driftpin.store.values import (
+    AgentRow,
+    ChatRow,
+    JsonObject,
+    MessageRow,
+    Policy,
+    SnapshotRef,
+    TokenRow,
+    TurnRow,
+    TurnState,
+    UserRow,
+    WorkspaceRow,
+)
 
 
-def snapshot_alias(name: str) -> Alias:
+def snapshot_alias(name: str) -> NamedFromClause[Any]:
     """Return `snapshots` under a name, for `snapshot_columns` and `snapshot_from`."""
     return snapshots.alias(name)
 
 
-def snapshot_columns(alias: Alias) -> tuple[Label[Any], ...]:
+def snapshot_columns(alias: NamedFromClause[Any]) -> tuple[Label[Any], ...]:
     """Return the columns of a SnapshotRef, labelled with the alias's name."""
     names = ("id", "digest", "prompt_digest", "tools_digest", "has_holes")
     return tuple(alias.c[name].label(f"{alias.name}_{name}") for name in names)
 
 
-def snapshot_from(row: Row[Any], alias: Alias) -> SnapshotRef | None:
+def snapshot_from(row: Row[Any], alias: NamedFromClause[Any]) -> SnapshotRef | None:
     """Return the snapshot that an outer join found, if it found one."""
     found = row._mapping  # noqa: SLF001 SQLAlchemy's public name for a row's mapping
     if found[f"{alias.name}_id"] is None:
@@ -52,7 +65,7 @@ def chat_from(row: Row[Any]) -> ChatRow:
         forked_from_id=row.forked_from_id,
         title=row.title,
         model=row.model,
-        policy=row.policy,
+        policy=None if row.policy is None else Policy(row.policy),
         state=ChatState(row.state),
         error=row.error,
         created_at=row.created_at,

@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-
 from driftpin.errors import Malformed
 from driftpin.identity import is_id
 from driftpin.store.values import Item, Page
-
 
 
 def page_of(items: Sequence[Item], limit: int, cursor_of: Callable[[Item], str]) -> Page[Item]:

@@ -5,7 +5,7 @@ wholly before it or wholly after it. Every statement after a lock sees what was 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -63,14 +63,14 @@ async def lock_workspace(
     transaction: Transaction, workspace_id: WorkspaceId
 ) -> LockedWorkspace | None:
     """Take the workspace for this transaction alone; None if there is no such workspace."""
-    return await _workspace(transaction, workspace_id, {"key_share": True})
+    return await _workspace(transaction, workspace_id, is_shared=False)
 
 
 async def share_workspace(
     transaction: Transaction, workspace_id: WorkspaceId
 ) -> LockedWorkspace | None:
     """Keep the workspace as it is until the transaction ends, beside others that do the same."""
-    return await _workspace(transaction, workspace_id, {"read": True})
+    return await _workspace(transaction, workspace_id, is_shared=True)
 
 
 async def lock_for_push(
@@ -108,9 +108,32 @@ async def get_head(transaction: Transaction, agent: LockedAgent) -> SnapshotRef 
     return ref_from((await transaction.connection.execute(statement)).one())
 
 
+async def list_heads(
+    transaction: Transaction, agent_ids: Collection[AgentId]
+) -> dict[AgentId, SnapshotRef]:
+    """Return the heads of those of the agents that have pushed and were not deleted."""
+    statement = (
+        select(agents.c.id.label("agent_id"), *REF_COLUMNS)
+        .join(snapshots, snapshots.c.id == agents.c.head_id)
+        .where(agents.c.id.in_(sorted(agent_ids)), agents.c.deleted_at.is_(None))
+    )
+    rows = await transaction.connection.execute(statement)
+    return {row.agent_id: ref_from(row) for row in rows}
+
+
 async def is_agent_alive(transaction: Transaction, agent_id: AgentId) -> bool:
     """Whether the agent exists and was not deleted."""
     statement = select(agents.c.id).where(agents.c.id == agent_id, agents.c.deleted_at.is_(None))
+    return (await transaction.connection.execute(statement)).first() is not None
+
+
+async def is_agent_of(
+    transaction: Transaction, agent_id: AgentId, workspace_id: WorkspaceId
+) -> bool:
+    """Whether the agent is one of this workspace's, deleted or not."""
+    statement = select(agents.c.id).where(
+        agents.c.id == agent_id, agents.c.workspace_id == workspace_id
+    )
     return (await transaction.connection.execute(statement)).first() is not None
 
 
@@ -152,9 +175,7 @@ async def keep_head(
     observations: Mapping[str, Any],
 ) -> None:
     """Note a push that brought the head again: its sequence and observations, nothing else."""
-    await _update_agent(
-        transaction, agent_id, **_seen(transaction, incarnation, seq, observations)
-    )
+    await _update_agent(transaction, agent_id, **_seen(transaction, incarnation, seq, observations))
 
 
 async def set_current_agent(
@@ -162,9 +183,7 @@ async def set_current_agent(
 ) -> None:
     """Make the agent the one that new chats of the workspace are bound to."""
     await transaction.connection.execute(
-        update(workspaces)
-        .where(workspaces.c.id == workspace_id)
-        .values(current_agent_id=agent_id)
+        update(workspaces).where(workspaces.c.id == workspace_id).values(current_agent_id=agent_id)
     )
 
 
@@ -174,12 +193,12 @@ def is_head(snapshot: Snapshot, head: SnapshotRef | None) -> bool:
 
 
 async def _workspace(
-    transaction: Transaction, workspace_id: WorkspaceId, lock: Mapping[str, bool]
+    transaction: Transaction, workspace_id: WorkspaceId, *, is_shared: bool
 ) -> LockedWorkspace | None:
     statement = (
         select(*WORKSPACE_COLUMNS)
         .where(workspaces.c.id == workspace_id)
-        .with_for_update(**lock)
+        .with_for_update(read=is_shared, key_share=not is_shared)
     )
     row = (await transaction.connection.execute(statement)).first()
     return None if row is None else LockedWorkspace(*row)
@@ -192,6 +211,7 @@ def _seen(
         "head_incarnation": incarnation,
         "head_seq": seq,
         "observations": json.dumps(observations, sort_keys=True, separators=(",", ":")),
+        "head_error": ", ".join(str(error) for error in observations.get("errors", ())) or None,
         "seen_at": transaction.now,
     }
 
@@ -208,8 +228,10 @@ __all__ = [
     "append_head",
     "get_head",
     "is_agent_alive",
+    "is_agent_of",
     "is_head",
     "keep_head",
+    "list_heads",
     "lock_for_push",
     "lock_workspace",
     "set_current_agent",

@@ -48,7 +48,7 @@ async def permit_on_chat(
     )
     row = await _only_row(transaction, _locked(statement, chats, lock))
     require_access(Access(row.access), needed)
-    await _audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
+    await audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
     return chat_from(row)
 
 
@@ -67,9 +67,7 @@ async def permit_on_workspace(
         visible_workspaces(actor),
     )
     row = await _only_row(transaction, _locked(statement, workspaces, lock))
-    await _audit_administrator(
-        transaction, actor, row.owner_id, action, f"workspace:{workspace_id}"
-    )
+    await audit_administrator(transaction, actor, row.owner_id, action, f"workspace:{workspace_id}")
     return row
 
 
@@ -88,7 +86,7 @@ async def permit_on_agent(
         .where(agents.c.id == agent_id, agents.c.deleted_at.is_(None), visible_agents(actor))
     )
     row = await _only_row(transaction, _locked(statement, agents, lock))
-    await _audit_administrator(transaction, actor, row.owner_id, action, f"agent:{agent_id}")
+    await audit_administrator(transaction, actor, row.owner_id, action, f"agent:{agent_id}")
     return row
 
 
@@ -99,23 +97,30 @@ def _locked(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
         case Lock.SHARED:
             return statement.with_for_update(read=True, of=table)
         case Lock.EXCLUSIVE:
-            return statement.with_for_update(of=table)
+            return statement.with_for_update(of=table, key_share=True)
         case _:
             assert_never(lock)
 
 
 async def _only_row(transaction: Transaction, statement: Select[Any]) -> Row[Any]:
-    row = (await transaction.connection.execute(statement)).first()
+    row: Row[Any] | None = (await transaction.connection.execute(statement)).first()
     if row is None:
         raise NotFound
     return row
 
 
-async def _audit_administrator(
+async def audit_administrator(
     transaction: Transaction, actor: Actor, owner_id: str, action: str, subject: str
 ) -> None:
+    """Leave a row if an administrator acts on what another user owns."""
     if actor.is_administrator and actor.user_id != owner_id:
         await record_audit(transaction, actor, action, subject)
 
 
-__all__ = ["Lock", "permit_on_agent", "permit_on_chat", "permit_on_workspace"]
+__all__ = [
+    "Lock",
+    "audit_administrator",
+    "permit_on_agent",
+    "permit_on_chat",
+    "permit_on_workspace",
+]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, insert, literal, or_, select, update
 
-from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
+from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import chat_pin_history, chat_pins, chats, snapshots
@@ -40,12 +40,13 @@ class LockedPin:
     """A chat's pin under lock."""
 
     chat_id: ChatId
+    workspace_id: WorkspaceId
     agent_id: AgentId | None
     snapshot_id: int | None
     revision: int
     is_archived: bool
     error: str | None
-    is_sub_chat: bool
+    parent_id: ChatId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,13 @@ async def lock_pins(
     statement = (
         select(
             chat_pins.c.chat_id,
+            chat_pins.c.workspace_id,
             chat_pins.c.agent_id,
             chat_pins.c.snapshot_id,
             chat_pins.c.revision,
             chat_pins.c.is_archived,
             chat_pins.c.error,
-            chats.c.parent_id.is_not(None).label("is_sub_chat"),
+            chats.c.parent_id,
         )
         .join(chats, chats.c.id == chat_pins.c.chat_id)
         .where(condition)
@@ -82,7 +84,7 @@ async def lock_pins(
         .with_for_update(of=chat_pins, key_share=True)
     )
     rows = (await transaction.connection.execute(statement)).all()
-    return tuple(LockedPin(*row[:6], is_sub_chat=bool(row.is_sub_chat)) for row in rows)
+    return tuple(LockedPin(*row) for row in rows)
 
 
 def of_chat(chat_id: ChatId) -> ColumnElement[bool]:
@@ -95,6 +97,22 @@ def of_agent(agent_id: AgentId) -> ColumnElement[bool]:
     return chat_pins.c.agent_id == agent_id
 
 
+def of_owner(workspace_id: WorkspaceId, owner_id: UserId) -> ColumnElement[bool]:
+    """Choose the pinned, unarchived chats of a user in a workspace that follow no parent."""
+    return (
+        (chat_pins.c.workspace_id == workspace_id)
+        & chat_pins.c.snapshot_id.is_not(None)
+        & (chats.c.owner_id == owner_id)
+        & chats.c.parent_id.is_(None)
+        & _is_unarchived()
+    )
+
+
+def _is_unarchived() -> ColumnElement[bool]:
+    # A comparison, unlike IS FALSE, is what the partial indexes are searched with.
+    return chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type)  # noqa: FBT003 a value of the column
+
+
 async def lock_waiting_pins(
     transaction: Transaction, workspace_id: WorkspaceId, agent_id: AgentId
 ) -> tuple[LockedPin, ...]:
@@ -104,14 +122,12 @@ async def lock_waiting_pins(
     indexes hold exactly them: pinned chats are not looked at.
     """
     is_unpinned = (
-        (chat_pins.c.agent_id == agent_id)
-        & chat_pins.c.snapshot_id.is_(None)
-        & (chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type))  # noqa: FBT003 a value of the column
+        (chat_pins.c.agent_id == agent_id) & chat_pins.c.snapshot_id.is_(None) & _is_unarchived()
     )
     is_unbound = (
         (chat_pins.c.workspace_id == workspace_id)
         & chat_pins.c.agent_id.is_(None)
-        & (chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type))  # noqa: FBT003 a value of the column
+        & _is_unarchived()
     )
     return await lock_pins(transaction, or_(is_unpinned, is_unbound))
 
@@ -262,5 +278,6 @@ __all__ = [
     "move_pins",
     "of_agent",
     "of_chat",
+    "of_owner",
     "set_pin_error",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 from sqlalchemy.engine import Result
 
 from driftpin.context.manifest import Snapshot
@@ -63,9 +63,9 @@ async def add_snapshot(
     stored: Mapping[Digest, StoredBlob],
     origin: Origin,
 ) -> SnapshotRef:
-    """Store a snapshot that the workspace lacks.
+    """Store a snapshot that the workspace lacks; one that came in meanwhile is returned instead.
 
-    `stored` has every blob that the snapshot names, and its manifest; the workspace is locked.
+    `stored` has every blob that the snapshot names, and its manifest.
     """
     named = [entry for resource in snapshot.resources for entry in blobs_of(resource)]
     ref_values = {
@@ -75,7 +75,8 @@ async def add_snapshot(
         "has_holes": snapshot.has_holes,
     }
     statement = (
-        insert(snapshots)
+        dialect_of(transaction.connection)
+        .insert_new(snapshots)
         .values(
             workspace_id=workspace_id,
             manifest_blob_id=stored[snapshot.digest].id,
@@ -87,7 +88,11 @@ async def add_snapshot(
         )
         .returning(snapshots.c.id)
     )
-    snapshot_id = (await transaction.connection.execute(statement)).scalar_one()
+    snapshot_id = (await transaction.connection.execute(statement)).scalar_one_or_none()
+    if snapshot_id is None:
+        taken = await find_snapshot(transaction, workspace_id, snapshot.digest)
+        assert taken is not None, "a key that is taken has its row"
+        return taken
     rows = [
         row for resource in snapshot.resources for row in _entries(snapshot_id, resource, stored)
     ]
@@ -126,7 +131,7 @@ def _first_ref(result: Result[Any]) -> SnapshotRef | None:
     return None if row is None else ref_from(row)
 
 
-def ref_from(row: Row[Any]) -> SnapshotRef:
+def ref_from(row: Row[*tuple[Any, ...]]) -> SnapshotRef:
     """Return the snapshot of a row that selected `REF_COLUMNS`."""
     return SnapshotRef(
         id=row.id,

@@ -29,6 +29,7 @@ def upgrade() -> None:
     _create_drift_summaries()
     _create_agents()
     _create_agent_heads()
+    _create_agent_runs()
     _create_tokens()
     _create_events()
     _create_idempotency_keys()
@@ -195,6 +196,7 @@ def _create_agents() -> None:
         Column("head_seq", Number, nullable=False),
         Column("head_at", Instant(), nullable=True),
         Column("observations", Text(), nullable=True),
+        Column("head_error", Text(), nullable=True),
         Column("seen_at", Instant(), nullable=True),
         ForeignKeyConstraint(
             ["head_id"], ["snapshots.id"], name="fk_agents_head_id", ondelete="RESTRICT"
@@ -238,6 +240,21 @@ def _create_agent_heads() -> None:
         unique=False,
     )
     op.create_index("ix_agent_heads_snapshot_id", "agent_heads", ["snapshot_id"], unique=False)
+
+
+def _create_agent_runs() -> None:
+    op.create_table(
+        "agent_runs",
+        Column("agent_id", Id(), nullable=False),
+        Column("run_id", Text(), nullable=False),
+        Column("incarnation", Number, nullable=False),
+        ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name="fk_agent_runs_agent_id", ondelete="CASCADE"
+        ),
+        PrimaryKeyConstraint("agent_id", "run_id", name="pk_agent_runs"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
 
 
 def _create_tokens() -> None:

@@ -1,0 +1,77 @@
+"""The link's carrier: a WebSocket without compression."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from driftpin import limits
+from driftpin.agent.link import Dialer, LinkConnection
+from driftpin.errors import Unreachable
+
+LINK_PATH: Final = "/api/v1/agent/link"
+# With pings every 20 s a half-open connection is noticed within 30 s.
+PONG_TIMEOUT_S: Final = 10
+WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
+
+
+def link_url(server_url: str) -> str:
+    """Return where the link of the server at `server_url` is."""
+    parts = urlsplit(server_url)
+    scheme = WEBSOCKET_SCHEMES[parts.scheme]
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + LINK_PATH, "", ""))
+
+
+def websocket_dialer(server_url: str, token: str) -> Dialer:
+    """Return a dialer that connects to this server as the agent whose token it is."""
+
+    @asynccontextmanager
+    async def dial() -> AsyncIterator[LinkConnection]:
+        connection = await _connected(link_url(server_url), token)
+        try:
+            yield _WebSocketLink(connection)
+        finally:
+            await connection.close()
+
+    return dial
+
+
+async def _connected(url: str, token: str) -> ClientConnection:
+    try:
+        return await connect(
+            url,
+            additional_headers={"Authorization": f"Bearer {token}"},
+            compression=None,
+            max_size=limits.LINK_MESSAGE_BYTES_MAX,
+            max_queue=limits.LINK_CALLS_IN_FLIGHT_MAX,
+            ping_interval=limits.LINK_PING_INTERVAL_S,
+            ping_timeout=PONG_TIMEOUT_S,
+            proxy=None,
+        )
+    except (OSError, TimeoutError, InvalidHandshake) as error:
+        raise Unreachable("the server's link cannot be reached") from error
+
+
+class _WebSocketLink:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def receive(self) -> bytes | None:
+        try:
+            message = await self._connection.recv()
+        except ConnectionClosed:
+            return None
+        # A text message is no msgpack, and is refused as such.
+        return message.encode() if isinstance(message, str) else message
+
+    async def send(self, message: bytes) -> None:
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as error:
+            raise Unreachable("the link has ended") from error
+
+
+__all__ = ["LINK_PATH", "link_url", "websocket_dialer"]

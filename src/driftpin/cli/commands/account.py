@@ -1,0 +1,50 @@
+"""Commands about this installation: who is signed in where, and what is set."""
+
+from typing import Annotated
+
+import typer
+
+from driftpin.cli.options import JsonFlag, Reach, StateOption, TokenOption, reaching
+
+app = typer.Typer()
+
+
+@app.command()
+def login(
+    url: Annotated[str, typer.Argument(help="Address of the server.")] = "",
+    token: TokenOption = None,
+    state: StateOption = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget the server that was signed in to.")
+    ] = False,
+) -> None:
+    """Check a token at a server and remember both; the token is asked for, or read from a pipe."""
+    from driftpin.cli import signing_in
+
+    signing_in.login(url, token, state, is_forgetting=forget)
+
+
+@app.command()
+@reaching
+def config(
+    reach: Reach,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Tell where each value came from.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show every setting; secrets are masked."""
+    from driftpin.cli import configuration
+
+    configuration.show(reach, has_origins=origin, as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    from driftpin import __version__
+
+    typer.echo(f"driftpin {__version__}")
+
+
+__all__ = ["app"]

@@ -1,0 +1,146 @@
+"""`driftpin chat …`: make chats, talk in them, put them away, share them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from driftpin.cli.options import ChatArgument, JsonFlag, Reach, YesFlag, reaching
+
+app = typer.Typer(no_args_is_help=True, help="Make chats, talk in them, share them.")
+DirectoryOption = Annotated[Path, typer.Option("--dir", help="The workspace's directory.")]
+UserArgument = Annotated[str, typer.Argument(help="The user's id.", metavar="USER")]
+
+
+@app.command()
+@reaching
+def new(
+    reach: Reach,
+    title: Annotated[str, typer.Argument(help="What it is about.")] = "",
+    *,
+    directory: DirectoryOption = Path(),
+    model: Annotated[
+        str | None, typer.Option(help="provider:model, `offline` or `scripted`.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="A chat whose pin and company the new one shares.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a chat, pinned to the newest context of this directory's workspace."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.new(reach, title, directory, model=model, parent=parent, as_json=as_json)
+
+
+@app.command("list")
+@reaching
+def list_chats(
+    reach: Reach,
+    *,
+    directory: DirectoryOption = Path(),
+    everywhere: Annotated[bool, typer.Option("--all", help="Chats of every workspace.")] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived chats.")] = False,
+    dirty: Annotated[bool, typer.Option("--dirty", help="Dirty chats only.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List chats, the newest first."""
+    from driftpin.cli import chat_pages
+
+    wish = chat_pages.ListWish(is_everywhere=everywhere, is_archived=archived, is_dirty=dirty)
+    chat_pages.list_chats(reach, directory, wish, as_json=as_json)
+
+
+@app.command()
+@reaching
+def show(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Show the messages of a chat."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.show(reach, chat, as_json=as_json)
+
+
+@app.command()
+@app.command("ask")
+@reaching
+def send(
+    reach: Reach,
+    text: Annotated[str, typer.Argument(help="The message; `-` reads it from the input.")],
+    chat: Annotated[
+        str, typer.Option(help="The chat; without it, this directory's newest.")
+    ] = "last",
+    as_json: JsonFlag = False,
+) -> None:
+    """Send a message and show the answer as it comes."""
+    from driftpin.cli import talking
+
+    talking.send(reach, chat, text, as_json=as_json)
+
+
+@app.command()
+@reaching
+def archive(reach: Reach, chat: ChatArgument) -> None:
+    """Put a chat away; it keeps its pin."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.set_archived(reach, chat, is_archived=True)
+
+
+@app.command()
+@reaching
+def unarchive(reach: Reach, chat: ChatArgument) -> None:
+    """Bring an archived chat back."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.set_archived(reach, chat, is_archived=False)
+
+
+@app.command()
+@reaching
+def share(
+    reach: Reach,
+    chat: ChatArgument,
+    user: UserArgument,
+    update: Annotated[
+        bool, typer.Option("--update", help="They may send and refresh, not only read.")
+    ] = False,
+) -> None:
+    """Share a chat with a user, and with it the `user:` files in its pin."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.share(reach, chat, user, may_update=update)
+
+
+@app.command()
+@reaching
+def unshare(reach: Reach, chat: ChatArgument, user: UserArgument) -> None:
+    """Take a share back."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.unshare(reach, chat, user)
+
+
+@app.command()
+@reaching
+def fork(
+    reach: Reach,
+    chat: ChatArgument,
+    turn: Annotated[int, typer.Argument(help="The last turn to take along.", min=0)],
+    as_json: JsonFlag = False,
+) -> None:
+    """Start a chat from the end of a turn, with the pin of that turn."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.fork(reach, chat, turn, as_json=as_json)
+
+
+@app.command()
+@reaching
+def delete(reach: Reach, chat: ChatArgument, yes: YesFlag = False) -> None:
+    """Delete a chat, its messages and its pin."""
+    from driftpin.cli import chat_pages
+
+    chat_pages.delete(reach, chat, is_sure=yes)
+
+
+__all__ = ["app"]

@@ -1,0 +1,143 @@
+"""Commands about what a chat runs on: see it, see what changed, move it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from driftpin.cli.options import (
+    ChatArgument,
+    DirectoryArgument,
+    JsonFlag,
+    Reach,
+    YesFlag,
+    reaching,
+)
+
+app = typer.Typer()
+DigestOption = Annotated[
+    str | None, typer.Option("--to", help="A snapshot's digest, or its unique beginning.")
+]
+
+
+@app.command()
+@reaching
+def status(reach: Reach, directory: DirectoryArgument = Path(), as_json: JsonFlag = False) -> None:
+    """Show the chats of DIR, clean or dirty; end with 1 if one is dirty."""
+    from driftpin.cli import pin_pages
+
+    pin_pages.status(reach, directory, as_json=as_json)
+
+
+@app.command()
+@reaching
+def show(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Show what a chat runs on: its snapshot and everything listed in it."""
+    from driftpin.cli import pin_pages
+
+    pin_pages.show(reach, chat, as_json=as_json)
+
+
+@app.command()
+@reaching
+def diff(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Show the difference between a chat's pin and its workspace; end with 1 if there is one."""
+    from driftpin.cli import pin_pages
+
+    pin_pages.diff(reach, chat, as_json=as_json)
+
+
+@app.command()
+@reaching
+def refresh(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    *,
+    yes: YesFlag = False,
+    to: DigestOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen and move nothing.")
+    ] = False,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="Move the chat's sub-chats with it.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the difference, ask, and move a chat's pin to the head of its workspace."""
+    from driftpin.cli import pin_moves
+
+    request = pin_moves.RefreshWish(to, is_sure=yes, is_dry=dry_run, has_cascade=cascade)
+    pin_moves.refresh(reach, chat, request, as_json=as_json)
+
+
+@app.command()
+@reaching
+def rollback(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    to: DigestOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Move a chat's pin to an earlier snapshot of its history; without --to, to the one before."""
+    from driftpin.cli import pin_moves
+
+    pin_moves.roll_back(reach, chat, to, as_json=as_json)
+
+
+@app.command()
+@reaching
+def rebind(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    agent: Annotated[
+        str | None, typer.Option(help="Id of the agent; without it, the workspace's current one.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bind a chat to another agent of its workspace and pin it anew."""
+    from driftpin.cli import pin_moves
+
+    pin_moves.rebind(reach, chat, agent, as_json=as_json)
+
+
+@app.command()
+@reaching
+def history(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Show every move of a chat's pin."""
+    from driftpin.cli import pin_pages
+
+    pin_pages.history(reach, chat, as_json=as_json)
+
+
+@app.command()
+@reaching
+def receipt(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    turn: Annotated[
+        int | None, typer.Argument(help="The turn's number; without it, the last one.", min=1)
+    ] = None,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Show the rendered prompt too.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what the requests of a turn were built from."""
+    from driftpin.cli import pin_pages
+
+    pin_pages.receipt(reach, chat, turn, has_prompt=prompt, as_json=as_json)
+
+
+@app.command()
+@reaching
+def export(
+    reach: Reach,
+    chat: ChatArgument,
+    directory: Annotated[Path, typer.Argument(help="A new or empty directory.", metavar="DIR")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a chat's pin as a read-only tree, for any other agent to run on."""
+    from driftpin.cli import exporting
+
+    exporting.export(reach, chat, directory, as_json=as_json)
+
+
+__all__ = ["app"]

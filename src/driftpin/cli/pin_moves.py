@@ -1,0 +1,125 @@
+"""The verbs of a person that move a pin: refresh, roll back, rebind."""
+
+from dataclasses import dataclass
+
+from driftpin.cli import output
+from driftpin.cli.asking import confirm
+from driftpin.cli.exits import ExitCode, Finished, say
+from driftpin.cli.options import Reach
+from driftpin.cli.pin_pages import context_text, write_drift
+from driftpin.cli.session import Session, in_session
+from driftpin.errors import UsageError
+from driftpin.identity import is_digest
+from driftpin.wire.api import (
+    ChatShape,
+    ContextShape,
+    DriftShape,
+    RebindRequest,
+    RefreshRequest,
+    RollbackRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshWish:
+    """How to refresh: to the head that was seen, without asking, without moving, or with all."""
+
+    to: str | None
+    is_sure: bool
+    is_dry: bool
+    has_cascade: bool
+
+
+def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> None:
+    """Show the drift, ask, and move the pin to exactly the head whose drift was shown."""
+
+    async def act(session: Session) -> tuple[ChatShape, DriftShape, ContextShape | None]:
+        chat = await session.get_chat(name)
+        drift = await session.client.get_drift(chat.id, has_diff=True, has_cost=True)
+        if not as_json:
+            write_drift(drift)
+        head = _target(wish.to, [drift.head]) if wish.to else drift.head
+        if head is None or not _is_wanted(drift, wish, as_json=as_json):
+            return chat, drift, None
+        request = RefreshRequest(to=head, cascade=wish.has_cascade, dry_run=wish.is_dry)
+        return chat, drift, await session.client.refresh_context(chat.id, request)
+
+    chat, drift, moved = in_session(reach, act)
+    if as_json:
+        output.write_json({"chat_id": chat.id, "drift": drift, "context": moved})
+    elif moved is not None and not wish.is_dry:
+        _say_moved(chat, moved)
+    if drift.entries and (moved is None or wish.is_dry):
+        raise Finished(ExitCode.FINDINGS)
+
+
+def roll_back(reach: Reach, name: str, to: str | None, *, as_json: bool) -> None:
+    """Move the pin to an earlier snapshot of the chat's history."""
+
+    async def act(session: Session) -> tuple[ChatShape, ContextShape]:
+        chat = await session.get_chat(name)
+        history = await session.client.list_history(chat.id)
+        earlier = [entry.to for entry in reversed(history) if entry.to != chat.context.snapshot]
+        request = RollbackRequest(to=_target(to, earlier))
+        return chat, await session.client.roll_back_context(chat.id, request)
+
+    _show_move(*in_session(reach, act), as_json=as_json)
+
+
+def rebind(reach: Reach, name: str, agent_id: str | None, *, as_json: bool) -> None:
+    """Bind the chat to an agent of its workspace."""
+
+    async def act(session: Session) -> tuple[ChatShape, ContextShape]:
+        chat = await session.get_chat(name)
+        request = RebindRequest(agent_id=agent_id)
+        return chat, await session.client.rebind_chat(chat.id, request)
+
+    _show_move(*in_session(reach, act), as_json=as_json)
+
+
+def _is_wanted(drift: DriftShape, wish: RefreshWish, *, as_json: bool) -> bool:
+    if wish.is_sure or wish.is_dry:
+        return True
+    if not drift.entries:
+        return False
+    if as_json:
+        raise UsageError("With --json nobody is asked; say --yes or --dry-run.")
+    return confirm("Move the pin to this head?")
+
+
+def _target(wanted: str | None, known: list[str | None]) -> str:
+    """Return the digest that was meant: a whole one, the beginning of one, or the first."""
+    digests = list(dict.fromkeys(digest for digest in known if digest is not None))
+    if wanted is not None and is_digest(wanted):
+        return wanted
+    part = (wanted or "").removeprefix("sha256:")
+    found = [digest for digest in digests if digest.removeprefix("sha256:").startswith(part)]
+    if not found or (wanted is not None and len(found) > 1):
+        raise UsageError(
+            f"{wanted!r} fits {output.counted(len(found), 'snapshot')}; see `driftpin history`."
+            if wanted
+            else "The pin was never on another snapshot; there is nothing to go back to.",
+            code="no_snapshot",
+        )
+    return found[0]
+
+
+def _show_move(chat: ChatShape, context: ContextShape, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json({"chat_id": chat.id, "context": context})
+    else:
+        _say_moved(chat, context)
+
+
+def _say_moved(before: ChatShape, now: ContextShape) -> None:
+    was = before.context
+    if was.revision == now.revision:
+        say(f"chat {before.id}: nothing to move; it is {context_text(now)}.")
+        return
+    say(
+        f"chat {before.id}: {output.short_digest(was.snapshot)} → "
+        f"{output.short_digest(now.snapshot)}, revision {now.revision}, {context_text(now)}."
+    )
+
+
+__all__ = ["RefreshWish", "rebind", "refresh", "roll_back"]

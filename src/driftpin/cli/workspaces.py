@@ -1,0 +1,44 @@
+"""From a directory and the settings to what an agent looks at."""
+
+from pathlib import Path
+
+from driftpin.agent.resolve import ScanSettings
+from driftpin.agent.sources import SourceFile
+from driftpin.agent.workspace import Workspace
+from driftpin.cli.places import get_directory
+from driftpin.cli.remembered import Remembered
+from driftpin.clock import SystemClock
+from driftpin.settings import Settings, load_settings, state_directory
+
+
+def build_workspace(directory: Path, settings: Settings) -> Workspace:
+    """Return the workspace at a directory; UsageError (`no_such_directory`) if there is none."""
+    names = settings.instruction_files
+    return Workspace(
+        get_directory(directory),
+        source_file(directory, settings),
+        home=_home() if settings.user_roots else None,
+        clock=SystemClock(),
+        settings=ScanSettings() if names is None else ScanSettings(instruction_names=names),
+    )
+
+
+def source_file(directory: Path, settings: Settings) -> SourceFile:
+    """Return where the sources are kept that were declared for a directory."""
+    remembered = Remembered(state_directory(settings))
+    return SourceFile(remembered.sources_file(get_directory(directory)))
+
+
+def settings_of(state: str | None) -> Settings:
+    """Return the settings of a command that takes the state directory only."""
+    return load_settings({"state_dir": state}).settings
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+__all__ = ["build_workspace", "settings_of", "source_file"]

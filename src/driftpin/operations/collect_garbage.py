@@ -1,0 +1,101 @@
+"""Collect garbage: what no pin, no head and no history or receipt in its retention names.
+
+Each step is a transaction of its own with a bounded number of rows, so a run holds nothing for
+long. A step that loses a race against somebody who pins loses only its own work and looks again.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy.exc import IntegrityError
+
+from driftpin import limits
+from driftpin.identity import Actor
+from driftpin.store.access import require_worker
+from driftpin.store.database import Transaction
+from driftpin.store.store import Store
+from driftpin.store.writing.events import remove_events
+from driftpin.store.writing.garbage import (
+    release_heads,
+    release_history,
+    remove_blobs,
+    remove_snapshots,
+)
+
+STEP_TRIES_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how long things are kept that nothing present needs."""
+
+    grace: timedelta = timedelta(seconds=limits.GRACE_S)
+    heads: timedelta = timedelta(days=limits.HEADS_KEPT_DAYS)
+    history: timedelta = timedelta(days=limits.HISTORY_KEPT_DAYS)
+    events: timedelta = timedelta(days=limits.EVENTS_KEPT_DAYS)
+    rows_max: int = limits.COLLECTED_PER_RUN_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionReport:
+    """How many rows one run let go of or removed."""
+
+    heads: int
+    history: int
+    snapshots: int
+    blobs: int
+    events: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to collect."""
+        return not any((self.heads, self.history, self.snapshots, self.blobs, self.events))
+
+
+class _Collect(Protocol):
+    def __call__(
+        self, transaction: Transaction, *, before: datetime, limit: int
+    ) -> Awaitable[int]: ...
+
+
+DEFAULT_RETENTION: Final = Retention()
+
+
+async def collect_garbage(
+    store: Store, actor: Actor, retention: Retention = DEFAULT_RETENTION
+) -> CollectionReport:
+    """Collect once; call it again while the report is not empty. For workers."""
+    require_worker(actor)
+
+    async def run(collect: _Collect, age: timedelta) -> int:
+        return await _run(store, collect, age, retention.rows_max)
+
+    return CollectionReport(
+        heads=await run(release_heads, retention.heads),
+        history=await run(release_history, retention.history),
+        snapshots=await run(remove_snapshots, retention.grace),
+        blobs=await run(remove_blobs, retention.grace),
+        events=await run(remove_events, retention.events),
+    )
+
+
+async def _run(store: Store, collect: _Collect, age: timedelta, rows_max: int) -> int:
+    async def step(transaction: Transaction) -> int:
+        return await collect(transaction, before=transaction.now - age, limit=rows_max)
+
+    return await _try(lambda: store.database.write(step))
+
+
+async def _try(step: Callable[[], Awaitable[int]]) -> int:
+    """Run a step; a row that was named meanwhile makes it look again, and in the end leave off."""
+    for _ in range(STEP_TRIES_MAX):
+        try:
+            return await step()
+        except IntegrityError:
+            continue
+    return 0
+
+
+__all__ = ["CollectionReport", "Retention", "collect_garbage"]

@@ -1,0 +1,118 @@
+"""Fork a chat: what was said up to a turn, on the pin of that turn."""
+
+from driftpin.errors import Conflict, Forbidden, NotFound
+from driftpin.events.event import EventKind
+from driftpin.identity import Actor, ChatId, UserId
+from driftpin.operations.hydrate_chats import pin_new_chat
+from driftpin.operations.names import accept_title
+from driftpin.store.access import require_user
+from driftpin.store.database import Transaction
+from driftpin.store.reading.chats import get_chat
+from driftpin.store.store import Store
+from driftpin.store.values import Access, ChatRow, ChatView, TurnState
+from driftpin.store.writing.chats import (
+    NewChat,
+    copy_turns,
+    find_binding,
+    find_turn,
+    insert_chat,
+)
+from driftpin.store.writing.events import record_event
+from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
+from driftpin.store.writing.pins import PinVerb
+
+
+async def fork_chat(
+    store: Store, actor: Actor, chat_id: ChatId, turn: int, *, title: str | None = None
+) -> ChatView:
+    """Return a new chat with the messages up to and with `turn`, pinned to what that turn ran on.
+
+    Without a title it has that of its origin. The acting user owns it, so it must be able to see the workspace, not only this chat. Raises
+    Conflict: `turn_unfinished`, `snapshot_expired`.
+    """
+    owner_id = require_user(actor)
+    accepted = None if title is None else accept_title(title, "title")
+
+    async def operation(transaction: Transaction) -> ChatView:
+        origin = await permit_on_chat(
+            transaction, actor, chat_id, Access.UPDATE, action="fork_chat"
+        )
+        await _require_workspace(transaction, actor, origin)
+        snapshot_id = await _snapshot_of_turn(transaction, chat_id, turn)
+        fork_id = await _insert_fork(transaction, origin, owner_id, accepted)
+        await copy_turns(transaction, chat_id, fork_id, turn)
+        await _pin(transaction, actor, origin, fork_id, turn=turn, snapshot_id=snapshot_id)
+        return await get_chat(transaction.connection, actor, fork_id)
+
+    return await store.database.write(operation)
+
+
+async def _require_workspace(transaction: Transaction, actor: Actor, origin: ChatRow) -> None:
+    try:
+        await permit_on_workspace(
+            transaction, actor, origin.workspace_id, action="fork_chat", lock=Lock.SHARED
+        )
+    except NotFound as hidden:
+        raise Forbidden(
+            "A fork is a new chat in the workspace; only its owner can make one."
+        ) from hidden
+
+
+async def _snapshot_of_turn(transaction: Transaction, chat_id: ChatId, number: int) -> int | None:
+    turn = await find_turn(transaction, chat_id, number)
+    if turn is None:
+        raise NotFound
+    state, pin_revision, snapshot_id = turn
+    if state in (TurnState.WAITING, TurnState.RUNNING):
+        raise Conflict("This turn has not ended yet.", code="turn_unfinished")
+    if snapshot_id is None and pin_revision:
+        raise Conflict("What this turn ran on is no longer kept.", code="snapshot_expired")
+    return snapshot_id
+
+
+async def _insert_fork(
+    transaction: Transaction, origin: ChatRow, owner_id: UserId, title: str | None
+) -> ChatId:
+    new = NewChat(
+        workspace_id=origin.workspace_id,
+        owner_id=owner_id,
+        title=origin.title if title is None else title,
+        model=origin.model,
+        forked_from_id=origin.id,
+        policy=origin.policy,
+    )
+    return await insert_chat(transaction, new)
+
+
+async def _pin(
+    transaction: Transaction,
+    actor: Actor,
+    origin: ChatRow,
+    fork_id: ChatId,
+    *,
+    turn: int,
+    snapshot_id: int | None,
+) -> None:
+    event_id = await record_event(
+        transaction,
+        EventKind.CHAT_CREATED,
+        workspace_id=origin.workspace_id,
+        chat_id=fork_id,
+        payload={"forked_from_id": origin.id, "turn": turn},
+    )
+    if snapshot_id is None:
+        return
+    agent_id, _ = await find_binding(transaction, origin.id)
+    await pin_new_chat(
+        transaction,
+        actor,
+        fork_id,
+        snapshot_id=snapshot_id,
+        agent_id=agent_id,
+        event_id=event_id,
+        verb=PinVerb.INHERIT,
+        inputs={"forked_from_id": origin.id, "turn": turn},
+    )
+
+
+__all__ = ["fork_chat"]

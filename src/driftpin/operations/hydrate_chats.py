@@ -1,0 +1,89 @@
+"""The first pin of a chat that is being made: from its workspace's head, or from a snapshot.
+
+Chats that exist already hydrate in `accept_snapshot` and `settle_pin`. The workspace is shared
+before the head is read, so a push commits wholly before the new chat or wholly after it: either
+way the chat has the head that was current when it was made.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from driftpin.errors import Conflict
+from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
+from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
+from driftpin.store.database import Transaction
+from driftpin.store.values import SnapshotRef
+from driftpin.store.writing.heads import get_head, share_agent, share_workspace
+from driftpin.store.writing.pins import Move, PinVerb, lock_pins, move_pins, of_chat
+from driftpin.store.writing.snapshots import find_snapshot_by_id
+
+
+async def share_current_binding(
+    transaction: Transaction, workspace_id: WorkspaceId
+) -> Binding | None:
+    """Return the workspace's current agent and its head, kept until the transaction ends.
+
+    None if no agent has pushed yet, or the one that did was deleted.
+    """
+    workspace = await share_workspace(transaction, workspace_id)
+    if workspace is None or workspace.current_agent_id is None:
+        return None
+    return await share_binding(transaction, workspace.current_agent_id)
+
+
+async def share_binding(transaction: Transaction, agent_id: AgentId) -> Binding | None:
+    """Return the agent and its head, kept until the end; its workspace is shared. None if gone."""
+    agent = await share_agent(transaction, agent_id)
+    if agent is None or agent.deleted_at is not None:
+        return None
+    return Binding(agent.id, await get_head(transaction, agent))
+
+
+async def hydrate_new_chat(
+    transaction: Transaction,
+    actor: Actor,
+    chat_id: ChatId,
+    workspace_id: WorkspaceId,
+    event_id: int,
+) -> None:
+    """Bind a chat that has just been made to its workspace's agent, and pin its head.
+
+    The rows of the chat and of its empty pin are there. Without a head the chat stays unpinned; a
+    failure to pin is written into its context and never fails its creation.
+    """
+    binding = await share_current_binding(transaction, workspace_id)
+    if binding is None:
+        return
+    pins = await lock_pins(transaction, of_chat(chat_id))
+
+    async def its_event(_verb: PinVerb) -> int:
+        return event_id
+
+    settled: Settled = await bind_and_pin(transaction, actor, pins, binding, its_event)
+    assert not settled.rebound, "a new chat was never bound"
+
+
+async def pin_new_chat(
+    transaction: Transaction,
+    actor: Actor,
+    chat_id: ChatId,
+    *,
+    snapshot_id: int,
+    agent_id: AgentId | None,
+    event_id: int,
+    verb: PinVerb = PinVerb.INHERIT,
+    inputs: Mapping[str, Any],
+) -> SnapshotRef:
+    """Pin a chat that has just been made to a given snapshot, whatever the head is.
+
+    Raises Conflict (`snapshot_expired`) if the snapshot has been collected.
+    """
+    target = await find_snapshot_by_id(transaction, snapshot_id)
+    if target is None:
+        raise Conflict("This snapshot is no longer kept.", code="snapshot_expired")
+    move = Move(verb=verb, actor=actor, agent_id=agent_id, event_id=event_id, inputs=inputs)
+    await move_pins(transaction, [chat_id], target, move)
+    return target
+
+
+__all__ = ["hydrate_new_chat", "pin_new_chat", "share_binding", "share_current_binding"]

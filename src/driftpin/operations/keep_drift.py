@@ -1,0 +1,36 @@
+"""Make the drifts that an agent's chats have from its head, once per distinct pin, and keep them.
+
+Nothing depends on it: a drift that was not kept is made by whoever reads it. The server calls this
+after `agent.head`, so that lists need not.
+"""
+
+from driftpin.identity import Actor, AgentId
+from driftpin.store.access import require_worker
+from driftpin.store.database import Transaction
+from driftpin.store.reading.drift_summaries import find_drifts, list_missing_pairs
+from driftpin.store.store import Store
+from driftpin.store.writing.drift_summaries import keep_drifts
+
+PAIRS_PER_RUN_MAX = 100
+
+
+async def keep_drift(store: Store, actor: Actor, agent_id: AgentId) -> int:
+    """Return how many drifts were made and kept; for workers.
+
+    They are made outside any writing transaction, so they hold up nobody.
+    """
+    require_worker(actor)
+    async with store.database.read() as connection:
+        pairs = await list_missing_pairs(connection, agent_id, PAIRS_PER_RUN_MAX)
+        made = await find_drifts(connection, pairs)
+    if not made:
+        return 0
+
+    async def keep(transaction: Transaction) -> None:
+        await keep_drifts(transaction, made)
+
+    await store.database.write(keep)
+    return len(made)
+
+
+__all__ = ["keep_drift"]

@@ -1,0 +1,85 @@
+"""Bind a chat to another agent; binding and pin move in one transaction."""
+
+from driftpin.errors import Conflict, NotFound
+from driftpin.identity import Actor, AgentId, ChatId
+from driftpin.operations.hydrate_chats import share_binding
+from driftpin.operations.pin_moves import Binding, bind_and_pin
+from driftpin.operations.single_moves import (
+    event_for,
+    move_of,
+    record_changed,
+    refuse_archived,
+)
+from driftpin.store.database import Transaction
+from driftpin.store.store import Store
+from driftpin.store.values import Access, ChatRow, PinMove
+from driftpin.store.writing.heads import LockedWorkspace, is_agent_of, share_workspace
+from driftpin.store.writing.permits import permit_on_chat
+from driftpin.store.writing.pins import lock_pins, of_chat
+
+
+async def rebind_chat(
+    store: Store, actor: Actor, chat_id: ChatId, agent_id: AgentId | None
+) -> PinMove:
+    """Bind the chat to this agent, or with None to its workspace's current one.
+
+    The agent has a head: it is pinned, unless the drift is risky: then the old pin stays, dirty. It
+    has none: the chat is unpinned until its first push. A sub-chat, and a chat that is bound for
+    the first time, keep the pin they have. Raises NotFound for an agent of another workspace or a
+    deleted one, Conflict (`no_agent`, `chat_archived`).
+    """
+
+    async def rebind(transaction: Transaction) -> PinMove:
+        return await rebind_in(transaction, actor, chat_id, agent_id)
+
+    return await store.database.write(rebind)
+
+
+async def rebind_in(
+    transaction: Transaction, actor: Actor, chat_id: ChatId, agent_id: AgentId | None
+) -> PinMove:
+    """Do the same inside a transaction of the caller's."""
+    chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.rebind")
+    binding = await _share_target(transaction, chat, agent_id)
+    (pin,) = await lock_pins(transaction, of_chat(chat_id))
+    refuse_archived(pin)
+    if pin.agent_id == binding.agent_id and pin.error is None and pin.snapshot_id is not None:
+        return await move_of(transaction, pin, None)
+    settled = await bind_and_pin(
+        transaction, actor, [pin], binding, event_for(transaction, chat, binding.head)
+    )
+    if not settled.moved and (settled.failure or _is_other_head(pin.snapshot_id, binding)):
+        await record_changed(transaction, chat, binding)
+    return await move_of(transaction, pin, settled)
+
+
+async def _share_target(
+    transaction: Transaction, chat: ChatRow, agent_id: AgentId | None
+) -> Binding:
+    workspace = await share_workspace(transaction, chat.workspace_id)
+    assert workspace is not None, "a chat keeps its workspace"
+    target = await _choose(transaction, workspace, agent_id)
+    binding = await share_binding(transaction, target)
+    if binding is None:
+        raise NotFound
+    return binding
+
+
+async def _choose(
+    transaction: Transaction, workspace: LockedWorkspace, agent_id: AgentId | None
+) -> AgentId:
+    if agent_id is None:
+        if workspace.current_agent_id is None:
+            raise Conflict("No agent of this workspace has pushed yet.", code="no_agent")
+        return workspace.current_agent_id
+    if not await is_agent_of(transaction, agent_id, workspace.id):
+        raise NotFound
+    return agent_id
+
+
+def _is_other_head(snapshot_id: int | None, binding: Binding) -> bool:
+    """Whether the new agent shows the chat anything but what it has; the same is no change."""
+    return snapshot_id != (binding.head.id if binding.head else None)
+
+
+__all__ = ["rebind_chat", "rebind_in"]

@@ -1,0 +1,66 @@
+"""Do what is due for one chat's pin: bind it, hydrate it, or rebind it.
+
+Runs at the start of every turn and after every other verb, so that nothing waits for a push that
+never comes. Completion, policies and revocations will be due here too.
+"""
+
+from driftpin.identity import Actor, ChatId
+from driftpin.operations.hydrate_chats import share_current_binding
+from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
+from driftpin.operations.single_moves import event_for, move_of, record_changed
+from driftpin.store.database import Transaction
+from driftpin.store.store import Store
+from driftpin.store.values import Access, ChatRow, PinMove
+from driftpin.store.writing.heads import is_agent_alive
+from driftpin.store.writing.permits import permit_on_chat
+from driftpin.store.writing.pins import LockedPin, lock_pins, of_chat
+
+
+async def settle_pin(store: Store, actor: Actor, chat_id: ChatId) -> PinMove:
+    """Return where the chat's pin stands after what was due has been done.
+
+    A pin step that fails leaves the old pin with its reason in the chat's context; only a failure
+    of the database, or of reading the pin, raises.
+    """
+
+    async def settle(transaction: Transaction) -> PinMove:
+        return await settle_in(transaction, actor, chat_id)
+
+    return await store.database.write(settle)
+
+
+async def settle_in(transaction: Transaction, actor: Actor, chat_id: ChatId) -> PinMove:
+    """Do the same inside a transaction of the caller's."""
+    chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.settle")
+    current = await share_current_binding(transaction, chat.workspace_id)
+    (pin,) = await lock_pins(transaction, of_chat(chat_id))
+    if current is None or not await _is_due(transaction, pin, current):
+        return await move_of(transaction, pin, None)
+    settled = await _settle(transaction, actor, chat, pin, current)
+    return await move_of(transaction, pin, settled)
+
+
+async def _is_due(transaction: Transaction, pin: LockedPin, current: Binding) -> bool:
+    """Whether the chat should now be bound to the current agent and pinned by its head.
+
+    A chat that a person bound to another living agent stays there.
+    """
+    if pin.is_archived:
+        return False
+    if pin.agent_id is None or pin.agent_id == current.agent_id:
+        return pin.agent_id is None or pin.snapshot_id is None or pin.error is not None
+    return not await is_agent_alive(transaction, pin.agent_id)
+
+
+async def _settle(
+    transaction: Transaction, actor: Actor, chat: ChatRow, pin: LockedPin, current: Binding
+) -> Settled:
+    settled = await bind_and_pin(
+        transaction, actor, [pin], current, event_for(transaction, chat, current.head)
+    )
+    if not settled.moved and (pin.agent_id != current.agent_id or settled.failure):
+        await record_changed(transaction, chat, current)
+    return settled
+
+
+__all__ = ["settle_in", "settle_pin"]

@@ -1,0 +1,135 @@
+"""What the verbs that move one chat's pin share: its event, and what is told to the caller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from driftpin.errors import Conflict
+from driftpin.events.event import EventKind
+from driftpin.identity import Actor
+from driftpin.operations.pin_moves import Binding, EventSource, Settled
+from driftpin.store.database import Transaction
+from driftpin.store.values import ChatRow, PinMove, SnapshotRef
+from driftpin.store.writing.events import record_event
+from driftpin.store.writing.pins import (
+    LockedPin,
+    Move,
+    PinVerb,
+    add_history,
+    compare_and_move_pin,
+)
+from driftpin.store.writing.seen_pins import SeenPin
+from driftpin.store.writing.snapshots import find_snapshot_by_id
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Who moves a pin by which verb, and what history and events say of it."""
+
+    actor: Actor
+    verb: PinVerb
+    inputs: Mapping[str, Any]
+    event_of: EventSource
+
+
+def event_for(
+    transaction: Transaction,
+    chat: ChatRow,
+    target: SnapshotRef | None,
+    *,
+    covers_others: bool = False,
+) -> EventSource:
+    """Return what gives the operation's `chat.pinned`, recorded when it is first asked for.
+
+    One that covers other chats too names none of them: readers ask which of theirs it moved.
+    """
+    recorded: list[int] = []
+
+    async def record(verb: PinVerb) -> int:
+        if not recorded:
+            recorded.append(
+                await record_event(
+                    transaction,
+                    EventKind.CHAT_PINNED,
+                    workspace_id=chat.workspace_id,
+                    chat_id=None if covers_others else chat.id,
+                    payload={"verb": verb.value, "digest": target.digest if target else None},
+                )
+            )
+        return recorded[0]
+
+    return record
+
+
+async def record_changed(transaction: Transaction, chat: ChatRow, binding: Binding) -> int:
+    """Record that the chat's binding or the error of its context changed, but not its pin."""
+    return await record_event(
+        transaction,
+        EventKind.CHAT_CHANGED,
+        workspace_id=chat.workspace_id,
+        chat_id=chat.id,
+        payload={"agent_id": binding.agent_id},
+    )
+
+
+async def move_of(transaction: Transaction, pin: LockedPin, settled: Settled | None) -> PinMove:
+    """Return where a pin stands that was locked, and settled if anything was due."""
+    if settled is None or not settled.moved:
+        snapshot = (
+            None
+            if pin.snapshot_id is None
+            else await find_snapshot_by_id(transaction, pin.snapshot_id)
+        )
+        return PinMove(pin.chat_id, pin.revision, snapshot, moved=False, verb="")
+    verb = PinVerb.HYDRATE if settled.hydrated else PinVerb.REBIND
+    return PinMove(pin.chat_id, pin.revision + 1, settled.target, moved=True, verb=verb.value)
+
+
+def unmoved(seen: SeenPin, verb: PinVerb) -> PinMove:
+    """Return that the target already was the pin: no revision, no row, no event."""
+    return PinMove(seen.chat.id, seen.pin.revision, seen.snapshot, moved=False, verb=verb.value)
+
+
+async def try_move(
+    transaction: Transaction, seen: SeenPin, target: SnapshotRef, intent: Intent
+) -> PinMove | None:
+    """Move one pin with its event and its history row; None if it is no longer as it was seen."""
+    if not await compare_and_move_pin(transaction, seen.pin, target):
+        return None
+    move = Move(
+        verb=intent.verb,
+        actor=intent.actor,
+        agent_id=seen.pin.agent_id,
+        event_id=await intent.event_of(intent.verb),
+        inputs=intent.inputs,
+    )
+    await add_history(transaction, seen.pin, seen.snapshot, target, move)
+    return PinMove(seen.chat.id, seen.pin.revision + 1, target, moved=True, verb=intent.verb.value)
+
+
+def refuse_archived(pin: LockedPin) -> None:
+    """Refuse to move the pin of an archived chat."""
+    if pin.is_archived:
+        raise Conflict("An archived chat keeps its pin; unarchive it first.", code="chat_archived")
+
+
+def refuse_sub_chat(pin: LockedPin) -> None:
+    """Refuse to move a sub-chat apart from its parent."""
+    if pin.parent_id is not None:
+        raise Conflict(
+            "A sub-chat has its parent's context; refresh the parent with cascade.",
+            code="sub_chat",
+            parent_id=pin.parent_id,
+        )
+
+
+__all__ = [
+    "Intent",
+    "event_for",
+    "move_of",
+    "record_changed",
+    "refuse_archived",
+    "refuse_sub_chat",
+    "try_move",
+    "unmoved",
+]

@@ -1,0 +1,49 @@
+"""Storing a snapshot that was pushed, imported or derived: its bytes first, then its rows."""
+
+from collections.abc import Mapping
+
+from driftpin.context.manifest import Snapshot
+from driftpin.identity import Digest, WorkspaceId
+from driftpin.operations.push_checks import (
+    check_bodies,
+    check_snapshot,
+    check_total,
+    named_digests,
+    refuse_missing,
+)
+from driftpin.store.database import Transaction
+from driftpin.store.values import SnapshotRef
+from driftpin.store.writing.blobs import add_blobs, find_blobs
+from driftpin.store.writing.snapshots import Origin, add_snapshot, find_snapshot
+
+
+async def store_snapshot(
+    transaction: Transaction,
+    workspace_id: WorkspaceId,
+    snapshot: Snapshot,
+    bodies: Mapping[Digest, bytes],
+    origin: Origin,
+) -> SnapshotRef:
+    """Return the stored snapshot; one that the workspace has already is not written again.
+
+    Everything is checked before anything is written. Raises BlobsMissing with the digests that
+    are neither stored nor among `bodies`; bodies that nothing names are left out.
+    """
+    stored = await find_snapshot(transaction, workspace_id, snapshot.digest)
+    if stored is not None:
+        return stored
+    check_snapshot(snapshot)
+    check_bodies(snapshot, bodies)
+    wanted = named_digests(snapshot) | {snapshot.digest}
+    present = await find_blobs(transaction, workspace_id, wanted)
+    offered = {**bodies, snapshot.digest: snapshot.manifest}
+    missing = wanted - present.keys()
+    refuse_missing(missing - offered.keys())
+    if missing:
+        await add_blobs(transaction, workspace_id, {digest: offered[digest] for digest in missing})
+        present |= await find_blobs(transaction, workspace_id, missing)
+    check_total(sum(present[digest].size_bytes for digest in wanted - {snapshot.digest}))
+    return await add_snapshot(transaction, workspace_id, snapshot, present, origin)
+
+
+__all__ = ["store_snapshot"]

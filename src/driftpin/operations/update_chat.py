@@ -1,0 +1,69 @@
+"""Change a chat's title, whether it is archived, or its policy."""
+
+from typing import Any
+
+from driftpin.events.event import EventKind
+from driftpin.identity import Actor, ChatId
+from driftpin.operations.names import accept_title
+from driftpin.store.access import require_user
+from driftpin.store.database import Transaction
+from driftpin.store.reading.chats import get_chat
+from driftpin.store.store import Store
+from driftpin.store.values import Access, ChatRow, ChatView, Policy
+from driftpin.store.writing.chats import set_archived, update_chat_row
+from driftpin.store.writing.events import record_event
+from driftpin.store.writing.permits import Lock, permit_on_chat
+
+
+async def update_chat(
+    store: Store,
+    actor: Actor,
+    chat_id: ChatId,
+    *,
+    title: str | None = None,
+    is_archived: bool | None = None,
+    policy: Policy | None = None,
+) -> ChatView:
+    """Set what is not None; what is so already changes nothing and is not announced.
+
+    An archived chat keeps its pin and receives nothing; its drift is right when it comes back.
+    """
+    require_user(actor)
+    accepted = None if title is None else accept_title(title, "title")
+
+    async def operation(transaction: Transaction) -> ChatView:
+        chat = await permit_on_chat(
+            transaction, actor, chat_id, Access.UPDATE, action="update_chat", lock=Lock.EXCLUSIVE
+        )
+        changes = _changes(chat, accepted, policy)
+        if is_archived is not None and is_archived != (chat.archived_at is not None):
+            changes["archived_at"] = transaction.now if is_archived else None
+            await set_archived(transaction, chat_id, is_archived=is_archived)
+        if changes:
+            await update_chat_row(transaction, chat_id, **changes, updated_at=transaction.now)
+            await _announce(transaction, chat, changes)
+        return await get_chat(transaction.connection, actor, chat_id)
+
+    return await store.database.write(operation)
+
+
+def _changes(chat: ChatRow, title: str | None, policy: Policy | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if title is not None and title != chat.title:
+        changes["title"] = title
+    if policy is not None and policy is not chat.policy:
+        changes["policy"] = policy.value
+    return changes
+
+
+async def _announce(transaction: Transaction, chat: ChatRow, changes: dict[str, Any]) -> None:
+    await record_event(
+        transaction,
+        EventKind.CHAT_CHANGED,
+        workspace_id=chat.workspace_id,
+        chat_id=chat.id,
+        payload={"changed": ",".join(sorted(changes))},
+    )
+
+
+__all__ = ["update_chat"]

@@ -1,0 +1,89 @@
+"""What a person is shown before a refresh: entries, diffs and cost, made from stored bytes.
+
+The work on bytes runs on a thread: it is bounded, but long enough to hold up every other request.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from driftpin.context.diff import diff
+from driftpin.context.drift import drift
+from driftpin.context.manifest import Snapshot, snapshot_of
+from driftpin.context.resource import Kind, Resource, blobs_of
+from driftpin.context.tokens import cost_of_refresh, estimate_tokens, prompt_pieces
+from driftpin.identity import Actor, Digest, WorkspaceId
+from driftpin.server.replies import drift_shape, resources_of
+from driftpin.store.store import Store
+from driftpin.store.values import DriftRead
+from driftpin.wire.api import DriftShape
+
+
+async def show_drift(
+    store: Store,
+    actor: Actor,
+    workspace_id: WorkspaceId,
+    read: DriftRead,
+    *,
+    has_diffs: bool,
+    has_cost: bool,
+) -> DriftShape:
+    """Return the drift of a chat with what was asked for."""
+    pin, head = read.pin and read.pin.digest, read.head and read.head.digest
+    if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
+        return drift_shape(
+            pin, head, read.drift, diffs=() if has_diffs else None, cost=None
+        )
+    before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
+    wanted = _changed_blobs(before, after) if has_diffs else set()
+    wanted |= _prompt_blobs(before, after) if has_cost else set()
+    bodies = await store.read_blobs(actor, workspace_id, wanted)
+    diffs = await asyncio.to_thread(diff, before, after, bodies.get) if has_diffs else None
+    cost = None
+    if has_cost:
+        sizes = await asyncio.to_thread(_count_tokens, bodies)
+        tokens_of = sizes.__getitem__
+        cost = cost_of_refresh(prompt_pieces(before, tokens_of), prompt_pieces(after, tokens_of))
+    return drift_shape(pin, head, read.drift, diffs=diffs, cost=cost)
+
+
+async def show_difference(
+    store: Store, actor: Actor, before_digest: Digest, after_digest: Digest
+) -> DriftShape:
+    """Return what lies between any two snapshots that the actor may read."""
+    before = _snapshot(await store.get_snapshot_manifest(actor, before_digest))
+    after = _snapshot(await store.get_snapshot_manifest(actor, after_digest))
+    bodies = {
+        digest: await store.read_blob(actor, digest)
+        for digest in sorted(_changed_blobs(before, after))
+    }
+    found = await asyncio.to_thread(drift, before, after, bodies.get)
+    diffs = await asyncio.to_thread(diff, before, after, bodies.get)
+    return drift_shape(before_digest, after_digest, found, diffs=diffs)
+
+
+def _snapshot(manifest: bytes) -> Snapshot:
+    return snapshot_of(resources_of(manifest))
+
+
+def _changed_blobs(before: Snapshot, after: Snapshot) -> set[Digest]:
+    old, new = set(before.resources), set(after.resources)
+    return {blob.digest for resource in old ^ new for blob in blobs_of(resource)}
+
+
+def _prompt_blobs(*snapshots: Snapshot) -> set[Digest]:
+    return {digest for snapshot in snapshots for digest in _counted(snapshot.resources)}
+
+
+def _counted(resources: Iterable[Resource]) -> Iterable[Digest]:
+    # Of a skill only its name and description stand in the prompt, and those are in the manifest.
+    kinds = (Kind.INSTRUCTION_FILE, Kind.MCP_SERVER)
+    return (
+        blob.digest for resource in resources if resource.kind in kinds for blob in blobs_of(resource)
+    )
+
+
+def _count_tokens(bodies: Mapping[Digest, bytes]) -> dict[Digest, int]:
+    return {digest: estimate_tokens(content) for digest, content in bodies.items()}
+
+
+__all__ = ["show_difference", "show_drift"]

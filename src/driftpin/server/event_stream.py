@@ -1,0 +1,109 @@
+"""The stream of events: read from rows behind a cursor, filtered by what the caller may see.
+
+What a push means for the chats of the caller is derived (`derived_events`). Derived events come
+before the stored one that they belong to and carry no cursor, so a reader that is cut off between
+the two gets both again and misses neither.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from sse_starlette.event import ServerSentEvent
+from starlette.responses import Response
+
+from driftpin import limits
+from driftpin.errors import Gone, Unauthenticated
+from driftpin.events.event import Event, Position
+from driftpin.identity import Actor, ChatId, WorkspaceId
+from driftpin.server.cursors import resync_required
+from driftpin.server.derived_events import Deriver
+from driftpin.server.services import Services
+from driftpin.server.sse import sent_event, stream_response
+from driftpin.wire.api import EventShape
+
+Recheck = Callable[[], Awaitable[Actor]]
+
+
+@dataclass(slots=True)
+class EventStream:
+    """One reader's stream. Call `begin` first; `recheck` gives the caller again, or refuses it."""
+
+    services: Services
+    recheck: Recheck
+    actor: Actor
+    workspace_id: WorkspaceId | None = None
+    chat_id: ChatId | None = None
+    _position: Position = field(default=Position(0, 0))
+
+    async def begin(self, cursor: str | None) -> None:
+        """Stand behind `cursor`, or at the present end.
+
+        Raises NotFound for a chat or workspace that the caller may not see, Malformed
+        (`bad_cursor`), and Gone (`resync_required`) for a cursor that is too old or of the future.
+        """
+        store = self.services.store
+        if self.chat_id is not None:
+            await store.get_chat(self.actor, self.chat_id)
+        if self.workspace_id is not None:
+            await store.get_workspace(self.actor, self.workspace_id)
+        asked = None if cursor is None else self.services.cursors.read_event(cursor)
+        first, last = await store.first_and_last_position(self.actor)
+        if asked is not None and not first <= asked <= last:
+            raise resync_required()
+        self._position = last if asked is None else asked
+
+    def response(self) -> Response:
+        """Return the stream as a response."""
+        return stream_response(self.events(), self.services.clock)
+
+    async def events(self) -> AsyncIterator[ServerSentEvent]:
+        """Give events until the server stops or the caller may no longer listen."""
+        tailer, store = self.services.tailer, self.services.store
+        yield ServerSentEvent(comment="open", id=self._cursor(), sep="\n")
+        while not tailer.is_closed:
+            seen = tailer.count
+            batch, position = await self._read()
+            if not await self._is_welcome():
+                return
+            for event in batch:
+                async for derived in Deriver(store, self.actor, self.chat_id).derive(event):
+                    yield sent_event(derived.kind.value, _shape(derived))
+                self._position = event.position
+                yield sent_event(event.kind.value, _shape(event), self._cursor())
+            self._position = position
+            if not batch:
+                await tailer.wait(seen, limits.STREAM_RECHECK_S)
+
+    async def _read(self) -> tuple[tuple[Event, ...], Position]:
+        return await self.services.store.list_events(
+            self.actor,
+            after=self._position,
+            limit=limits.EVENTS_PAGE_MAX,
+            workspace_id=self.workspace_id,
+            chat_id=self.chat_id,
+        )
+
+    async def _is_welcome(self) -> bool:
+        """Whether the caller's token is still good: asked after reading, before anything is sent."""
+        try:
+            self.actor = await self.recheck()
+        except (Unauthenticated, Gone):
+            return False
+        return True
+
+    def _cursor(self) -> str:
+        return self.services.cursors.write_event(self._position)
+
+
+def _shape(event: Event) -> EventShape:
+    return EventShape(
+        kind=event.kind.value,
+        at=event.at,
+        workspace_id=event.workspace_id,
+        chat_id=event.chat_id,
+        agent_id=event.agent_id,
+        payload=dict(event.payload),
+    )
+
+
+__all__ = ["EventStream", "Recheck"]

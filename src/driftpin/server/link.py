@@ -1,0 +1,118 @@
+"""The socket of one agent's link.
+
+The handler loops on `receive`, so that it notices when its agent leaves; whatever else it does runs
+beside that loop and ends with it.
+"""
+
+import asyncio
+
+import structlog
+from starlette.websockets import WebSocket
+
+from driftpin import limits
+from driftpin.errors import (
+    DriftpinError,
+    Forbidden,
+    Gone,
+    Malformed,
+    PushOutdated,
+    Rejected,
+    Unauthenticated,
+)
+from driftpin.identity import Actor, ActorKind
+from driftpin.operations.mark_agent_seen import mark_agent_seen
+from driftpin.server.access import resolve_caller
+from driftpin.server.links import AgentLink
+from driftpin.server.problems import response_of
+from driftpin.server.services import Services, services_of
+from driftpin.wire.link import (
+    CLOSE_BAD_MESSAGE,
+    CLOSE_NOT_BINARY,
+    CLOSE_REVOKED,
+    INCARNATION_HEADER,
+)
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_link(socket: WebSocket) -> None:
+    """Hold a link until either side ends it; what may not connect gets a problem instead."""
+    services = services_of(socket)
+    try:
+        actor, incarnation = await _admit(socket, services)
+    except DriftpinError as refusal:
+        await socket.send_denial_response(response_of(refusal))
+        return
+    assert actor.agent_id is not None, "an agent has an id"
+    await socket.accept()
+    link = AgentLink(socket, actor.agent_id, incarnation)
+    await services.links.adopt(link)
+    log.info("link_up", agent_id=actor.agent_id, incarnation=incarnation)
+    watching = asyncio.create_task(_watch(socket, services, actor))
+    try:
+        await _receive_until_left(socket, link)
+    finally:
+        services.links.discard(link)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        log.info("link_down", agent_id=actor.agent_id)
+
+
+async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | None]:
+    """Return who links, and which run of it; browsers have no business here."""
+    if "origin" in socket.headers or "cookie" in socket.headers:
+        raise Forbidden("This socket is for agents, not for browsers.", code="browser_refused")
+    actor = await resolve_caller(socket)
+    if actor.kind is not ActorKind.AGENT or actor.agent_id is None:
+        raise Forbidden("This call takes the token of agents.", code="wrong_token_type")
+    incarnation = _incarnation(socket)
+    agent = await services.store.get_agent(actor, actor.agent_id)
+    if incarnation is not None and incarnation < agent.incarnation:
+        raise PushOutdated("A newer run of this agent has taken over.", code="fenced")
+    return actor, incarnation
+
+
+def _incarnation(socket: WebSocket) -> int | None:
+    sent = socket.headers.get(INCARNATION_HEADER)
+    if sent is None:
+        return None
+    if not (sent.isascii() and sent.isdigit() and len(sent) <= len(str(limits.SEQ_MAX))):
+        raise Malformed(f"{INCARNATION_HEADER} is a number.")
+    return int(sent)
+
+
+async def _receive_until_left(socket: WebSocket, link: AgentLink) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        content = message.get("bytes")
+        if content is None:
+            await socket.close(CLOSE_NOT_BINARY, "not_binary")
+            return
+        try:
+            link.settle(content)
+        except Rejected as refusal:
+            await socket.close(CLOSE_BAD_MESSAGE, refusal.code)
+            return
+
+
+async def _watch(socket: WebSocket, services: Services, actor: Actor) -> None:
+    """Note that the agent lives, and end its link when its token is no longer good."""
+    seen_at_s: float | None = None
+    while True:
+        try:
+            await resolve_caller(socket)
+            now_s = services.clock.monotonic_s()
+            if seen_at_s is None or now_s - seen_at_s >= limits.LINK_PING_INTERVAL_S:
+                await mark_agent_seen(services.store, actor)
+                seen_at_s = now_s
+        except (Unauthenticated, Gone) as refusal:
+            await socket.close(CLOSE_REVOKED, refusal.code)
+            return
+        except DriftpinError as refusal:
+            log.warning("link_not_checked", agent_id=actor.agent_id, code=refusal.code)
+        await asyncio.sleep(limits.STREAM_RECHECK_S)
+
+
+__all__ = ["serve_link"]

@@ -1,0 +1,157 @@
+"""The links of this process's agents: who is connected, and calls to them.
+
+JSON-RPC 2.0 in msgpack. An agent has one link: a newer one closes the one before it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from starlette.websockets import WebSocket
+
+from driftpin import limits
+from driftpin.errors import Rejected, TooLarge, Unavailable
+from driftpin.identity import AgentId
+from driftpin.wire.link import CLOSE_FENCED, CLOSE_GONE, CLOSE_RESTART, LinkCall, LinkReply
+
+CLOSE_CODES: Final[Mapping[str, int]] = {"agent_gone": CLOSE_GONE, "fenced": CLOSE_FENCED}
+
+
+class AgentLink:
+    """One connected agent; `incarnation` is None when it did not say which run it is."""
+
+    def __init__(self, socket: WebSocket, agent_id: AgentId, incarnation: int | None) -> None:
+        """Send through `socket`, which was accepted."""
+        self.agent_id = agent_id
+        self.incarnation = incarnation
+        self._socket = socket
+        self._sending = asyncio.Lock()
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._last_call = 0
+        self._is_over = False
+
+    async def call(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Return what the agent answers.
+
+        Raises what the agent refused with, and Unavailable (`agent_offline`, `agent_busy`,
+        `agent_timeout`).
+        """
+        if len(self._calls) >= limits.LINK_CALLS_IN_FLIGHT_MAX:
+            raise Unavailable("Too many calls to this agent are under way.", code="agent_busy")
+        self._last_call += 1
+        number = self._last_call
+        message = msgspec.msgpack.encode(LinkCall(id=number, method=method, params=dict(params)))
+        if len(message) > limits.LINK_MESSAGE_BYTES_MAX:
+            raise TooLarge(limit="link_message_bytes", maximum=limits.LINK_MESSAGE_BYTES_MAX)
+        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(limits.LINK_CALL_TIMEOUT_S):
+                await self._send(message)
+                return await answer
+        except TimeoutError:
+            raise Unavailable("The agent did not answer in time.", code="agent_timeout") from None
+        finally:
+            del self._calls[number]
+
+    async def _send(self, message: bytes) -> None:
+        async with self._sending:
+            if self._is_over:
+                raise agent_offline()
+            await self._socket.send_bytes(message)
+
+    def settle(self, message: bytes) -> None:
+        """Give an answer to the call that waits for it; raises Rejected for anything else."""
+        try:
+            reply = msgspec.msgpack.decode(message, type=LinkReply)
+        except (msgspec.DecodeError, RecursionError):
+            raise Rejected("This is not an answer.", code="bad_message") from None
+        answer = self._calls.get(reply.id) if reply.id is not None else None
+        if answer is None or answer.done():
+            return
+        if reply.error is None:
+            answer.set_result(reply.result)
+        else:
+            code = str((reply.error.data or {}).get("code", "agent_error"))
+            answer.set_exception(AgentRefused(reply.error.message, code=code))
+
+    async def close(self, reason: str) -> None:
+        """Close the socket, telling why; every call under way fails as `agent_offline`."""
+        if self._is_over:
+            return
+        self.give_up()
+        async with self._sending:
+            code = CLOSE_CODES.get(reason, CLOSE_RESTART)
+            try:
+                await self._socket.close(code, reason)
+            except (RuntimeError, OSError):
+                # It was closed from the other side in the meantime.
+                return
+
+    def give_up(self) -> None:
+        """Fail whatever waits: the agent is not there any more."""
+        self._is_over = True
+        for answer in self._calls.values():
+            if not answer.done():
+                answer.set_exception(agent_offline())
+
+
+class AgentRefused(Unavailable):
+    """The agent refused the call."""
+
+
+class Links:
+    """Which agents are connected to this process."""
+
+    def __init__(self) -> None:
+        """Start with nobody connected."""
+        self._links: dict[AgentId, AgentLink] = {}
+
+    def is_connected(self, agent_id: AgentId) -> bool:
+        """Whether the agent has a link here."""
+        return agent_id in self._links
+
+    async def adopt(self, link: AgentLink) -> None:
+        """Make this the agent's link; an earlier one is closed."""
+        earlier = self._links.get(link.agent_id)
+        self._links[link.agent_id] = link
+        if earlier is not None:
+            await earlier.close("fenced")
+
+    def discard(self, link: AgentLink) -> None:
+        """Forget a link that ended."""
+        link.give_up()
+        if self._links.get(link.agent_id) is link:
+            del self._links[link.agent_id]
+
+    async def call(self, agent_id: AgentId, method: str, params: Mapping[str, Any]) -> Any:
+        """Return what the agent answers; raises Unavailable (`agent_offline`) without a link."""
+        link = self._links.get(agent_id)
+        if link is None:
+            raise agent_offline()
+        return await link.call(method, params)
+
+    async def fence(self, agent_id: AgentId, incarnation: int) -> None:
+        """Close the agent's link if it belongs to an earlier run."""
+        link = self._links.get(agent_id)
+        if link is not None and link.incarnation is not None and link.incarnation < incarnation:
+            await link.close("fenced")
+
+    async def close(self, agent_id: AgentId, reason: str) -> None:
+        """Close the agent's link, if it has one."""
+        link = self._links.get(agent_id)
+        if link is not None:
+            await link.close(reason)
+
+    async def close_all(self) -> None:
+        """Close every link, because the server stops."""
+        for link in tuple(self._links.values()):
+            await link.close("restart")
+
+
+def agent_offline() -> Unavailable:
+    """Return the refusal of a call to an agent that is not connected."""
+    return Unavailable("The workspace's agent is not connected.", code="agent_offline")
+
+
+__all__ = ["AgentLink", "Links", "agent_offline"]

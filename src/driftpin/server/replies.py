@@ -1,0 +1,342 @@
+"""From values of the store to shapes of the wire."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from driftpin.chat.tokens import TOKEN_BYTES
+from driftpin.context.drift import Drift, DriftEntry
+from driftpin.context.drift_json import entry_to_json
+from driftpin.context.diff import ResourceDiff
+from driftpin.context.manifest import resource_from_json, resource_to_json
+from driftpin.context.resource import Resource, blobs_of
+from driftpin.context.tokens import RefreshCost
+from driftpin.identity import Digest
+from driftpin.store.values import (
+    AgentRow,
+    ChatView,
+    ContextSummary,
+    HistoryRow,
+    MessageRow,
+    Page,
+    PinnedEntry,
+    ReceiptRow,
+    ShareRow,
+    SnapshotRef,
+    TokenRow,
+    TurnRow,
+    UserRow,
+    WorkspaceRow,
+)
+from driftpin.wire import api
+
+Row = TypeVar("Row")
+ItemShape = TypeVar("ItemShape", bound=BaseModel)
+
+DEFAULT_POLICY: Final = "pin"
+JSON_MEDIA_TYPE: Final = "application/json"
+
+
+def reply(
+    shape: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the shape as a response; it is written once and not checked again."""
+    return Response(
+        shape.model_dump_json(by_alias=True),
+        status_code=status,
+        headers=headers,
+        media_type=JSON_MEDIA_TYPE,
+    )
+
+
+def page_shape(
+    page: Page[Row], shape_of: Callable[[Row], ItemShape], cursor: str | None
+) -> api.PageShape[ItemShape]:
+    """Return a page with its sealed cursor."""
+    return api.PageShape(items=tuple(shape_of(row) for row in page.items), next=cursor)
+
+
+def user_shape(row: UserRow) -> api.UserShape:
+    """Return a user."""
+    return api.UserShape(
+        id=row.id,
+        name=row.name,
+        is_administrator=row.is_administrator,
+        created_at=row.created_at,
+    )
+
+
+def token_fields(row: TokenRow) -> dict[str, Any]:
+    """Return the fields that every shape of a token has."""
+    return {
+        "id": row.id,
+        "kind": row.kind.value,
+        "label": row.label,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+    }
+
+
+def snapshot_shape(snapshot: SnapshotRef | None) -> api.SnapshotShape | None:
+    """Return a snapshot by its digests."""
+    if snapshot is None:
+        return None
+    return api.SnapshotShape(
+        digest=snapshot.digest,
+        prompt_digest=snapshot.prompt_digest,
+        tools_digest=snapshot.tools_digest,
+    )
+
+
+def workspace_shape(row: WorkspaceRow) -> api.WorkspaceShape:
+    """Return a workspace."""
+    return api.WorkspaceShape(
+        id=row.id,
+        owner_id=row.owner_id,
+        name=row.name,
+        current_agent_id=row.current_agent_id,
+        head=snapshot_shape(row.head),
+        created_at=row.created_at,
+    )
+
+
+def agent_fields(row: AgentRow, *, is_connected: bool, is_current: bool) -> dict[str, Any]:
+    """Return the fields that every shape of an agent has."""
+    return {
+        "id": row.id,
+        "workspace_id": row.workspace_id,
+        "name": row.name,
+        "incarnation": row.incarnation,
+        "head": snapshot_shape(row.head),
+        "head_seq": row.head_seq,
+        "head_at": row.head_at,
+        "seen_at": row.seen_at,
+        "is_connected": is_connected,
+        "is_current": is_current,
+        "hello": row.hello,
+        "observations": row.observations,
+        "created_at": row.created_at,
+    }
+
+
+def context_fields(context: ContextSummary) -> dict[str, Any]:
+    """Return the fields that every shape of a chat's context has."""
+    snapshot = context.snapshot
+    return {
+        "snapshot": snapshot and snapshot.digest,
+        "prompt_digest": snapshot and snapshot.prompt_digest,
+        "tools_digest": snapshot and snapshot.tools_digest,
+        "revision": context.revision,
+        "pinned_at": context.pinned_at,
+        "agent_id": context.agent_id,
+        "head": context.head and context.head.digest,
+        "complete": context.complete,
+        "dirty": context.dirty,
+        "dirty_since": context.dirty_since,
+        "severity": context.severity and context.severity.value,
+        "error": context.error,
+    }
+
+
+def context_shape(context: ContextSummary) -> api.ContextShape:
+    """Return what a chat runs on, in short."""
+    return api.ContextShape(**context_fields(context))
+
+
+def chat_shape(view: ChatView) -> api.ChatShape:
+    """Return a chat as its caller sees it."""
+    chat = view.chat
+    return api.ChatShape(
+        id=chat.id,
+        workspace_id=chat.workspace_id,
+        owner_id=chat.owner_id,
+        parent_id=chat.parent_id,
+        forked_from_id=chat.forked_from_id,
+        title=chat.title,
+        model=chat.model,
+        policy=chat.policy or DEFAULT_POLICY,
+        state=chat.state,
+        error=chat.error,
+        archived=chat.archived_at is not None,
+        access=view.access.value,
+        context=context_shape(view.context),
+        created_at=chat.created_at,
+        updated_at=chat.updated_at,
+    )
+
+
+def resources_of(manifest: bytes | None) -> tuple[Resource, ...]:
+    """Return the resources of a stored manifest; none for no manifest."""
+    if manifest is None:
+        return ()
+    return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
+
+
+def resource_shapes(
+    manifest: bytes | None, entries: Iterable[PinnedEntry]
+) -> tuple[api.ResourceShape, ...]:
+    """Return every listed resource with the size of what it pins."""
+    sizes = {
+        entry.digest: entry.size_bytes
+        for entry in entries
+        if entry.digest is not None and entry.size_bytes is not None
+    }
+    return tuple(_resource_shape(resource, sizes) for resource in resources_of(manifest))
+
+
+def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.ResourceShape:
+    blobs = blobs_of(resource)
+    found = [sizes[blob.digest] for blob in blobs if blob.digest in sizes]
+    size_bytes = sum(found) if blobs else None
+    written: dict[str, Any] = resource_to_json(resource)
+    return api.ResourceShape(
+        kind=resource.kind.value,
+        source=resource.source,
+        status=resource.status.value,
+        reason=resource.reason,
+        digest=written.get("digest") or written.get("identity"),
+        size_bytes=size_bytes,
+        tokens=None if size_bytes is None else -(-size_bytes // TOKEN_BYTES),
+        name=written.get("name"),
+        description=written.get("description"),
+        files=written.get("files"),
+    )
+
+
+def history_shape(row: HistoryRow) -> api.HistoryEntryShape:
+    """Return one move of a pin."""
+    return api.HistoryEntryShape.model_validate(
+        {
+            "revision": row.revision,
+            "verb": row.verb,
+            "inputs": row.inputs,
+            "from": row.from_digest,
+            "to": row.to_digest,
+            "actor": row.actor,
+            "severity": row.severity and row.severity.value,
+            "at": row.at,
+        }
+    )
+
+
+def message_shape(row: MessageRow) -> api.MessageShape:
+    """Return one message."""
+    return api.MessageShape(
+        id=row.id,
+        position=row.position,
+        turn=row.turn,
+        role=row.role,
+        content=row.content,
+        created_at=row.created_at,
+    )
+
+
+def turn_shape(row: TurnRow) -> api.TurnShape:
+    """Return one turn."""
+    return api.TurnShape(
+        number=row.number,
+        state=row.state,
+        attempt=row.attempt,
+        error=row.error,
+        snapshot=row.snapshot_digest,
+        pin_revision=row.pin_revision,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def receipt_shape(row: ReceiptRow) -> api.ReceiptEntryShape:
+    """Return one entry of a receipt."""
+    return api.ReceiptEntryShape(
+        number=row.number,
+        turn=row.turn,
+        digest=row.digest,
+        previous_digest=row.previous_digest,
+        content=row.content,
+        at=row.at,
+    )
+
+
+def share_shape(row: ShareRow) -> api.ShareShape:
+    """Return one share of a chat."""
+    return api.ShareShape.model_validate(
+        {"user_id": row.user_id, "user_name": row.user_name, "access": row.access.value}
+    )
+
+
+def drift_shape(
+    pin: Digest | None,
+    head: Digest | None,
+    drift: Drift,
+    *,
+    diffs: Iterable[ResourceDiff] | None = None,
+    cost: RefreshCost | None = None,
+) -> api.DriftShape:
+    """Return a drift, with diffs and cost where they were asked for."""
+    return api.DriftShape(
+        pin=pin,
+        head=head,
+        severity=drift.severity and drift.severity.value,
+        entries=tuple(_drift_entry(entry) for entry in drift.entries),
+        diffs=None if diffs is None else tuple(_diff_shape(found) for found in diffs),
+        cost=None if cost is None else _cost_shape(cost),
+    )
+
+
+def _drift_entry(entry: DriftEntry) -> api.DriftEntryShape:
+    return api.DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": False})
+
+
+def _diff_shape(found: ResourceDiff) -> api.DiffShape:
+    return api.DiffShape(
+        source=found.source,
+        path=found.path,
+        text=found.text,
+        truncated=found.truncated,
+        notes=found.notes,
+        added_lines=found.added_lines,
+        removed_lines=found.removed_lines,
+    )
+
+
+def _cost_shape(cost: RefreshCost) -> api.CostShape:
+    return api.CostShape(
+        tokens_before=cost.tokens_before,
+        tokens_after=cost.tokens_after,
+        tokens_gained=cost.gained,
+        tokens_lost=cost.lost,
+        cache_tokens_forfeited=cost.forfeited,
+    )
+
+
+def etag_of(context: ContextSummary) -> str:
+    """Return the tag of a chat's context: revision and the first digits of what is pinned."""
+    digest = "none" if context.snapshot is None else context.snapshot.digest[7:19]
+    return f'"{context.revision}-{digest}"'
+
+
+__all__ = [
+    "agent_fields",
+    "chat_shape",
+    "context_fields",
+    "context_shape",
+    "drift_shape",
+    "etag_of",
+    "history_shape",
+    "message_shape",
+    "page_shape",
+    "receipt_shape",
+    "reply",
+    "resource_shapes",
+    "resources_of",
+    "share_shape",
+    "snapshot_shape",
+    "token_fields",
+    "turn_shape",
+    "user_shape",
+    "workspace_shape",
+]

@@ -1,0 +1,219 @@
+"""What a chat runs on: its pin, its drift, and the verbs that move it."""
+
+import binascii
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from driftpin import limits
+from driftpin.context.resource import InstructionBody, Resource, SkillBody, Status
+from driftpin.errors import Conflict, PreconditionFailed, Unavailable
+from driftpin.identity import Actor, AgentId, ChatId, Digest
+from driftpin.operations.rebind_chat import rebind_chat
+from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.roll_back_context import roll_back_context
+from driftpin.server.access import CurrentUser
+from driftpin.server.body import JsonBody
+from driftpin.server.drift_view import show_drift
+from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, IfMatch, LimitQuery
+from driftpin.server.replies import (
+    context_fields,
+    etag_of,
+    history_shape,
+    page_shape,
+    reply,
+    resource_shapes,
+    resources_of,
+)
+from driftpin.server.services import services_of
+from driftpin.store.store import Store
+from driftpin.store.values import ChatView, PinnedRead
+from driftpin.wire import api
+from driftpin.wire.transfer import ExportedFileShape, ExportShape
+
+router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["context"])
+
+Refresh = Annotated[api.RefreshRequest, Depends(JsonBody(api.RefreshRequest, may_be_empty=True))]
+Rollback = Annotated[api.RollbackRequest, Depends(JsonBody(api.RollbackRequest))]
+Rebind = Annotated[api.RebindRequest, Depends(JsonBody(api.RebindRequest, may_be_empty=True))]
+
+LOOKS_MAX: Final = 5
+
+
+@router.get("/context", response_model=api.FullContextShape)
+async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
+    """Return everything that is listed in the chat's pin, without bodies."""
+    return await _context_reply(services_of(request).store, actor, chat_id)
+
+
+async def _context_reply(store: Store, actor: Actor, chat_id: ChatId) -> Response:
+    view, pin = await _read_together(store, actor, chat_id)
+    entries = await store.list_pinned_entries(actor, chat_id)
+    shape = api.FullContextShape(
+        **context_fields(view.context), resources=resource_shapes(pin.manifest, entries)
+    )
+    return reply(shape, headers={"ETag": etag_of(view.context)})
+
+
+async def _read_together(
+    store: Store, actor: Actor, chat_id: ChatId
+) -> tuple[ChatView, PinnedRead]:
+    """Return summary and manifest of one revision; read again while the pin moves in between."""
+    for _ in range(LOOKS_MAX):
+        view = await store.get_chat(actor, chat_id)
+        pin = await store.read_pin(actor, chat_id)
+        if pin.revision == view.context.revision:
+            return view, pin
+    raise Unavailable("The pin is moving; look again.", code="pin_moving")
+
+
+@router.put("/context", response_model=api.FullContextShape)
+async def put_context(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    refresh: Refresh,
+    if_match: IfMatch = None,
+) -> Response:
+    """Move the pin to the head. With `dry_run` nothing moves, and the refusals are the same."""
+    store = services_of(request).store
+    try:
+        revision = await _matched_revision(store, actor, chat_id, if_match)
+        await refresh_context(
+            store,
+            actor,
+            chat_id,
+            to=None if refresh.to is None else Digest(refresh.to),
+            if_match_revision=revision,
+            cascade=refresh.cascade,
+            dry_run=refresh.dry_run,
+        )
+    except PreconditionFailed as refusal:
+        view = await store.get_chat(actor, chat_id)
+        refusal.fields["etag"] = etag_of(view.context)
+        raise
+    return await _context_reply(store, actor, chat_id)
+
+
+async def _matched_revision(
+    store: Store, actor: Actor, chat_id: ChatId, if_match: str | None
+) -> int | None:
+    """Return the revision that the pin must still have; None if any will do."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    view = await store.get_chat(actor, chat_id)
+    tags = {tag.strip() for tag in if_match.split(",")}
+    if etag_of(view.context) not in tags:
+        raise PreconditionFailed("The pin has moved since you read it; read it again.")
+    return view.context.revision
+
+
+@router.post("/context/rollback", response_model=api.FullContextShape)
+async def roll_back(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, rollback: Rollback
+) -> Response:
+    """Move the pin back to a snapshot of the chat's history; it stays there until a refresh."""
+    store = services_of(request).store
+    await roll_back_context(store, actor, chat_id, Digest(rollback.to))
+    return await _context_reply(store, actor, chat_id)
+
+
+@router.post("/context/rebind", response_model=api.FullContextShape)
+async def rebind(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, rebinding: Rebind
+) -> Response:
+    """Bind the chat to another agent of its workspace; the pin follows in the same transaction."""
+    store = services_of(request).store
+    agent_id = None if rebinding.agent_id is None else AgentId(rebinding.agent_id)
+    await rebind_chat(store, actor, chat_id, agent_id)
+    return await _context_reply(store, actor, chat_id)
+
+
+@router.get("/context/drift", response_model=api.DriftShape)
+async def get_drift(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    *,
+    diff: FlagQuery = False,
+    cost: FlagQuery = False,
+) -> Response:
+    """Return what lies between the chat's pin and its head; diffs and cost if they are asked for."""
+    store = services_of(request).store
+    view = await store.get_chat(actor, chat_id)
+    read = await store.read_drift(actor, chat_id)
+    shape = await show_drift(
+        store, actor, view.chat.workspace_id, read, has_diffs=diff, has_cost=cost
+    )
+    return reply(shape)
+
+
+@router.get("/context/history", response_model=api.PageShape[api.HistoryEntryShape])
+async def list_history(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = limits.API_PAGE_ITEMS_DEFAULT,
+) -> Response:
+    """Return every move of the chat's pin, newest first."""
+    services, purpose = services_of(request), f"history {actor.name} {chat_id}"
+    after = services.cursors.read_page(purpose, cursor)
+    page = await services.store.list_history(actor, chat_id, after, limit)
+    return reply(
+        page_shape(page, history_shape, services.cursors.write_page(purpose, page.next))
+    )
+
+
+@router.get("/export", response_model=ExportShape)
+async def export_pin(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
+    """Return the whole pin with its bytes; everything comes from one read of the pin."""
+    store = services_of(request).store
+    pin = await store.read_pin(actor, chat_id)
+    if pin.snapshot is None or pin.manifest is None:
+        raise Conflict("This chat has no pin yet.", code="no_snapshot")
+    files = [file for resource in resources_of(pin.manifest) for file in _files_of(resource)]
+    bodies = await store.read_blobs(
+        actor, pin.chat.workspace_id, {digest for _, _, _, digest in files}
+    )
+    return reply(
+        ExportShape(
+            chat_id=chat_id,
+            revision=pin.revision,
+            snapshot=pin.snapshot.digest,
+            manifest=_base64(pin.manifest),
+            files=tuple(
+                ExportedFileShape(
+                    source=source,
+                    path=path,
+                    executable=executable,
+                    digest=digest,
+                    data=_base64(bodies[digest]),
+                )
+                for source, path, executable, digest in files
+            ),
+        )
+    )
+
+
+def _files_of(resource: Resource) -> list[tuple[str, str, bool, Digest]]:
+    match resource.body:
+        case InstructionBody(digest=digest):
+            return [(resource.source, "", False, digest)]
+        case SkillBody(files=files):
+            return [
+                (resource.source, file.path, file.executable, file.digest)
+                for file in files
+                if file.status is Status.OK and file.digest is not None
+            ]
+        case _:
+            return []
+
+
+def _base64(content: bytes) -> str:
+    return binascii.b2a_base64(content, newline=False).decode("ascii")
+
+
+__all__ = ["router"]

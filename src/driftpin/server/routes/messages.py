@@ -1,0 +1,116 @@
+"""Messages, turns, receipts, and the stream of a chat."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from driftpin import limits
+from driftpin.operations.interrupt_turn import interrupt_turn
+from driftpin.operations.send_message import send_message
+from driftpin.server.access import CurrentUser, resolve_caller
+from driftpin.server.body import JsonBody
+from driftpin.server.idempotency import Repeatable
+from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, LimitQuery, TurnPath
+from driftpin.server.receipt_view import show_receipt
+from driftpin.server.replies import message_shape, page_shape, reply, turn_shape
+from driftpin.server.services import services_of
+from driftpin.server.sse import EVENT_STREAM, STREAM_RESPONSES
+from driftpin.server.turn_stream import TurnStream
+from driftpin.wire import api
+from driftpin.wire.transfer import InterruptShape
+
+router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["messages"])
+
+NewMessage = Annotated[api.SendMessageRequest, Depends(JsonBody(api.SendMessageRequest))]
+
+
+@router.get("/messages", response_model=api.PageShape[api.MessageShape])
+async def list_messages(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = limits.API_PAGE_ITEMS_DEFAULT,
+) -> Response:
+    """Return the chat's messages in order."""
+    services, purpose = services_of(request), f"messages {actor.name} {chat_id}"
+    after = services.cursors.read_page(purpose, cursor)
+    page = await services.store.list_messages(actor, chat_id, after, limit)
+    return reply(
+        page_shape(page, message_shape, services.cursors.write_page(purpose, page.next))
+    )
+
+
+@router.post("/messages", response_model=api.SentMessageShape, status_code=201)
+async def add_message(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    new: NewMessage,
+    once: Repeatable,
+) -> Response:
+    """Store a message; a turn will answer it, at once or behind the one that runs."""
+    services = services_of(request)
+
+    async def create() -> api.SentMessageShape:
+        content = {"parts": [{"type": "text", "text": new.text}]}
+        message, turn = await send_message(services.store, actor, chat_id, content)
+        return api.SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
+
+    response = await once.reply(actor, new, create)
+    if services.workers is not None:
+        services.workers.wake()
+    return response
+
+
+@router.post("/interrupt", response_model=InterruptShape, status_code=202)
+async def interrupt(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
+    """Ask the running turn to stop and keep what it has said; 409 `nothing_running` otherwise."""
+    services = services_of(request)
+    await interrupt_turn(services.store, actor, chat_id)
+    if services.workers is not None:
+        services.workers.interrupt(chat_id)
+    return reply(InterruptShape(chat_id=chat_id, state="interrupting"), status=202)
+
+
+@router.get("/turns", response_model=api.PageShape[api.TurnShape])
+async def list_turns(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
+    """Return the chat's turns in order."""
+    rows = await services_of(request).store.list_turns(actor, chat_id)
+    items = tuple(turn_shape(row) for row in rows)
+    return reply(api.PageShape[api.TurnShape](items=items, next=None))
+
+
+@router.get("/turns/{turn}/receipt", response_model=api.ReceiptShape)
+async def get_receipt(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    turn: TurnPath,
+    *,
+    prompt: FlagQuery = False,
+) -> Response:
+    """Return what the model was shown in a turn; with `prompt` also the rendered prefix."""
+    store = services_of(request).store
+    return reply(await show_receipt(store, actor, chat_id, turn, has_prompt=prompt))
+
+
+@router.get("/stream", response_class=EVENT_STREAM, responses=STREAM_RESPONSES)
+async def stream_chat(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    turn: Annotated[int | None, Query(ge=0, le=2**31)] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> Response:
+    """Stream a chat: `turn`, `delta` and `reset`; with `turn` it ends when that turn is over."""
+    services = services_of(request)
+    recheck = partial(resolve_caller, request)
+    stream = TurnStream(services, recheck, actor, chat_id, only_turn=turn)
+    await stream.begin(last_event_id)
+    return stream.response()
+
+
+__all__ = ["router"]

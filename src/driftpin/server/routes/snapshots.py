@@ -1,0 +1,62 @@
+"""Immutable things by their digest, through whatever the caller may read that names them."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from driftpin.server.access import CurrentUser
+from driftpin.server.drift_view import show_difference
+from driftpin.server.parameters import DigestPath
+from driftpin.server.replies import JSON_MEDIA_TYPE, reply
+from driftpin.server.services import services_of
+from driftpin.wire import api
+
+router = APIRouter(prefix="/api/v1", tags=["snapshots"])
+
+BLOB_HEADERS = {
+    # Bytes of a workspace are never rendered by a browser that follows a link to them.
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, no-cache",
+}
+BLOB_RESPONSES = {
+    200: {
+        "description": "The exact bytes.",
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+    }
+}
+MANIFEST_RESPONSES = {
+    200: {
+        "description": "The manifest, byte for byte as it is hashed (RFC 8785).",
+        "content": {JSON_MEDIA_TYPE: {"schema": {"type": "object"}}},
+    }
+}
+
+
+@router.get("/snapshots/{digest}", response_class=Response, responses=MANIFEST_RESPONSES)
+async def get_snapshot(actor: CurrentUser, request: Request, digest: DigestPath) -> Response:
+    """Return the manifest of a snapshot; its SHA-256 is the digest."""
+    manifest = await services_of(request).store.get_snapshot_manifest(actor, digest)
+    return Response(manifest, media_type=JSON_MEDIA_TYPE, headers={"ETag": f'"{digest}"'})
+
+
+@router.get("/snapshots/{before}/diff/{after}", response_model=api.DriftShape)
+async def get_difference(
+    actor: CurrentUser, request: Request, before: DigestPath, after: DigestPath
+) -> Response:
+    """Return what lies between two snapshots, with diffs."""
+    return reply(await show_difference(services_of(request).store, actor, before, after))
+
+
+@router.get("/blobs/{digest}", response_class=Response, responses=BLOB_RESPONSES)
+async def get_blob(actor: CurrentUser, request: Request, digest: DigestPath) -> Response:
+    """Return bytes by their digest."""
+    content = await services_of(request).store.read_blob(actor, digest)
+    return Response(
+        content,
+        media_type="application/octet-stream",
+        headers={**BLOB_HEADERS, "ETag": f'"{digest}"'},
+    )
+
+
+__all__ = ["router"]

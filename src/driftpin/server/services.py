@@ -1,0 +1,63 @@
+"""What routes and streams work with: one value per server, hung on the application's state."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import HTTPConnection
+
+from driftpin.clock import Clock
+from driftpin.identity import ChatId
+from driftpin.server.cursors import Cursors
+from driftpin.server.links import Links
+from driftpin.server.push_rate import PushRates
+from driftpin.server.tailer import Tailer
+from driftpin.store.store import Store
+
+
+class TurnWorkers(Protocol):
+    """Whoever carries out turns in this process; composed in from outside."""
+
+    async def start(self) -> None:
+        """Begin to claim turns that wait."""
+
+    def wake(self) -> None:
+        """Look for waiting turns now; must not block."""
+
+    def interrupt(self, chat_id: ChatId) -> None:
+        """Stop the chat's turn at once if it runs here."""
+
+    async def stop(self) -> None:
+        """Stop claiming, and leave what runs to the next worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Choices of whoever runs the server."""
+
+    # Whoever can edit a file in a workspace could accept the edit, so this stays off by default.
+    agents_may_refresh: bool = False
+    is_sync_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request may need."""
+
+    store: Store
+    clock: Clock
+    cursors: Cursors
+    tailer: Tailer
+    links: Links
+    push_rates: PushRates
+    options: ServerOptions
+    workers: TurnWorkers | None = None
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the services of the application that a request or socket belongs to."""
+    services = connection.app.state.services
+    assert isinstance(services, Services)
+    return services
+
+
+__all__ = ["ServerOptions", "Services", "TurnWorkers", "services_of"]

@@ -1,0 +1,77 @@
+"""Server-sent events: one response for every stream, and the rule for readers that are too slow."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+from starlette.responses import Response
+
+from driftpin import limits
+from driftpin.clock import Clock
+from driftpin.wire.transfer import SlowConsumerShape
+
+MEDIA_TYPE: Final = "text/event-stream"
+KEEP_ALIVE_S: Final = 15
+# After this long a reader that takes nothing at all is cut off without a last word.
+CUT_OFF_S: Final = 3 * limits.STREAM_SEND_TIMEOUT_S
+STREAM_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Server-sent events; `id` is the cursor to resume behind.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+}
+
+
+class EVENT_STREAM(Response):  # noqa: N801 it names a media type for the description of routes
+    """A response in the media type of server-sent events."""
+
+    media_type = MEDIA_TYPE
+
+
+def sent_event(kind: str, shape: BaseModel, cursor: str | None = None) -> ServerSentEvent:
+    """Return one event of a stream; without a cursor the reader's last one stays."""
+    return ServerSentEvent(shape.model_dump_json(by_alias=True), event=kind, id=cursor, sep="\n")
+
+
+def stream_response(events: AsyncIterator[ServerSentEvent], clock: Clock) -> Response:
+    """Return a response that streams `events`, with comments to keep the connection alive."""
+    return EventSourceResponse(
+        end_when_slow(events, clock),
+        ping=KEEP_ALIVE_S,
+        ping_message_factory=_keep_alive,
+        send_timeout=CUT_OFF_S,
+        sep="\n",
+    )
+
+
+def _keep_alive() -> ServerSentEvent:
+    return ServerSentEvent(comment="keep-alive", sep="\n")
+
+
+async def end_when_slow(
+    events: AsyncIterator[ServerSentEvent], clock: Clock
+) -> AsyncIterator[ServerSentEvent]:
+    """Give the events on; a reader that took too long over one gets its cursor, and the end.
+
+    Nothing is queued for a reader: it is behind only by what is stored.
+    """
+    cursor: str | None = None
+    async for event in events:
+        given_at_s = clock.monotonic_s()
+        yield event
+        cursor = event.id or cursor
+        if clock.monotonic_s() - given_at_s > limits.STREAM_SEND_TIMEOUT_S:
+            yield sent_event("slow_consumer", SlowConsumerShape(cursor=cursor))
+            return
+
+
+__all__ = [
+    "EVENT_STREAM",
+    "MEDIA_TYPE",
+    "STREAM_RESPONSES",
+    "end_when_slow",
+    "sent_event",
+    "stream_response",
+]

@@ -1,0 +1,255 @@
+"""What lies between pins and heads, for one chat in full and for many in a line each.
+
+Drift is derived whenever it is asked for: two digests say whether there is any, so nothing that a
+push, a crash or an archived chat does can leave a wrong mark behind.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    func,
+    null,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import NamedFromClause
+
+from driftpin.context.drift import Drift, Severity
+from driftpin.errors import NotFound
+from driftpin.identity import Actor, AgentId, ChatId
+from driftpin.store.access import visible_chats
+from driftpin.store.dialects import dialect_of
+from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
+from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_drifts
+from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats
+from driftpin.store.values import ContextSummary, DriftRead, DriftState, SnapshotRef
+
+AnyRow = Row[*tuple[Any, ...]]
+
+NO_DRIFT: Final = Drift((), None)
+PIN: Final = snapshot_alias("pin")
+HEAD: Final = snapshot_alias("head")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStates:
+    """The present state of some chats, and the drifts that had to be made for it."""
+
+    states: tuple[DriftState, ...]
+    fresh: Mapping[Pair, KnownDrift]
+
+
+async def summarise_contexts(
+    connection: AsyncConnection, chat_ids: Sequence[ChatId]
+) -> dict[ChatId, ContextSummary]:
+    """Return a line about the context of each of these chats, whose sight was granted before."""
+    summaries, _ = await _summarise(connection, chat_ids)
+    return summaries
+
+
+async def read_drift(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> DriftRead:
+    """Return a chat's pin, the head of its agent and what lies between them."""
+    read, _ = await read_drift_with_fresh(connection, actor, chat_id)
+    return read
+
+
+async def read_drift_with_fresh(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> tuple[DriftRead, Mapping[Pair, KnownDrift]]:
+    """Return the same, with the drift if it had to be made and may now be kept."""
+    row = await _read_both(connection, actor, chat_id)
+    pin, head = snapshot_from(row, PIN), snapshot_from(row, HEAD)
+    found = await find_drifts(connection, [(pin.id, head.id)] if pin and head else [])
+    drift = next((known.drift for known in found.values()), NO_DRIFT)
+    return DriftRead(pin, head, row.pin_manifest, row.head_manifest, drift), _fresh(found)
+
+
+async def list_drift_states(
+    connection: AsyncConnection,
+    actor: Actor,
+    agent_id: AgentId,
+    chat_ids: Sequence[ChatId] | None,
+    *,
+    limit: int,
+    after: ChatId | None,
+) -> DriftStates:
+    """Return the state of the visible chats that are bound to the agent, by id, behind `after`."""
+    statement = (
+        select(chats.c.id)
+        .join(chat_pins, chat_pins.c.chat_id == chats.c.id)
+        .where(chat_pins.c.agent_id == agent_id, visible_chats(actor))
+        .order_by(chat_pins.c.chat_id)
+        .limit(limit)
+    )
+    if chat_ids is not None:
+        chosen = dialect_of(connection).is_one_of(chat_pins.c.chat_id, chat_ids)
+        statement = statement.where(chosen)
+    if after is not None:
+        statement = statement.where(chat_pins.c.chat_id > after)
+    found = list((await connection.execute(statement)).scalars())
+    summaries, fresh = await _summarise(connection, found)
+    states = (
+        DriftState(chat_id, summaries[chat_id].revision, summaries[chat_id]) for chat_id in found
+    )
+    return DriftStates(tuple(states), fresh)
+
+
+def dirty_chat_ids() -> Select[Any]:
+    """Choose the chats that are dirty, for a condition of another statement."""
+    is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
+    return (
+        select(chat_pins.c.chat_id)
+        .join(agents, is_alive)
+        .where(chat_pins.c.snapshot_id != agents.c.head_id)
+        .correlate(None)
+    )
+
+
+async def _summarise(
+    connection: AsyncConnection, chat_ids: Sequence[ChatId]
+) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
+    if not chat_ids:
+        return {}, {}
+    rows = (await connection.execute(_contexts_of(connection, chat_ids))).all()
+    pairs = [(row.pin_id, row.head_id) for row in rows if _is_dirty(row)]
+    found = await find_drifts(connection, pairs)
+    summaries = {row.chat_id: _summary_from(row, found) for row in rows}
+    return summaries, _fresh(found)
+
+
+def _contexts_of(connection: AsyncConnection, chat_ids: Sequence[ChatId]) -> Select[Any]:
+    return (
+        select(
+            chat_pins.c.chat_id,
+            chat_pins.c.agent_id,
+            chat_pins.c.revision,
+            chat_pins.c.pinned_at,
+            func.coalesce(chat_pins.c.error, agents.c.head_error).label("error"),
+            case((PIN.c.id != HEAD.c.id, _first_other_head(PIN)), else_=null()).label("drifted_at"),
+            *snapshot_columns(PIN),
+            *snapshot_columns(HEAD),
+        )
+        .select_from(_pins_with_heads())
+        .where(dialect_of(connection).is_one_of(chat_pins.c.chat_id, chat_ids))
+    )
+
+
+def _pins_with_heads() -> Any:
+    is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
+    return (
+        chat_pins.outerjoin(agents, is_alive)
+        .outerjoin(PIN, PIN.c.id == chat_pins.c.snapshot_id)
+        .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
+    )
+
+
+def _first_other_head(pin: NamedFromClause[Any]) -> ScalarSelect[datetime]:
+    """When the first head after the last one that was the pin was accepted."""
+    heads = agent_heads.alias("heads")
+    place = tuple_(heads.c.incarnation, heads.c.seq)
+    last = tuple_(
+        func.coalesce(_last_same(pin, "incarnation"), 0), func.coalesce(_last_same(pin, "seq"), 0)
+    )
+    return (
+        select(heads.c.accepted_at)
+        .where(heads.c.agent_id == chat_pins.c.agent_id, place > last)
+        .order_by(heads.c.incarnation, heads.c.seq)
+        .limit(1)
+        .correlate(chat_pins, pin)
+        .scalar_subquery()
+    )
+
+
+def _last_same(pin: NamedFromClause[Any], name: str) -> ColumnElement[int]:
+    same = agent_heads.alias(f"same_{name}")
+    return (
+        select(same.c[name])
+        .where(same.c.agent_id == chat_pins.c.agent_id, same.c.digest == pin.c.digest)
+        .order_by(same.c.incarnation.desc(), same.c.seq.desc())
+        .limit(1)
+        .correlate(chat_pins, pin)
+        .scalar_subquery()
+    )
+
+
+async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> AnyRow:
+    pin_blob, head_blob = blobs.alias("pin_blob"), blobs.alias("head_blob")
+    statement = (
+        select(
+            *snapshot_columns(PIN),
+            *snapshot_columns(HEAD),
+            pin_blob.c.content.label("pin_manifest"),
+            head_blob.c.content.label("head_manifest"),
+        )
+        .select_from(
+            chats.join(_pins_with_heads(), chat_pins.c.chat_id == chats.c.id)
+            .outerjoin(pin_blob, pin_blob.c.id == PIN.c.manifest_blob_id)
+            .outerjoin(head_blob, head_blob.c.id == HEAD.c.manifest_blob_id)
+        )
+        .where(chats.c.id == chat_id, visible_chats(actor))
+    )
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _summary_from(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> ContextSummary:
+    pin, head = snapshot_from(row, PIN), snapshot_from(row, HEAD)
+    known = found.get((pin.id, head.id)) if pin and head else None
+    return ContextSummary(
+        agent_id=row.agent_id,
+        snapshot=pin,
+        revision=row.revision,
+        pinned_at=row.pinned_at,
+        head=head,
+        complete=_is_complete(pin),
+        dirty=_is_dirty(row),
+        dirty_since=_dirty_since(row),
+        severity=_severity(known),
+        error=row.error,
+    )
+
+
+def _is_complete(pin: SnapshotRef | None) -> bool:
+    return pin is not None and not pin.has_holes
+
+
+def _is_dirty(row: AnyRow) -> bool:
+    return row.pin_id is not None and row.head_id is not None and row.pin_id != row.head_id
+
+
+def _dirty_since(row: AnyRow) -> datetime | None:
+    """Return since when the heads differ; a pin cannot have been dirty before it was pinned."""
+    if not _is_dirty(row):
+        return None
+    known = [instant for instant in (row.drifted_at, row.pinned_at) if instant is not None]
+    return max(known, default=None)
+
+
+def _severity(known: KnownDrift | None) -> Severity | None:
+    return known.drift.severity if known else None
+
+
+def _fresh(found: Mapping[Pair, KnownDrift]) -> dict[Pair, KnownDrift]:
+    return {pair: known for pair, known in found.items() if known.is_fresh}
+
+
+__all__ = [
+    "DriftStates",
+    "dirty_chat_ids",
+    "list_drift_states",
+    "read_drift",
+    "read_drift_with_fresh",
+    "summarise_contexts",
+]

@@ -1,0 +1,105 @@
+"""Drifts by (pin, head): kept once per distinct pair and version, made when they are missing."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import and_, exists, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.context.drift import DRIFT_VERSION, Drift, drift
+from driftpin.context.drift_json import drift_from_json
+from driftpin.identity import AgentId
+from driftpin.store.reading.manifests import changed_digests, read_bodies, read_snapshots
+from driftpin.store.tables import agents, chat_pins, drift_summaries
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDrift:
+    """The drift from one snapshot to another; a fresh one was made now and is not kept yet."""
+
+    drift: Drift
+    is_fresh: bool
+
+
+async def find_drifts(
+    connection: AsyncConnection, pairs: Collection[Pair]
+) -> dict[Pair, KnownDrift]:
+    """Return the drift of every pair of snapshot ids, whether it was kept or not.
+
+    Raises SnapshotDamaged if a pair that was never compared cannot be.
+    """
+    distinct = sorted({pair for pair in pairs if pair[0] != pair[1]})
+    if not distinct:
+        return {}
+    found = await _read_kept(connection, distinct)
+    missing = [pair for pair in distinct if pair not in found]
+    return found | await _compare(connection, missing)
+
+
+async def list_missing_pairs(
+    connection: AsyncConnection, agent_id: AgentId, limit: int
+) -> list[Pair]:
+    """Return distinct pairs of an agent's pins and its head that were never compared."""
+    kept = exists().where(
+        drift_summaries.c.pin_id == chat_pins.c.snapshot_id,
+        drift_summaries.c.head_id == agents.c.head_id,
+        drift_summaries.c.version == DRIFT_VERSION,
+    )
+    statement = (
+        select(chat_pins.c.snapshot_id, agents.c.head_id)
+        .join(agents, agents.c.id == chat_pins.c.agent_id)
+        .where(
+            chat_pins.c.agent_id == agent_id,
+            chat_pins.c.snapshot_id != agents.c.head_id,
+            agents.c.deleted_at.is_(None),
+            ~kept,
+        )
+        .distinct()
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in await connection.execute(statement)]
+
+
+async def _read_kept(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair, KnownDrift]:
+    place = tuple_(drift_summaries.c.pin_id, drift_summaries.c.head_id)
+    statement = select(
+        drift_summaries.c.pin_id, drift_summaries.c.head_id, drift_summaries.c.entries
+    ).where(and_(place.in_(pairs), drift_summaries.c.version == DRIFT_VERSION))
+    rows = (await connection.execute(statement)).all()
+    return {
+        (row.pin_id, row.head_id): KnownDrift(
+            drift_from_json(json.loads(row.entries)), is_fresh=False
+        )
+        for row in rows
+    }
+
+
+async def _compare(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair, KnownDrift]:
+    if not pairs:
+        return {}
+    snapshots = await read_snapshots(
+        connection, {snapshot_id for pair in pairs for snapshot_id in pair}
+    )
+    found: dict[Pair, KnownDrift] = {}
+    for head_id, pin_ids in _by_head(pairs).items():
+        head = snapshots[head_id]
+        wanted = changed_digests((snapshots[pin_id], head) for pin_id in pin_ids)
+        bodies = await read_bodies(connection, head_id, wanted)
+        for pin_id in pin_ids:
+            made = drift(snapshots[pin_id], head, bodies.get)
+            found[pin_id, head_id] = KnownDrift(made, is_fresh=True)
+    return found
+
+
+def _by_head(pairs: Iterable[Pair]) -> Mapping[int, list[int]]:
+    grouped: defaultdict[int, list[int]] = defaultdict(list)
+    for pin_id, head_id in pairs:
+        grouped[head_id].append(pin_id)
+    return grouped
+
+
+__all__ = ["KnownDrift", "Pair", "find_drifts", "list_missing_pairs"]

@@ -1,0 +1,112 @@
+"""Stored events, as far as they are certain and the caller may see them.
+
+A push records one `agent.head` for all chats; the chats that it gave their first pin, or moved to
+a new agent, name that event in their history. Whoever reads `agent.head`, or a `chat.pinned`
+without a chat, asks `list_pin_moves` with its number for the chats among its own, and derives a
+`chat.pinned` for each. No payload counts chats.
+"""
+
+import json
+from typing import Any, Final, assert_never
+
+from sqlalchemy import ColumnElement, Row, and_, exists, false, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin import limits
+from driftpin.events.event import Event, EventKind, Position
+from driftpin.identity import Actor, ActorKind, ChatId, WorkspaceId
+from driftpin.store.access import visible_chats, visible_workspaces
+from driftpin.store.event_order import find_window_end, is_after, is_up_to, read_bounds
+from driftpin.store.tables import chats, events, workspaces
+
+# What somebody with whom one chat of a workspace is shared may hear of the workspace.
+SHARED_KINDS: Final = (EventKind.AGENT_HEAD.value, EventKind.CHAT_PINNED.value)
+
+
+async def list_events(
+    connection: AsyncConnection,
+    actor: Actor,
+    *,
+    after: Position,
+    limit: int,
+    workspace_id: WorkspaceId | None,
+    chat_id: ChatId | None,
+) -> tuple[tuple[Event, ...], Position]:
+    """Return visible events in order, and where to go on: behind others' events too.
+
+    One call looks at a bounded number of rows; it may return nothing and still move on.
+    """
+    end = await find_window_end(connection, after, max(limit, limits.EVENTS_PAGE_MAX))
+    if end is None:
+        return (), after
+    statement = (
+        select(events)
+        .where(is_after(after), is_up_to(end), visible_events(actor), _asked(workspace_id, chat_id))
+        .order_by(events.c.transaction_id, events.c.id)
+        .limit(limit)
+    )
+    found = tuple(_event_from(row) for row in await connection.execute(statement))
+    return found, (found[-1].position if len(found) == limit else end)
+
+
+async def first_and_last_position(
+    connection: AsyncConnection, _actor: Actor
+) -> tuple[Position, Position]:
+    """Return between which positions a reader can go on without a gap, both included."""
+    return await read_bounds(connection)
+
+
+def visible_events(actor: Actor) -> ColumnElement[bool]:
+    """Whether the actor may see a row of `events`."""
+    match actor.kind:
+        case ActorKind.WORKER:
+            return true()
+        case ActorKind.AGENT:
+            return events.c.agent_id == actor.agent_id
+        case ActorKind.NOBODY:
+            return false()
+        case ActorKind.USER:
+            return true() if actor.is_administrator else _visible_to_user(actor)
+        case _:
+            assert_never(actor.kind)
+
+
+def _visible_to_user(actor: Actor) -> ColumnElement[bool]:
+    sees_chat = exists().where(chats.c.id == events.c.chat_id, visible_chats(actor))
+    sees_workspace = exists().where(
+        workspaces.c.id == events.c.workspace_id, visible_workspaces(actor)
+    )
+    sees_chat_there = exists().where(
+        chats.c.workspace_id == events.c.workspace_id, visible_chats(actor)
+    )
+    is_of_workspace = and_(
+        events.c.chat_id.is_(None),
+        or_(sees_workspace, and_(events.c.kind.in_(SHARED_KINDS), sees_chat_there)),
+    )
+    return or_(events.c.owner_id == actor.user_id, sees_chat, is_of_workspace)
+
+
+def _asked(workspace_id: WorkspaceId | None, chat_id: ChatId | None) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = []
+    if workspace_id is not None:
+        conditions.append(events.c.workspace_id == workspace_id)
+    if chat_id is not None:
+        its_workspace = select(chats.c.workspace_id).where(chats.c.id == chat_id).scalar_subquery()
+        of_workspace = and_(events.c.chat_id.is_(None), events.c.workspace_id == its_workspace)
+        conditions.append(or_(events.c.chat_id == chat_id, of_workspace))
+    return and_(true(), *conditions)
+
+
+def _event_from(row: Row[Any]) -> Event:
+    return Event(
+        position=Position(row.transaction_id, row.id),
+        kind=EventKind(row.kind),
+        at=row.at,
+        payload=json.loads(row.payload),
+        workspace_id=row.workspace_id,
+        chat_id=row.chat_id,
+        agent_id=row.agent_id,
+    )
+
+
+__all__ = ["first_and_last_position", "list_events", "visible_events"]

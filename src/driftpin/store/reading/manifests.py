@@ -1,0 +1,97 @@
+"""Stored snapshots as values again, with the bytes that a comparison needs."""
+
+import json
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.context.manifest import Snapshot, resource_from_json, snapshot_of
+from driftpin.context.resource import blobs_of
+from driftpin.errors import Conflict
+from driftpin.identity import Digest, digest_of
+from driftpin.store.dialects import dialect_of
+from driftpin.store.tables import blobs, snapshots
+from driftpin.store.values import SnapshotRef
+
+
+class SnapshotDamaged(Conflict):
+    """The stored bytes of a snapshot are not what its digest says; run `driftpin fsck`."""
+
+    default_code = "snapshot_damaged"
+
+
+def parse_stored_manifest(manifest: bytes, digest: Digest) -> Snapshot:
+    """Return the snapshot that a stored manifest stands for.
+
+    Raises SnapshotDamaged unless the bytes recompute to the digest: nothing is pinned, compared or
+    shown from a manifest that is not the one that was accepted.
+    """
+    try:
+        entries = json.loads(manifest)["resources"]
+        snapshot = snapshot_of(resource_from_json(entry) for entry in entries)
+    except (ValueError, KeyError, TypeError, AssertionError) as failure:
+        raise SnapshotDamaged(digest=digest) from failure
+    if snapshot.digest != digest:
+        raise SnapshotDamaged(digest=digest)
+    return snapshot
+
+
+async def read_snapshots(
+    connection: AsyncConnection, snapshot_ids: Collection[int]
+) -> dict[int, Snapshot]:
+    """Return these snapshots by id; raises SnapshotDamaged if one of them is not intact."""
+    statement = (
+        select(snapshots.c.id, snapshots.c.digest, blobs.c.content)
+        .join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
+        .where(snapshots.c.id.in_(sorted(snapshot_ids)))
+    )
+    rows = (await connection.execute(statement)).all()
+    return {row.id: parse_stored_manifest(row.content, row.digest) for row in rows}
+
+
+async def check_intact(connection: AsyncConnection, snapshot: SnapshotRef) -> None:
+    """Refuse a snapshot whose stored manifest does not recompute to its digest."""
+    statement = (
+        select(blobs.c.content)
+        .join(snapshots, snapshots.c.manifest_blob_id == blobs.c.id)
+        .where(snapshots.c.id == snapshot.id)
+    )
+    manifest: bytes = (await connection.execute(statement)).scalar_one()
+    if digest_of(manifest) != snapshot.digest:
+        raise SnapshotDamaged(digest=snapshot.digest)
+
+
+async def read_bodies(
+    connection: AsyncConnection, snapshot_id: int, digests: Collection[Digest]
+) -> dict[Digest, bytes]:
+    """Return the bytes of these blobs out of the workspace that the snapshot belongs to."""
+    if not digests:
+        return {}
+    workspace_id = (
+        select(snapshots.c.workspace_id).where(snapshots.c.id == snapshot_id).scalar_subquery()
+    )
+    statement = select(blobs.c.digest, blobs.c.content).where(
+        blobs.c.workspace_id == workspace_id,
+        dialect_of(connection).is_digest_of(blobs.c.digest, sorted(digests)),
+    )
+    return {row.digest: row.content for row in await connection.execute(statement)}
+
+
+def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
+    """Return the blobs of every resource that is not the same on both sides of a pair."""
+    found: set[Digest] = set()
+    for pin, head in pairs:
+        for resource in set(pin.resources) ^ set(head.resources):
+            found.update(blob.digest for blob in blobs_of(resource))
+    return found
+
+
+__all__ = [
+    "SnapshotDamaged",
+    "changed_digests",
+    "check_intact",
+    "parse_stored_manifest",
+    "read_bodies",
+    "read_snapshots",
+]

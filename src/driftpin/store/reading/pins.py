@@ -1,0 +1,161 @@
+"""Pins with what they name, read in one statement each: two could tear."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from driftpin.context.resource import Kind, Status
+from driftpin.errors import NotFound
+from driftpin.identity import Actor, ChatId
+from driftpin.store.access import visible_chats
+from driftpin.store.reading.columns import (
+    chat_from,
+    snapshot_alias,
+    snapshot_columns,
+    snapshot_from,
+)
+from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_drifts
+from driftpin.store.reading.paging import page_of, read_number_cursor
+from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
+from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedRead
+
+
+async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> PinnedRead:
+    """Return the chat's pin and the manifest that it names, of one instant."""
+    pin = snapshot_alias("pin")
+    statement = (
+        select(
+            chats,
+            chat_pins.c.revision,
+            chat_pins.c.agent_id,
+            *snapshot_columns(pin),
+            blobs.c.content.label("manifest"),
+        )
+        .join(chat_pins, chat_pins.c.chat_id == chats.c.id)
+        .outerjoin(pin, pin.c.id == chat_pins.c.snapshot_id)
+        .outerjoin(blobs, blobs.c.id == pin.c.manifest_blob_id)
+        .where(chats.c.id == chat_id, visible_chats(actor))
+    )
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise NotFound
+    return PinnedRead(
+        chat=chat_from(row),
+        revision=row.revision,
+        snapshot=snapshot_from(row, pin),
+        manifest=row.manifest,
+        agent_id=row.agent_id,
+    )
+
+
+async def list_pinned_entries(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> tuple[PinnedEntry, ...]:
+    """Return every line of the chat's pin by source and path, of one instant."""
+    statement = (
+        select(snapshot_entries, blobs.c.digest, blobs.c.size_bytes)
+        .select_from(
+            chats.join(chat_pins, chat_pins.c.chat_id == chats.c.id)
+            .outerjoin(snapshot_entries, snapshot_entries.c.snapshot_id == chat_pins.c.snapshot_id)
+            .outerjoin(blobs, blobs.c.id == snapshot_entries.c.blob_id)
+        )
+        .where(chats.c.id == chat_id, visible_chats(actor))
+        .order_by(snapshot_entries.c.source, snapshot_entries.c.path)
+    )
+    rows = (await connection.execute(statement)).all()
+    if not rows:
+        raise NotFound
+    return tuple(entry_from(row) for row in rows if row.source is not None)
+
+
+def entry_from(row: Row[Any]) -> PinnedEntry:
+    """Return the line of a row of `snapshot_entries` with its blob's digest and size."""
+    return PinnedEntry(
+        source=row.source,
+        path=row.path,
+        kind=Kind(row.kind),
+        status=Status(row.status),
+        reason=row.reason,
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+    )
+
+
+async def list_history(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+) -> Page[HistoryRow]:
+    """Return the moves of the chat's pin, newest first, each with how much it changed."""
+    is_seen = select(chats.c.id).where(chats.c.id == chat_id, visible_chats(actor))
+    if (await connection.execute(is_seen)).first() is None:
+        raise NotFound
+    statement = (
+        select(chat_pin_history)
+        .where(chat_pin_history.c.chat_id == chat_id)
+        .order_by(chat_pin_history.c.revision.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        statement = statement.where(chat_pin_history.c.revision < read_number_cursor(after))
+    rows = (await connection.execute(statement)).all()
+    found = await find_drifts(
+        connection, [(row.from_id, row.to_id) for row in rows if _has_both(row)]
+    )
+    moves = [_history_from(row, found) for row in rows]
+    return page_of(moves, limit, lambda move: str(move.revision))
+
+
+async def list_pin_moves(
+    connection: AsyncConnection, actor: Actor, event_id: int, after: ChatId | None, limit: int
+) -> tuple[PinMove, ...]:
+    """Return the moves of visible chats' pins that name this event, by chat."""
+    target = snapshot_alias("target")
+    statement = (
+        select(
+            chat_pin_history.c.chat_id,
+            chat_pin_history.c.revision,
+            chat_pin_history.c.verb,
+            *snapshot_columns(target),
+        )
+        .join(chats, chats.c.id == chat_pin_history.c.chat_id)
+        .outerjoin(target, target.c.id == chat_pin_history.c.to_id)
+        .where(chat_pin_history.c.event_id == event_id, visible_chats(actor))
+        .order_by(chat_pin_history.c.chat_id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(chat_pin_history.c.chat_id > after)
+    return tuple(
+        PinMove(
+            chat_id=row.chat_id,
+            revision=row.revision,
+            snapshot=snapshot_from(row, target),
+            moved=True,
+            verb=row.verb,
+        )
+        for row in await connection.execute(statement)
+    )
+
+
+def _has_both(row: Row[Any]) -> bool:
+    return row.from_id is not None and row.to_id is not None
+
+
+def _history_from(row: Row[Any], found: dict[Pair, KnownDrift]) -> HistoryRow:
+    known = found.get((row.from_id, row.to_id))
+    return HistoryRow(
+        chat_id=row.chat_id,
+        revision=row.revision,
+        verb=row.verb,
+        inputs=json.loads(row.inputs),
+        from_digest=row.from_digest,
+        to_digest=row.to_digest,
+        actor=row.actor,
+        event_id=row.event_id,
+        at=row.at,
+        severity=known.drift.severity if known else None,
+    )
+
+
+__all__ = ["entry_from", "list_history", "list_pin_moves", "list_pinned_entries", "read_pin"]

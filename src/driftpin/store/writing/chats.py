@@ -1,0 +1,242 @@
+"""Rows of chats, their shares, and what is said in them. Pins have their own module."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
+
+from driftpin.chat.messages import Message, message_to_json
+from driftpin.chat.states import ChatState
+from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
+from driftpin.store.database import Transaction
+from driftpin.store.reading.columns import chat_from
+from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns, users
+from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
+
+NOT_COPIED: Final = frozenset({"chat_id", "pin_revision", "holder", "lease_until"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewChat:
+    """What is chosen of a chat before it is there."""
+
+    workspace_id: WorkspaceId
+    owner_id: UserId
+    title: str
+    model: str
+    parent_id: ChatId | None = None
+    forked_from_id: ChatId | None = None
+    policy: Policy | None = None
+
+
+async def insert_chat(transaction: Transaction, new: NewChat) -> ChatId:
+    """Add an idle chat with a pin that names nothing yet."""
+    chat_id = ChatId(transaction.ids.fresh(transaction.now))
+    await transaction.connection.execute(
+        insert(chats).values(
+            id=chat_id,
+            workspace_id=new.workspace_id,
+            owner_id=new.owner_id,
+            parent_id=new.parent_id,
+            forked_from_id=new.forked_from_id,
+            title=new.title,
+            model=new.model,
+            policy=new.policy,
+            state=ChatState.IDLE.value,
+            created_at=transaction.now,
+            updated_at=transaction.now,
+        )
+    )
+    await transaction.connection.execute(
+        insert(chat_pins).values(
+            chat_id=chat_id, workspace_id=new.workspace_id, revision=0, is_archived=False
+        )
+    )
+    return chat_id
+
+
+async def update_chat_row(transaction: Transaction, chat_id: ChatId, **values: Any) -> ChatRow:
+    """Set columns of a chat and return it; nothing of its pin is in them."""
+    statement = update(chats).where(chats.c.id == chat_id).values(**values).returning(chats)
+    return chat_from((await transaction.connection.execute(statement)).one())
+
+
+async def set_archived(transaction: Transaction, chat_id: ChatId, *, is_archived: bool) -> None:
+    """Tell the pin that its chat receives nothing, or that it does again."""
+    await transaction.connection.execute(
+        update(chat_pins).where(chat_pins.c.chat_id == chat_id).values(is_archived=is_archived)
+    )
+
+
+async def delete_chat_row(transaction: Transaction, chat_id: ChatId) -> None:
+    """Remove a chat with everything of it; sub-chats and forks stay."""
+    await transaction.connection.execute(delete(chats).where(chats.c.id == chat_id))
+
+
+async def put_share(
+    transaction: Transaction, chat_id: ChatId, user_id: UserId, access: Access
+) -> None:
+    """Give the user exactly this access; the chat must be locked."""
+    await remove_share(transaction, chat_id, user_id)
+    await transaction.connection.execute(
+        insert(chat_shares).values(
+            chat_id=chat_id,
+            user_id=user_id,
+            access=access.value,
+            created_at=transaction.now,
+        )
+    )
+
+
+async def remove_share(transaction: Transaction, chat_id: ChatId, user_id: UserId) -> bool:
+    """Take the user's access away; return whether there was any."""
+    gone = await transaction.connection.execute(
+        delete(chat_shares).where(
+            chat_shares.c.chat_id == chat_id, chat_shares.c.user_id == user_id
+        )
+    )
+    return gone.rowcount > 0
+
+
+async def insert_message(
+    transaction: Transaction, chat_id: ChatId, turn: int, message: Message
+) -> MessageRow:
+    """Add a message behind the chat's last one.
+
+    The chat is locked first, so that two messages never want the same position.
+    """
+    connection = transaction.connection
+    await connection.execute(
+        select(chats.c.id).where(chats.c.id == chat_id).with_for_update(key_share=True)
+    )
+    position = await _next(transaction, messages.c.position, messages.c.chat_id == chat_id)
+    row = MessageRow(
+        id=MessageId(transaction.ids.fresh(transaction.now)),
+        chat_id=chat_id,
+        position=position,
+        turn=turn,
+        role=message.role.value,
+        content=dict(message_to_json(message)),
+        created_at=transaction.now,
+    )
+    await connection.execute(
+        insert(messages).values(
+            id=row.id,
+            chat_id=chat_id,
+            position=position,
+            turn=turn,
+            role=row.role,
+            content=json.dumps(row.content),
+            created_at=row.created_at,
+        )
+    )
+    return row
+
+
+async def copy_turns(
+    transaction: Transaction, origin_id: ChatId, chat_id: ChatId, up_to: int
+) -> None:
+    """Give a new chat the turns and messages of another, up to and with turn `up_to`.
+
+    What a turn ran on stays with it; revisions belong to the other chat and are left out.
+    """
+    copied = [name for name in turns.c.keys() if name not in NOT_COPIED]  # noqa: SIM118 a collection of columns, not a dict
+    await transaction.connection.execute(
+        insert(turns).from_select(
+            ["chat_id", *copied],
+            select(
+                literal(chat_id, turns.c.chat_id.type), *(turns.c[name] for name in copied)
+            ).where(turns.c.chat_id == origin_id, turns.c.number <= up_to),
+        )
+    )
+    statement = select(messages).where(messages.c.chat_id == origin_id, messages.c.turn <= up_to)
+    rows = (await transaction.connection.execute(statement)).mappings().all()
+    fresh = [
+        {**row, "id": transaction.ids.fresh(transaction.now), "chat_id": chat_id} for row in rows
+    ]
+    if fresh:
+        await transaction.connection.execute(insert(messages), fresh)
+
+
+async def find_turn(
+    transaction: Transaction, chat_id: ChatId, number: int
+) -> tuple[TurnState, int | None, int | None] | None:
+    """Return a turn's state, the revision of the pin it ran on, and that snapshot's id."""
+    statement = select(turns.c.state, turns.c.pin_revision, turns.c.snapshot_id).where(
+        turns.c.chat_id == chat_id, turns.c.number == number
+    )
+    row = (await transaction.connection.execute(statement)).first()
+    return None if row is None else (TurnState(row.state), row.pin_revision, row.snapshot_id)
+
+
+async def find_binding(
+    transaction: Transaction, chat_id: ChatId
+) -> tuple[AgentId | None, int | None]:
+    """Return the agent that a chat is bound to, and the id of the snapshot it has pinned."""
+    statement = select(chat_pins.c.agent_id, chat_pins.c.snapshot_id).where(
+        chat_pins.c.chat_id == chat_id
+    )
+    row = (await transaction.connection.execute(statement)).one()
+    return row.agent_id, row.snapshot_id
+
+
+async def user_exists(transaction: Transaction, user_id: UserId) -> bool:
+    """Whether there is such a user."""
+    statement = select(users.c.id).where(users.c.id == user_id)
+    return (await transaction.connection.execute(statement)).first() is not None
+
+
+async def insert_turn(transaction: Transaction, chat_id: ChatId) -> TurnRow:
+    """Add a waiting turn behind the chat's last one; the chat must be locked."""
+    number = await _next(transaction, turns.c.number, turns.c.chat_id == chat_id)
+    turn = TurnRow(
+        chat_id=chat_id,
+        number=number,
+        state=TurnState.WAITING,
+        holder=None,
+        fence=0,
+        lease_until=None,
+        attempt=0,
+        error=None,
+        pin_revision=None,
+        snapshot_digest=None,
+        created_at=transaction.now,
+        finished_at=None,
+    )
+    await transaction.connection.execute(
+        insert(turns).values(
+            chat_id=chat_id,
+            number=number,
+            state=turn.state.value,
+            fence=0,
+            attempt=0,
+            created_at=turn.created_at,
+        )
+    )
+    return turn
+
+
+async def _next(
+    transaction: Transaction, column: ColumnElement[int], condition: ColumnElement[bool]
+) -> int:
+    statement = select(func.coalesce(func.max(column), 0) + 1).where(condition)
+    following: int = (await transaction.connection.execute(statement)).scalar_one()
+    return following
+
+
+__all__ = [
+    "NewChat",
+    "copy_turns",
+    "delete_chat_row",
+    "find_binding",
+    "find_turn",
+    "insert_chat",
+    "insert_message",
+    "insert_turn",
+    "put_share",
+    "remove_share",
+    "set_archived",
+    "update_chat_row",
+    "user_exists",
+]

@@ -1,0 +1,55 @@
+"""The messages of an agent's link: JSON-RPC 2.0 in msgpack, and the codes that close it."""
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+# Which run of the agent opens the link; a link of an earlier run is refused.
+INCARNATION_HEADER: Final = "X-Driftpin-Incarnation"
+
+CLOSE_NOT_BINARY: Final = 1003
+CLOSE_BAD_MESSAGE: Final = 1007
+CLOSE_RESTART: Final = 1012
+CLOSE_REVOKED: Final = 4403
+CLOSE_FENCED: Final = 4409
+CLOSE_GONE: Final = 4410
+
+
+class LinkCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call from the server to the agent."""
+
+    id: int
+    method: str
+    params: dict[str, Any]
+    jsonrpc: Literal["2.0"] = "2.0"
+
+
+class LinkError(msgspec.Struct, frozen=True):
+    """Why a call was refused; the stable code is in `data`."""
+
+    code: int
+    message: str
+    data: dict[str, Any] | None = None
+
+
+class LinkReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer to one call: a result, or an error."""
+
+    jsonrpc: Literal["2.0"]
+    id: int | None
+    result: Any = None
+    error: LinkError | None = None
+
+
+__all__ = [
+    "CLOSE_BAD_MESSAGE",
+    "CLOSE_FENCED",
+    "CLOSE_GONE",
+    "CLOSE_NOT_BINARY",
+    "CLOSE_RESTART",
+    "CLOSE_REVOKED",
+    "INCARNATION_HEADER",
+    "LinkCall",
+    "LinkError",
+    "LinkReply",
+]

@@ -1,0 +1,140 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Update, inspect, text, update
+from sqlalchemy.sql import column, table
+
+from driftpin.clock import Clock
+from driftpin.errors import UsageError
+from driftpin.identity import IdSource
+from driftpin.store.database import Database
+from driftpin.store.schema import HEAD, MIGRATIONS, REVISIONS, VERSION_TABLE, prepare_schema
+from driftpin.store.tables import metadata
+
+
+def differences(connection: Connection) -> list[object]:
+    def is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
+        return not (kind == "table" and name == VERSION_TABLE)
+
+    context = MigrationContext.configure(
+        connection, opts={"include_object": is_ours, "compare_type": True}
+    )
+    found: list[object] = compare_metadata(context, metadata)
+    return found
+
+
+def written(index: Any) -> str:
+    """A partial index's condition is an object that equals only itself."""
+    options = {name: str(value) for name, value in index.pop("dialect_options", {}).items()}
+    return str(sorted(index.items())) + str(sorted(options.items()))
+
+
+def shape(connection: Connection) -> dict[str, object]:
+    """Everything of the schema that a comparison by Alembic leaves out."""
+    inspector = inspect(connection)
+    found: dict[str, object] = {}
+    for name in inspector.get_table_names():
+        if name != VERSION_TABLE:
+            found[name] = (
+                inspector.get_pk_constraint(name),
+                sorted(inspector.get_foreign_keys(name), key=str),
+                sorted(inspector.get_check_constraints(name), key=str),
+                sorted(map(written, inspector.get_indexes(name))),
+                sorted(inspector.get_unique_constraints(name), key=str),
+                [
+                    (it["name"], str(it["type"]), it["nullable"])
+                    for it in inspector.get_columns(name)
+                ],
+                inspector.get_table_options(name),
+            )
+    return found
+
+
+async def test_migrations_add_up_to_the_tables(database: Database) -> None:
+    async with database.connect_for_schema() as connection:
+        assert await connection.run_sync(differences) == []
+        names = await connection.run_sync(lambda it: set(inspect(it).get_table_names()))
+        views = await connection.run_sync(lambda it: inspect(it).get_view_names())
+    assert names == {*metadata.tables, VERSION_TABLE}
+    assert views == ["chat_context_resources"]
+
+
+async def test_keys_constraints_and_options_are_those_of_the_tables(database: Database) -> None:
+    async with database.connect_for_schema() as connection:
+        migrated = await connection.run_sync(shape)
+        await connection.execute(text("DROP VIEW chat_context_resources"))
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+        assert migrated == await connection.run_sync(shape)
+        await connection.rollback()
+
+
+def test_every_migration_is_known_by_name() -> None:
+    written = sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+    assert tuple(written) == REVISIONS
+
+
+async def test_a_database_that_is_there_needs_nothing(database: Database) -> None:
+    assert await prepare_schema(database) is False
+
+
+async def test_a_newer_schema_is_refused(database: Database) -> None:
+    async with database.connect_for_schema() as connection:
+        await connection.execute(_set_revision("9999"))
+        await connection.commit()
+    try:
+        with pytest.raises(UsageError, match="'9999'") as refusal:
+            await prepare_schema(database)
+        assert refusal.value.code == "database_newer"
+    finally:
+        async with database.connect_for_schema() as connection:
+            await connection.execute(_set_revision(HEAD))
+            await connection.commit()
+
+
+async def test_a_failed_migration_leaves_nothing(
+    tmp_path: Path, clock: Clock, ids: IdSource
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}", clock=clock, ids=ids)
+    async with database.connect_for_schema() as connection:
+        await connection.execute(text("CREATE TABLE chats (taken INTEGER)"))
+        await connection.commit()
+    with pytest.raises(Exception, match="already exists"):
+        await prepare_schema(database)
+    async with database.connect_for_schema() as connection:
+        names = await connection.run_sync(lambda it: inspect(it).get_table_names())
+    await database.close()
+    assert names == ["chats"]
+
+
+def test_starting_on_a_ready_database_does_not_import_alembic(sqlite_template: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from driftpin.clock import SystemClock\n"
+        "from driftpin.identity import RandomIds\n"
+        "from driftpin.store.database import Database\n"
+        "from driftpin.store.schema import prepare_schema\n"
+        "async def main():\n"
+        "    database = Database(sys.argv[1], clock=SystemClock(), ids=RandomIds())\n"
+        "    await prepare_schema(database)\n"
+        "    await database.close()\n"
+        "asyncio.run(main())\n"
+        "print('alembic' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"sqlite:///{sqlite_template}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == "False\n"
+
+
+def _set_revision(revision: str) -> Update:
+    return update(table(VERSION_TABLE, column("version_num"))).values(version_num=revision)

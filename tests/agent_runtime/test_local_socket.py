@@ -1,8 +1,7 @@
 import asyncio
 import os
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,6 @@ from driftpin.agent.local_protocol import SOCKET_PATH_BYTES_MAX, LocalCall, sock
 from driftpin.agent.local_socket import LocalSocket
 from driftpin.context.manifest import Json
 from driftpin.errors import Conflict, Forbidden, Rejected, Unreachable
-
-
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    # The path of a test's own directory is too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="dp-") as runtime:
-        yield {"XDG_RUNTIME_DIR": runtime}
 
 
 async def echo(arguments: Mapping[str, Any]) -> Json:

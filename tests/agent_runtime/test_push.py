@@ -179,7 +179,7 @@ async def test_e7_a_number_never_stands_for_two_contents(world: World) -> None:
 async def test_e8_a_stale_push_adopts_the_servers_number_and_is_sent_again_at_once(
     world: World, code: str
 ) -> None:
-    world.server.failures.append(PushOutdated(code=code, head_seq=41, head_incarnation=1))
+    world.server.failures.append(PushOutdated(code=code, seq=41, incarnation=1))
     async with pushing(world.pusher):
         world.pusher.offer(state_with(1, b"one"))
         assert await delivered(world.pusher, 1) == "accepted"
@@ -196,7 +196,9 @@ async def test_a_push_before_hello_says_hello_and_is_sent_again(world: World) ->
 
 
 async def test_refusals_without_an_end_wait_between_tries(world: World) -> None:
-    stale = [PushOutdated(code="stale", head_seq=n) for n in range(limits.PUSH_REPAIRS_MAX + 1)]
+    stale = [
+        PushOutdated(code="stale", seq=n, incarnation=1) for n in range(limits.PUSH_REPAIRS_MAX + 1)
+    ]
     world.server.failures.extend(stale)
     async with pushing(world.pusher):
         world.pusher.offer(state_with(1, b"one"))

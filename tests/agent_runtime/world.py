@@ -168,7 +168,7 @@ class RuleKeepingServer:
             if request.seq == head.seq and head.digest == snapshot.digest:
                 return "duplicate"
             code = "seq_conflict" if request.seq == head.seq else "stale"
-            raise PushOutdated(code=code, head_seq=head.seq, head_incarnation=head.incarnation)
+            raise PushOutdated(code=code, seq=head.seq, incarnation=head.incarnation)
         self._keep(request.blobs)
         named = {blob.digest for resource in snapshot.resources for blob in blobs_of(resource)}
         if missing := sorted(named - self.blobs.keys()):

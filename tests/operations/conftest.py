@@ -70,7 +70,7 @@ class RunningAgent:
             seq=push.seq,
             snapshot=push.snapshot,
             observations=push.observations,
-            blobs=push.blobs,
+            blobs=push.blobs.items(),
         )
 
 

@@ -1,11 +1,7 @@
 """Pushes: fenced, checked, stored once, all or nothing."""
 
-from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from driftpin.errors import BlobsMissing, Gone, PushOutdated, Rejected
 from driftpin.store.values import PushResult
 
 

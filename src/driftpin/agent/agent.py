@@ -53,7 +53,10 @@ class AgentSettings:
 
 
 class WorkspaceAgent:
-    """One agent on one workspace, from its start to its end."""
+    """One agent on one workspace, from its start to its end.
+
+    `listening` is set when the local socket answers.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class WorkspaceAgent:
         self._settings = settings
         self._environment = environment
         self._stopping = asyncio.Event()
+        self.listening = asyncio.Event()
         self._final: DriftpinError | None = None
         self._readiness = Readiness(settings.readiness, clock)
         sources = SourceFile(settings.sources_path)
@@ -100,7 +104,13 @@ class WorkspaceAgent:
             is_linked=lambda: self._link.is_up,
             stop_agent=self.stop,
         )
-        self._link = Link(dial, self.calls.linked(), on_return=self._pusher.say_hello_again)
+        self._link = Link(
+            dial,
+            self.calls.linked(),
+            incarnation=self._incarnation,
+            on_change=self._pusher.say_hello_again,
+            clock=clock,
+        )
 
     def stop(self) -> None:
         """End the agent; `run` returns soon."""
@@ -115,6 +125,7 @@ class WorkspaceAgent:
         places = socket_paths(self._settings.directory, self._environment)
         with stopped_by_signals(self.stop):
             async with LocalSocket(self.calls.local()).serving(places):
+                self.listening.set()
                 await self._work(lifeline)
         if self._final is not None:
             raise self._final
@@ -152,6 +163,11 @@ class WorkspaceAgent:
     async def _keep_link(self) -> None:
         await self._pusher.introduced.wait()
         await self._link.run()
+
+    def _incarnation(self) -> int:
+        agent = self._pusher.agent
+        assert agent is not None, "the link is opened after the first hello"
+        return agent.incarnation
 
     async def _hold_on_to(self, lifeline: IO[Any]) -> None:
         await wait_for_end_of(lifeline)

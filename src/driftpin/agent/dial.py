@@ -6,11 +6,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from driftpin import limits
 from driftpin.agent.link import Dialer, LinkConnection
-from driftpin.errors import Unreachable
+from driftpin.errors import Unavailable, Unreachable
+from driftpin.wire.link import INCARNATION_HEADER
 
 LINK_PATH: Final = "/api/v1/agent/link"
 # With pings every 20 s a half-open connection is noticed within 30 s.
@@ -29,8 +30,8 @@ def websocket_dialer(server_url: str, token: str) -> Dialer:
     """Return a dialer that connects to this server as the agent whose token it is."""
 
     @asynccontextmanager
-    async def dial() -> AsyncIterator[LinkConnection]:
-        connection = await _connected(link_url(server_url), token)
+    async def dial(incarnation: int) -> AsyncIterator[LinkConnection]:
+        connection = await _connected(link_url(server_url), token, incarnation)
         try:
             yield _WebSocketLink(connection)
         finally:
@@ -39,11 +40,14 @@ def websocket_dialer(server_url: str, token: str) -> Dialer:
     return dial
 
 
-async def _connected(url: str, token: str) -> ClientConnection:
+async def _connected(url: str, token: str, incarnation: int) -> ClientConnection:
     try:
         return await connect(
             url,
-            additional_headers={"Authorization": f"Bearer {token}"},
+            additional_headers={
+                "Authorization": f"Bearer {token}",
+                INCARNATION_HEADER: str(incarnation),
+            },
             compression=None,
             max_size=limits.LINK_MESSAGE_BYTES_MAX,
             max_queue=limits.LINK_CALLS_IN_FLIGHT_MAX,
@@ -51,6 +55,9 @@ async def _connected(url: str, token: str) -> ClientConnection:
             ping_timeout=PONG_TIMEOUT_S,
             proxy=None,
         )
+    except InvalidStatus as error:
+        status = error.response.status_code
+        raise Unavailable(f"the server answered {status}", code="link_refused") from error
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise Unreachable("the server's link cannot be reached") from error
 

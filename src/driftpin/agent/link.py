@@ -9,14 +9,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Literal, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
 
 from driftpin import limits
 from driftpin.agent.waiting import Backoff, Waiter, wait_on_clock
+from driftpin.clock import Clock
 from driftpin.context.manifest import Json
 from driftpin.errors import DriftpinError, NotFound, RateLimited, Unavailable, Unreachable
+from driftpin.wire.link import LinkCall, LinkError, LinkReply
 
 CallHandler = Callable[[Mapping[str, Any]], Awaitable[Json]]
 
@@ -38,33 +40,34 @@ class LinkConnection(Protocol):
         """Send one message; raise Unreachable when the link has ended."""
 
 
-Dialer = Callable[[], AbstractAsyncContextManager[LinkConnection]]
-
-
-class LinkCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request as JSON-RPC writes it."""
-
-    jsonrpc: Literal["2.0"]
-    id: int | str
-    method: str
-    params: dict[str, Any] = {}
+# Connects as the run with this incarnation; raises Unreachable, or Unavailable when refused.
+Dialer = Callable[[int], AbstractAsyncContextManager[LinkConnection]]
 
 
 class Link:
-    """Keeps the link up and answers what comes over it. `is_up` says whether it is connected."""
+    """Keeps the link up and answers what comes over it. `is_up` says whether it is connected.
+
+    `on_change` is called when the link ended, came back, or was refused: the server may have been
+    replaced, or the agent; a hello tells.
+    """
 
     def __init__(
         self,
         dial: Dialer,
         calls: Mapping[str, CallHandler],
         *,
-        on_return: Callable[[], None],
+        incarnation: Callable[[], int],
+        on_change: Callable[[], None],
+        clock: Clock,
         backoff: Backoff | None = None,
         waiter: Waiter = wait_on_clock,
     ) -> None:
         self._dial = dial
         self._calls = calls
-        self._on_return = on_return
+        self._incarnation = incarnation
+        self._on_change = on_change
+        self._clock = clock
+        self._was_up = False
         self._backoff = backoff or Backoff()
         self._waiter = waiter
         self._never = asyncio.Event()
@@ -72,28 +75,38 @@ class Link:
         self.is_up = False
 
     async def run(self) -> NoReturn:
-        """Connect, serve, and connect again, for ever; `on_return` is called from the second on."""
-        is_return = False
+        """Connect, serve, and connect again, for ever."""
         while True:
             try:
-                async with self._dial() as connection:
-                    self.is_up = True
-                    if is_return:
-                        self._on_return()
-                    is_return = True
-                    await self._serve(connection)
+                await self._connect_and_serve()
+            except Unreachable as error:
+                _log.info("there is no link: %s", error.message)
             except DriftpinError as error:
-                _log.info("the link is down: %s", error.message)
+                _log.warning("the server refuses the link: %s", error.message)
+                self._on_change()
             except Exception:  # noqa: BLE001 - the top of a loop
                 _log.exception("the link failed")
-            self.is_up = False
             await self._waiter(self._never, self._backoff.next_wait_s())
+
+    async def _connect_and_serve(self) -> None:
+        async with self._dial(self._incarnation()) as connection:
+            self.is_up = True
+            since_s = self._clock.monotonic_s()
+            if self._was_up:
+                self._on_change()
+            self._was_up = True
+            try:
+                await self._serve(connection)
+            finally:
+                self.is_up = False
+        if self._clock.monotonic_s() - since_s >= limits.LINK_PING_INTERVAL_S:
+            self._backoff.reset()
+        self._on_change()
 
     async def _serve(self, connection: LinkConnection) -> None:
         async with asyncio.TaskGroup() as group:
             answering: set[asyncio.Task[None]] = set()
             while (message := await connection.receive()) is not None:
-                self._backoff.reset()
                 task = group.create_task(self._answer(connection, message))
                 answering.add(task)
                 task.add_done_callback(answering.discard)
@@ -108,20 +121,20 @@ class Link:
         except Unreachable:
             _log.info("the link went away before a call was answered")
 
-    async def _reply_to(self, message: bytes) -> dict[str, Json]:
+    async def _reply_to(self, message: bytes) -> LinkReply:
         try:
             call = msgspec.msgpack.decode(message, type=LinkCall)
         except (msgspec.DecodeError, RecursionError):
-            return _error_reply(None, PARSE_ERROR, "not a JSON-RPC 2.0 request", "bad_message")
+            return _refusal(None, PARSE_ERROR, "not a JSON-RPC 2.0 request", "bad_message")
         try:
-            return {"jsonrpc": "2.0", "id": call.id, "result": await self._run(call)}
+            return LinkReply(jsonrpc="2.0", id=call.id, result=await self._run(call))
         except NotFound as error:
-            return _error_reply(call.id, METHOD_NOT_FOUND, error.message, error.code)
+            return _refusal(call.id, METHOD_NOT_FOUND, error.message, error.code)
         except DriftpinError as error:
-            return _error_reply(call.id, REFUSED, error.message, error.code)
+            return _refusal(call.id, REFUSED, error.message, error.code)
         except Exception:  # noqa: BLE001 - one call must not end the link
             _log.exception("the call %r failed", call.method)
-            return _error_reply(call.id, REFUSED, "the agent failed; see its log", "internal")
+            return _refusal(call.id, REFUSED, "the agent failed; see its log", "internal")
 
     async def _run(self, call: LinkCall) -> Json:
         handler = self._calls.get(call.method)
@@ -139,20 +152,17 @@ class Link:
             self._in_flight -= 1
 
 
-def _encoded(reply: dict[str, Json]) -> bytes:
+def _encoded(reply: LinkReply) -> bytes:
     message = msgspec.msgpack.encode(reply)
     if len(message) <= limits.LINK_MESSAGE_BYTES_MAX:
         return message
-    number = reply["id"]
-    assert number is None or isinstance(number, int | str)
-    return msgspec.msgpack.encode(
-        _error_reply(number, REFUSED, "the answer is too large for the link", "too_large")
-    )
+    refusal = _refusal(reply.id, REFUSED, "the answer is too large for the link", "too_large")
+    return msgspec.msgpack.encode(refusal)
 
 
-def _error_reply(number: int | str | None, status: int, text: str, code: str) -> dict[str, Json]:
-    error: dict[str, Json] = {"code": status, "message": text, "data": {"code": code}}
-    return {"jsonrpc": "2.0", "id": number, "error": error}
+def _refusal(number: int | None, status: int, text: str, code: str) -> LinkReply:
+    error = LinkError(code=status, message=text, data={"code": code})
+    return LinkReply(jsonrpc="2.0", id=number, error=error)
 
 
-__all__ = ["CallHandler", "Dialer", "Link", "LinkCall", "LinkConnection"]
+__all__ = ["CallHandler", "Dialer", "Link", "LinkConnection"]

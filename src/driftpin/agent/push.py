@@ -269,9 +269,9 @@ class Pusher:
             self._ask_for_pass()
 
     def _repair_numbering(self, outdated: PushOutdated) -> None:
-        numbering, seq = self._numbering, outdated.fields.get("head_seq")
-        incarnation = outdated.fields.get("head_incarnation")
-        if numbering and isinstance(seq, int) and incarnation in (None, numbering.incarnation):
+        numbering, seq = self._numbering, outdated.fields.get("seq")
+        incarnation = outdated.fields.get("incarnation")
+        if numbering and isinstance(seq, int) and incarnation == numbering.incarnation:
             numbering.adopt(seq)
         else:
             self._numbering = None

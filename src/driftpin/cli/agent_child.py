@@ -15,7 +15,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -24,10 +24,10 @@ from driftpin import limits
 from driftpin.cli.exits import ExitCode, say
 from driftpin.errors import Forbidden, Unreachable
 
+_COMMAND: Final = ("-m", "driftpin", "agent", "--lifeline")
 _NOT_FOR_THE_CHILD: Final = frozenset(
     {"DRIFTPIN_TOKEN", "DRIFTPIN_AGENT_TOKEN", "DRIFTPIN_DATABASE_URL", "DRIFTPIN_URL"}
 )
-_COMMAND: Final = ("-m", "driftpin", "agent", "--lifeline")
 # With these the child has said that starting it again cannot help.
 _FINAL_CODES: Final = frozenset({ExitCode.DENIED, ExitCode.USAGE})
 
@@ -53,43 +53,41 @@ class HeadNews:
 class AgentChild:
     """One directory's agent: started, told where to push, started again when it crashes."""
 
-    def __init__(
-        self, directory: Path, options: Mapping[str, str], on_head: Callable[[HeadNews], None]
-    ) -> None:
+    def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         """Prepare an agent for `directory`; `options` are flags of `driftpin agent`."""
         self._directory = directory
         self._options = options
-        self._on_head = on_head
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
 
     @property
-    def pid(self) -> int | None:
-        """The process id while one runs."""
+    def process_id(self) -> int | None:
+        """The child's process id while one runs."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start the interpreter; it imports, then waits for `supervise` to send it on."""
         flags = [part for flag, value in self._options.items() for part in (flag, value)]
+        kept = {name: each for name, each in os.environ.items() if name not in _NOT_FOR_THE_CHILD}
         self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
             # -P: the directory it is started in belongs to whoever wrote its files.
-            [sys.executable, "-P", *_COMMAND, str(self._directory), *flags],
+            [sys.executable, "-P", *_COMMAND, *flags, "--", str(self._directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            env={
-                name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_CHILD
-            },
+            env=kept,
         )
 
-    async def supervise(self, credentials: Credentials) -> None:
-        """Keep the agent running until cancelled; on cancelling it is ended.
+    async def supervise(
+        self, credentials: Credentials, on_head: Callable[[HeadNews], None]
+    ) -> None:
+        """Keep the agent running until cancelled, and tell `on_head` what the server holds.
 
-        Raises Forbidden when the agent says that starting it again cannot help.
+        Raises Forbidden (`agent_stopped`) when the agent says that starting it again cannot help.
         """
         try:
             while True:
-                code = await self._run_once(credentials)
+                code = await self._run_once(credentials, on_head)
                 self._process = None
                 if code in _FINAL_CODES:
                     raise Forbidden(
@@ -116,39 +114,19 @@ class AgentChild:
             await asyncio.to_thread(process.wait)
         self._process = None
 
-    async def _run_once(self, credentials: Credentials) -> int:
+    async def _run_once(self, credentials: Credentials, on_head: Callable[[HeadNews], None]) -> int:
         process = self._process
-        assert process is not None
+        assert process is not None, "start comes before supervise"
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(asdict(credentials)).encode() + b"\n")
             process.stdin.flush()
         except BrokenPipeError:
             return await asyncio.to_thread(process.wait)
-        await self._listen(process)
+        async for news in _news_of(process):
+            self._failures = 0
+            on_head(news)
         return await asyncio.to_thread(process.wait)
-
-    async def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        reader = asyncio.StreamReader()
-        transport, _protocol = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), process.stdout
-        )
-        try:
-            while line := await reader.readline():
-                self._hear(json.loads(line))
-        finally:
-            transport.close()
-
-    def _hear(self, news: Mapping[str, object]) -> None:
-        self._failures = 0
-        self._on_head(
-            HeadNews(
-                snapshot=str(news["snapshot"]),
-                result=str(news["result"]),
-                resources=int(str(news["resources"])),
-                not_ok=int(str(news["not_ok"])),
-            )
-        )
 
     async def _wait_before_restart(self, code: int) -> None:
         longest_s = min(
@@ -156,15 +134,25 @@ class AgentChild:
         )
         wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 jitter, not a secret
         self._failures += 1
+        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         say(
-            f"The agent of {str(self._directory)!r} ended unexpectedly ({_cause(code)});"
-            f" it is started again in {wait_s:.1f} s."
+            f"The agent of {str(self._directory)!r} ended ({cause}); it is started again in"
+            f" {wait_s:.1f} s."
         )
         await asyncio.sleep(wait_s)
 
 
-def _cause(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+async def _news_of(process: subprocess.Popen[bytes]) -> AsyncIterator[HeadNews]:
+    """Give what the child tells, until it closes its output."""
+    reader = asyncio.StreamReader()
+    transport, _protocol = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), process.stdout
+    )
+    try:
+        while line := await reader.readline():
+            yield HeadNews(**json.loads(line))
+    finally:
+        transport.close()
 
 
 def read_credentials() -> Credentials:
@@ -175,8 +163,7 @@ def read_credentials() -> Credentials:
     line = sys.stdin.buffer.readline()
     if not line:
         raise Unreachable("The process that started this agent has ended.")
-    sent = json.loads(line)
-    return Credentials(url=str(sent["url"]), token=str(sent["token"]))
+    return Credentials(**json.loads(line))
 
 
 def tell_parent(news: HeadNews) -> None:

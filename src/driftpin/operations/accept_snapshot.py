@@ -6,7 +6,7 @@ somebody asks. The event `agent.head` stands for every chat that the push pinned
 rows name it (`store.reading.events`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,16 +68,17 @@ async def accept_snapshot(
     seq: int,
     snapshot: Snapshot,
     observations: Mapping[str, Any],
-    blobs: Mapping[Digest, bytes],
+    blobs: Iterable[tuple[Digest, bytes]],
 ) -> PushOutcome:
     """Make the snapshot the agent's head.
 
-    A refused push changes nothing at all. Raises PushOutdated (`hello_required`, `fenced`, `stale`,
+    `blobs` came along with it; the others were uploaded before. A refused push changes nothing at
+    all. Raises PushOutdated (`hello_required`, `fenced`, `stale`,
     `seq_conflict`) with `head`, `incarnation` and `seq` of the server; Gone (`agent_gone`);
     BlobsMissing with `digests`; Rejected or TooLarge for what is wrong with the snapshot itself.
     """
     require_agent(actor)
-    push = Push(incarnation, seq, snapshot, observations, blobs)
+    push = Push(incarnation, seq, snapshot, observations, dict(blobs))
     _check_envelope(push)
 
     async def accept(transaction: Transaction) -> PushOutcome:

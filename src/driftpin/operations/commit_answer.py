@@ -32,6 +32,8 @@ async def commit_answer(
     entry = outcome_entry(sent, outcome, tokens=tokens, error_code=error_code)
 
     async def commit(transaction: Transaction) -> None:
+        # Positions are given under the chat's lock, as for a message that is sent meanwhile.
+        await turns.lock_chat_state(transaction, lease.chat_id)
         await turns.require_lease(transaction, lease)
         last = await receipts.find_last_entry(transaction, lease.chat_id)
         assert last is not None, "an outcome follows what was sent"

@@ -21,6 +21,8 @@ async def commit_tool_results(
     message = Message(Role.TOOL, results)
 
     async def commit(transaction: Transaction) -> None:
+        # Positions are given under the chat's lock, as for a message that is sent meanwhile.
+        await turns.lock_chat_state(transaction, lease.chat_id)
         await turns.require_lease(transaction, lease)
         for result in results:
             outcome = result.code or ("error" if result.is_error else "ok")

@@ -1,7 +1,5 @@
 """End a turn: done, failed or interrupted; the next message in the queue goes on."""
 
-from enum import StrEnum
-
 from driftpin.chat.states import ChatState, ChatVerb, next_state
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor
@@ -9,32 +7,26 @@ from driftpin.operations.claim_turn import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
+from driftpin.store.values import TurnState
 from driftpin.store.writing import turns
 from driftpin.store.writing.events import record_event
 
 
-class TurnEnd(StrEnum):
-    """How a turn ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-
-
 async def finish_turn(
-    store: Store, actor: Actor, lease: TurnLease, end: TurnEnd, *, error: str | None = None
+    store: Store, actor: Actor, lease: TurnLease, end: TurnState, *, error: str | None = None
 ) -> None:
     """Close the turn and give the chat its next state; `error` says why a turn failed.
 
     Raises LeaseLost when another worker has taken the turn over.
     """
     require_worker(actor)
+    assert end not in (TurnState.WAITING, TurnState.RUNNING), "an end is an end"
 
     async def finish(transaction: Transaction) -> None:
         state = await turns.lock_chat_state(transaction, lease.chat_id)
         await turns.require_lease(transaction, lease)
         await turns.close_turn(transaction, lease, end.value, error)
-        verb = ChatVerb.FAIL if end is TurnEnd.FAILED else ChatVerb.FINISH
+        verb = ChatVerb.FAIL if end is TurnState.FAILED else ChatVerb.FINISH
         following = next_state(state, verb)
         if await turns.has_waiting_turn(transaction, lease.chat_id):
             following = next_state(following, ChatVerb.START)
@@ -51,4 +43,4 @@ async def finish_turn(
     await store.database.write(finish)
 
 
-__all__ = ["TurnEnd", "finish_turn"]
+__all__ = ["finish_turn"]

@@ -27,8 +27,8 @@ async def fork_chat(
 ) -> ChatView:
     """Return a new chat with the messages up to and with `turn`, pinned to what that turn ran on.
 
-    Without a title it has that of its origin. The acting user owns it, so it must be able to see the workspace, not only this chat. Raises
-    Conflict: `turn_unfinished`, `snapshot_expired`.
+    Without a title it has that of its origin. The acting user owns it, so it must be able to see
+    the workspace, not only this chat. Raises Conflict: `turn_unfinished`, `snapshot_expired`.
     """
     owner_id = require_user(actor)
     accepted = None if title is None else accept_title(title, "title")

@@ -1,6 +1,6 @@
 """Store a snapshot that is nobody's head, so that a chat can be made on it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from driftpin.context.manifest import Snapshot
 from driftpin.identity import Actor, Digest, WorkspaceId
@@ -19,18 +19,19 @@ async def import_snapshot(
     actor: Actor,
     workspace_id: WorkspaceId,
     snapshot: Snapshot,
-    blobs: Mapping[Digest, bytes],
+    blobs: Iterable[tuple[Digest, bytes]],
 ) -> SnapshotRef:
     """Return the stored snapshot. It goes after its grace unless something comes to name it.
 
     Raises what a push does for a snapshot that is wrong, too large or lacks blobs.
     """
     require_user(actor)
+    bodies = dict(blobs)
 
     async def store_it(transaction: Transaction) -> SnapshotRef:
         await permit_on_workspace(transaction, actor, workspace_id, action="snapshot.import")
         await lock_workspace(transaction, workspace_id)
-        return await store_snapshot(transaction, workspace_id, snapshot, blobs, Origin.IMPORTED)
+        return await store_snapshot(transaction, workspace_id, snapshot, bodies, Origin.IMPORTED)
 
     return await store.database.write(store_it)
 

@@ -21,6 +21,7 @@ from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.prompt import RenderedPrompt, render_prompt
 from driftpin.chat.receipts import (
     Outcome,
+    Phase,
     ReceiptEntry,
     RequestRecord,
     digests_of_request,
@@ -37,13 +38,13 @@ from driftpin.operations.append_chunk import append_chunk
 from driftpin.operations.begin_request import begin_request
 from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
-from driftpin.operations.finish_turn import TurnEnd, finish_turn
+from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.store.leases import ClaimedTurn
 from driftpin.store.store import Store
-from driftpin.store.values import ContextSummary, MessageRow, PinnedRead
+from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, TurnState
 
 DEFAULT_POLICY = "pin"
 
@@ -99,18 +100,18 @@ class Turn:
         except DriftpinError as refusal:
             if refusal.code == "lease_lost":
                 raise
-            end, error = TurnEnd.FAILED, f"{refusal.code}: {refusal.message}"
+            end, error = TurnState.FAILED, f"{refusal.code}: {refusal.message}"
         await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
 
-    async def _carry_out(self) -> TurnEnd:
+    async def _carry_out(self) -> TurnState:
         await self._settle_pin()
         await self._read_history()
         while self.requests < limits.TURN_REQUESTS_MAX:
             if self.is_stopping:
-                return TurnEnd.INTERRUPTED
+                return TurnState.INTERRUPTED
             last = self.history[-1]
             if last.role is Role.ASSISTANT and not last.calls:
-                return TurnEnd.DONE
+                return TurnState.DONE
             if last.role is Role.ASSISTANT:
                 await self._carry_out_calls(last.calls)
             else:
@@ -151,8 +152,8 @@ class Turn:
                 break
         rows.sort(key=lambda row: (row.turn, row.position))
         self.history = [message_from_json(row.content) for row in rows]
-        mine = [row for row in rows if row.turn == self.claimed.lease.turn]
-        self.requests = sum(row.role == Role.ASSISTANT for row in mine)
+        receipts = await self.store.list_receipts(WORKER, self.chat_id, self.claimed.lease.turn)
+        self.requests = sum(row.content["phase"] == Phase.SENT for row in receipts)
 
     async def _ask(self) -> None:
         """Ask the model once, in a task of its own so that a stop can end just that."""

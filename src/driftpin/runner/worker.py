@@ -11,12 +11,13 @@ from driftpin.errors import DriftpinError
 from driftpin.identity import WORKER, ChatId
 from driftpin.models.port import Model
 from driftpin.operations.claim_turn import claim_turn
-from driftpin.operations.finish_turn import TurnEnd, finish_turn
+from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.renew_turn import renew_turn
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
+from driftpin.store.values import TurnState
 
 TURNS_AT_ONCE_MAX: Final = 32
 log = structlog.get_logger(__name__)
@@ -135,7 +136,7 @@ class TurnWorker:
 
     async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
         try:
-            await finish_turn(self._store, WORKER, claimed.lease, TurnEnd.FAILED, error=error)
+            await finish_turn(self._store, WORKER, claimed.lease, TurnState.FAILED, error=error)
         except DriftpinError as refusal:
             log.warning("turn_not_closed", chat_id=claimed.lease.chat_id, code=refusal.code)
 

@@ -30,9 +30,7 @@ async def show_drift(
     """Return the drift of a chat with what was asked for."""
     pin, head = read.pin and read.pin.digest, read.head and read.head.digest
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
-        return drift_shape(
-            pin, head, read.drift, diffs=() if has_diffs else None, cost=None
-        )
+        return drift_shape(pin, head, read.drift, diffs=() if has_diffs else None, cost=None)
     before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
     wanted = _changed_blobs(before, after) if has_diffs else set()
     wanted |= _prompt_blobs(before, after) if has_cost else set()
@@ -78,7 +76,10 @@ def _counted(resources: Iterable[Resource]) -> Iterable[Digest]:
     # Of a skill only its name and description stand in the prompt, and those are in the manifest.
     kinds = (Kind.INSTRUCTION_FILE, Kind.MCP_SERVER)
     return (
-        blob.digest for resource in resources if resource.kind in kinds for blob in blobs_of(resource)
+        blob.digest
+        for resource in resources
+        if resource.kind in kinds
+        for blob in blobs_of(resource)
     )
 
 

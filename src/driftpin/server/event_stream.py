@@ -84,7 +84,7 @@ class EventStream:
         )
 
     async def _is_welcome(self) -> bool:
-        """Whether the caller's token is still good: asked after reading, before anything is sent."""
+        """Whether the caller's token is still good; asked behind reading and before sending."""
         try:
             self.actor = await self.recheck()
         except (Unauthenticated, Gone):

@@ -19,7 +19,7 @@ from driftpin.store.store import Store
 
 Created = TypeVar("Created", bound=BaseModel)
 KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{limits.IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
-SECRET_FIELD: Final = "token"
+SECRET_FIELD: Final = "token"  # noqa: S105 a field's name
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from driftpin.chat.tokens import TOKEN_BYTES
+from driftpin.context.diff import ResourceDiff
 from driftpin.context.drift import Drift, DriftEntry
 from driftpin.context.drift_json import entry_to_json
-from driftpin.context.diff import ResourceDiff
 from driftpin.context.manifest import resource_from_json, resource_to_json
 from driftpin.context.resource import Resource, blobs_of
 from driftpin.context.tokens import RefreshCost
@@ -101,6 +101,22 @@ def workspace_shape(row: WorkspaceRow) -> api.WorkspaceShape:
         current_agent_id=row.current_agent_id,
         head=snapshot_shape(row.head),
         created_at=row.created_at,
+    )
+
+
+def workspace_context_shape(
+    agent: AgentRow | None, resources: tuple[api.ResourceShape, ...]
+) -> api.WorkspaceContextShape:
+    """Return the head of a workspace's current agent; all null before there is one."""
+    head = None if agent is None else agent.head
+    return api.WorkspaceContextShape(
+        agent_id=None if agent is None else agent.id,
+        snapshot=None if head is None else head.digest,
+        prompt_digest=None if head is None else head.prompt_digest,
+        tools_digest=None if head is None else head.tools_digest,
+        accepted_at=None if agent is None else agent.head_at,
+        resources=resources,
+        observations=None if agent is None else agent.observations,
     )
 
 
@@ -338,5 +354,6 @@ __all__ = [
     "token_fields",
     "turn_shape",
     "user_shape",
+    "workspace_context_shape",
     "workspace_shape",
 ]

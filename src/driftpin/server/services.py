@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from driftpin.clock import Clock
 from driftpin.identity import ChatId
 from driftpin.server.cursors import Cursors
+from driftpin.server.drift_keeper import DriftKeeper
 from driftpin.server.links import Links
 from driftpin.server.push_rate import PushRates
 from driftpin.server.tailer import Tailer
@@ -49,6 +50,7 @@ class Services:
     tailer: Tailer
     links: Links
     push_rates: PushRates
+    drift_keeper: DriftKeeper
     options: ServerOptions
     workers: TurnWorkers | None = None
 

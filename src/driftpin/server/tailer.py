@@ -6,7 +6,6 @@ A wake-up says only that there may be something: every stream reads behind its o
 import asyncio
 from collections.abc import Callable
 
-
 import structlog
 
 from driftpin import limits

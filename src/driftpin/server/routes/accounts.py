@@ -17,6 +17,7 @@ from driftpin.server.idempotency import Repeatable
 from driftpin.server.parameters import CursorQuery, LimitQuery, TokenIdPath
 from driftpin.server.replies import page_shape, reply, token_fields, user_shape
 from driftpin.server.services import services_of
+from driftpin.store.store import Store
 from driftpin.wire import api
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
@@ -50,19 +51,14 @@ async def list_users(
     services, purpose = services_of(request), f"users {actor.name}"
     after = services.cursors.read_page(purpose, cursor)
     page = await services.store.list_users(actor, after=after, limit=limit)
-    return reply(
-        page_shape(page, user_shape, services.cursors.write_page(purpose, page.next))
-    )
+    return reply(page_shape(page, user_shape, services.cursors.write_page(purpose, page.next)))
 
 
 @router.post("/users", response_model=api.UserShape, status_code=201)
-async def add_user(
-    actor: CurrentUser, request: Request, new: NewUser, once: Repeatable
-) -> Response:
+async def add_user(actor: CurrentUser, new: NewUser, once: Repeatable) -> Response:
     """Create a user; administrators only."""
-    store = services_of(request).store
 
-    async def create() -> api.UserShape:
+    async def create(store: Store) -> api.UserShape:
         return user_shape(
             await create_user(store, actor, new.name, is_administrator=new.is_administrator)
         )
@@ -83,14 +79,12 @@ async def add_token(
     actor: CurrentUser, request: Request, new: NewToken, once: Repeatable
 ) -> Response:
     """Create a token for the caller; its secret is shown this once."""
-    services = services_of(request)
+    clock = services_of(request).clock
     lifetime = None if new.expires_in_s is None else timedelta(seconds=new.expires_in_s)
 
-    async def create() -> api.CreatedTokenShape:
-        expires_at = lifetime and services.clock.now() + lifetime
-        row, secret = await create_user_token(
-            services.store, actor, _user_id(actor), new.label, expires_at
-        )
+    async def create(store: Store) -> api.CreatedTokenShape:
+        expires_at = None if lifetime is None else clock.now() + lifetime
+        row, secret = await create_user_token(store, actor, _user_id(actor), new.label, expires_at)
         return api.CreatedTokenShape(**token_fields(row), token=secret)
 
     return await once.reply(actor, new, create, is_secret=True)

@@ -18,6 +18,7 @@ from driftpin.server.link import serve_link
 from driftpin.server.outcomes import outcomes_shape
 from driftpin.server.replies import reply
 from driftpin.server.services import services_of
+from driftpin.store.values import HelloOutcome, PushResult
 from driftpin.wire import agent as wire
 from driftpin.wire.api import PageShape, RefreshOutcomeShape
 from driftpin.wire.push import check_protocol, read_blobs, read_manifest, read_observations
@@ -44,8 +45,9 @@ def _agent_id(actor: Actor) -> AgentId:
 async def hello(actor: CurrentAgent, request: Request, introduction: Hello) -> Response:
     """Begin or continue a run; the incarnation fences every earlier one."""
     check_protocol(introduction.protocol, wire.PROTOCOL_VERSIONS)
+    services = services_of(request)
     outcome = await say_hello(
-        services_of(request).store,
+        services.store,
         actor,
         run_id=introduction.run_id,
         hostname=introduction.hostname,
@@ -53,16 +55,22 @@ async def hello(actor: CurrentAgent, request: Request, introduction: Hello) -> R
         version=introduction.version,
         roots=introduction.roots,
     )
-    head = outcome.head and wire.HeadShape(
-        digest=outcome.head.digest, incarnation=outcome.incarnation, seq=outcome.head_seq
-    )
+    await services.links.fence(outcome.agent_id, outcome.incarnation)
     return reply(
         wire.HelloReply(
             agent_id=outcome.agent_id,
             workspace_id=outcome.workspace_id,
             incarnation=outcome.incarnation,
-            head=head,
+            head=_head_shape(outcome),
         )
+    )
+
+
+def _head_shape(outcome: HelloOutcome) -> wire.HeadShape | None:
+    if outcome.head is None:
+        return None
+    return wire.HeadShape(
+        digest=outcome.head.digest, incarnation=outcome.incarnation, seq=outcome.head_seq
     )
 
 
@@ -75,15 +83,19 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     services.push_rates.take(_agent_id(actor))
     claimed = None if pushed.digest is None else Digest(pushed.digest)
     snapshot = read_manifest(pushed.manifest, claimed)
+    blobs = read_blobs(pushed.blobs, snapshot)
+    observations = read_observations(pushed.observations)
     outcome = await accept_snapshot(
         services.store,
         actor,
         incarnation=pushed.incarnation,
         seq=pushed.seq,
         snapshot=snapshot,
-        observations=read_observations(pushed.observations),
-        blobs=read_blobs(pushed.blobs, snapshot),
+        observations=observations,
+        blobs=blobs,
     )
+    if outcome.result is PushResult.ACCEPTED:
+        services.drift_keeper.schedule(_agent_id(actor))
     head = wire.HeadShape(
         digest=outcome.head.digest, incarnation=outcome.incarnation, seq=outcome.seq
     )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from driftpin import limits
 from driftpin.errors import Malformed
 from driftpin.identity import ChatId, Digest, UserId, WorkspaceId
-from driftpin.operations.create_chat import create_chat
+from driftpin.operations.create_chat import OFFLINE_MODEL, create_chat
 from driftpin.operations.delete_chat import delete_chat
 from driftpin.operations.fork_chat import fork_chat
 from driftpin.operations.share_chat import share_chat
@@ -27,7 +27,8 @@ from driftpin.server.parameters import (
 )
 from driftpin.server.replies import chat_shape, etag_of, page_shape, reply, share_shape
 from driftpin.server.services import services_of
-from driftpin.store.values import Access
+from driftpin.store.store import Store
+from driftpin.store.values import Access, Policy
 from driftpin.wire import api
 
 router = APIRouter(prefix="/api/v1/chats", tags=["chats"])
@@ -36,7 +37,6 @@ NewChat = Annotated[api.CreateChatRequest, Depends(JsonBody(api.CreateChatReques
 Changes = Annotated[api.UpdateChatRequest, Depends(JsonBody(api.UpdateChatRequest))]
 Fork = Annotated[api.ForkRequest, Depends(JsonBody(api.ForkRequest))]
 Share = Annotated[api.ShareRequest, Depends(JsonBody(api.ShareRequest))]
-
 
 
 @router.get("", response_model=api.PageShape[api.ChatShape])
@@ -71,13 +71,10 @@ async def list_chats(
 
 
 @router.post("", response_model=api.ChatShape, status_code=201)
-async def add_chat(
-    actor: CurrentUser, request: Request, new: NewChat, once: Repeatable
-) -> Response:
+async def add_chat(actor: CurrentUser, new: NewChat, once: Repeatable) -> Response:
     """Create a chat; it is pinned at once if its workspace has a head."""
-    store = services_of(request).store
 
-    async def create() -> api.ChatShape:
+    async def create(store: Store) -> api.ChatShape:
         return chat_shape(
             await create_chat(
                 store,
@@ -86,7 +83,7 @@ async def add_chat(
                 title=new.title,
                 parent_id=None if new.parent_id is None else ChatId(new.parent_id),
                 snapshot=None if new.snapshot is None else Digest(new.snapshot),
-                model=new.model,
+                model=new.model or OFFLINE_MODEL,
                 sources=new.sources,
             )
         )
@@ -115,7 +112,7 @@ async def change_chat(
         chat_id,
         title=changes.title,
         is_archived=changes.archived,
-        policy=changes.policy,
+        policy=None if changes.policy is None else Policy(changes.policy),
     )
     return reply(chat_shape(view))
 
@@ -129,12 +126,11 @@ async def remove_chat(actor: CurrentUser, request: Request, chat_id: ChatIdPath)
 
 @router.post("/{chat_id}/fork", response_model=api.ChatShape, status_code=201)
 async def add_fork(
-    actor: CurrentUser, request: Request, chat_id: ChatIdPath, fork: Fork, once: Repeatable
+    actor: CurrentUser, chat_id: ChatIdPath, fork: Fork, once: Repeatable
 ) -> Response:
     """Start a chat from the end of a turn, with the pin that the turn ran on."""
-    store = services_of(request).store
 
-    async def create() -> api.ChatShape:
+    async def create(store: Store) -> api.ChatShape:
         return chat_shape(await fork_chat(store, actor, chat_id, fork.turn, title=fork.title))
 
     return await once.reply(actor, fork, create)

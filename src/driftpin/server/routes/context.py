@@ -1,7 +1,6 @@
 """What a chat runs on: its pin, its drift, and the verbs that move it."""
 
 import binascii
-
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -140,7 +139,7 @@ async def get_drift(
     diff: FlagQuery = False,
     cost: FlagQuery = False,
 ) -> Response:
-    """Return what lies between the chat's pin and its head; diffs and cost if they are asked for."""
+    """Return what lies between the chat's pin and its head; diffs and cost if asked for."""
     store = services_of(request).store
     view = await store.get_chat(actor, chat_id)
     read = await store.read_drift(actor, chat_id)
@@ -162,9 +161,7 @@ async def list_history(
     services, purpose = services_of(request), f"history {actor.name} {chat_id}"
     after = services.cursors.read_page(purpose, cursor)
     page = await services.store.list_history(actor, chat_id, after, limit)
-    return reply(
-        page_shape(page, history_shape, services.cursors.write_page(purpose, page.next))
-    )
+    return reply(page_shape(page, history_shape, services.cursors.write_page(purpose, page.next)))
 
 
 @router.get("/export", response_model=ExportShape)

@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["events"])
 async def stream_events(
     actor: CurrentUser,
     request: Request,
+    *,
     workspace: WorkspaceQuery = None,
     chat: ChatQuery = None,
     cursor: CursorQuery = None,

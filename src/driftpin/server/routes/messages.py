@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from driftpin import limits
+from driftpin.chat.messages import user_message
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.send_message import send_message
 from driftpin.server.access import CurrentUser, resolve_caller
@@ -18,6 +19,7 @@ from driftpin.server.replies import message_shape, page_shape, reply, turn_shape
 from driftpin.server.services import services_of
 from driftpin.server.sse import EVENT_STREAM, STREAM_RESPONSES
 from driftpin.server.turn_stream import TurnStream
+from driftpin.store.store import Store
 from driftpin.wire import api
 from driftpin.wire.transfer import InterruptShape
 
@@ -38,9 +40,7 @@ async def list_messages(
     services, purpose = services_of(request), f"messages {actor.name} {chat_id}"
     after = services.cursors.read_page(purpose, cursor)
     page = await services.store.list_messages(actor, chat_id, after, limit)
-    return reply(
-        page_shape(page, message_shape, services.cursors.write_page(purpose, page.next))
-    )
+    return reply(page_shape(page, message_shape, services.cursors.write_page(purpose, page.next)))
 
 
 @router.post("/messages", response_model=api.SentMessageShape, status_code=201)
@@ -54,9 +54,8 @@ async def add_message(
     """Store a message; a turn will answer it, at once or behind the one that runs."""
     services = services_of(request)
 
-    async def create() -> api.SentMessageShape:
-        content = {"parts": [{"type": "text", "text": new.text}]}
-        message, turn = await send_message(services.store, actor, chat_id, content)
+    async def create(store: Store) -> api.SentMessageShape:
+        message, turn = await send_message(store, actor, chat_id, user_message(new.text))
         return api.SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
 
     response = await once.reply(actor, new, create)

@@ -1,5 +1,7 @@
 """Immutable things by their digest, through whatever the caller may read that names them."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -12,6 +14,7 @@ from driftpin.wire import api
 
 router = APIRouter(prefix="/api/v1", tags=["snapshots"])
 
+Responses = dict[int | str, dict[str, Any]]
 BLOB_HEADERS = {
     # Bytes of a workspace are never rendered by a browser that follows a link to them.
     "Content-Disposition": "attachment",
@@ -19,13 +22,13 @@ BLOB_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
 }
-BLOB_RESPONSES = {
+BLOB_RESPONSES: Responses = {
     200: {
         "description": "The exact bytes.",
         "content": {"application/octet-stream": {"schema": {"type": "string"}}},
     }
 }
-MANIFEST_RESPONSES = {
+MANIFEST_RESPONSES: Responses = {
     200: {
         "description": "The manifest, byte for byte as it is hashed (RFC 8785).",
         "content": {JSON_MEDIA_TYPE: {"schema": {"type": "object"}}},

@@ -1,6 +1,6 @@
 """Workspaces, their agents, their heads."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -24,9 +24,11 @@ from driftpin.server.replies import (
     reply,
     resource_shapes,
     snapshot_shape,
+    workspace_context_shape,
     workspace_shape,
 )
 from driftpin.server.services import Services, services_of
+from driftpin.store.store import Store
 from driftpin.store.values import AgentRow
 from driftpin.wire import api
 from driftpin.wire.agent import InlineBlob
@@ -55,19 +57,14 @@ async def list_workspaces(
     services, purpose = services_of(request), f"workspaces {actor.name}"
     after = services.cursors.read_page(purpose, cursor)
     page = await services.store.list_workspaces(actor, after=after, limit=limit)
-    return reply(
-        page_shape(page, workspace_shape, services.cursors.write_page(purpose, page.next))
-    )
+    return reply(page_shape(page, workspace_shape, services.cursors.write_page(purpose, page.next)))
 
 
 @router.post("/workspaces", response_model=api.WorkspaceShape, status_code=201)
-async def add_workspace(
-    actor: CurrentUser, request: Request, new: NewWorkspace, once: Repeatable
-) -> Response:
+async def add_workspace(actor: CurrentUser, new: NewWorkspace, once: Repeatable) -> Response:
     """Create a workspace that belongs to the caller."""
-    store = services_of(request).store
 
-    async def create() -> api.WorkspaceShape:
+    async def create(store: Store) -> api.WorkspaceShape:
         return workspace_shape(await create_workspace(store, actor, new.name))
 
     return await once.reply(actor, new, create)
@@ -118,8 +115,8 @@ async def add_agent(
     """Enrol an agent; its token is shown this once. It replaces nobody until it has pushed."""
     services = services_of(request)
 
-    async def create() -> api.CreatedAgentShape:
-        row, secret = await enrol_agent(services.store, actor, workspace_id, new.name)
+    async def create(store: Store) -> api.CreatedAgentShape:
+        row, secret = await enrol_agent(store, actor, workspace_id, new.name)
         return api.CreatedAgentShape(**_fields(services, row, None), token=secret)
 
     return await once.reply(actor, new, create, is_secret=True)
@@ -161,18 +158,7 @@ async def get_workspace_context(
     """Return the head of the workspace's current agent: its inventory, without bodies."""
     store = services_of(request).store
     agent, manifest, entries = await store.get_workspace_head(actor, workspace_id)
-    head = agent and agent.head
-    return reply(
-        api.WorkspaceContextShape(
-            agent_id=agent and agent.id,
-            snapshot=head and head.digest,
-            prompt_digest=head and head.prompt_digest,
-            tools_digest=head and head.tools_digest,
-            accepted_at=agent and agent.head_at,
-            resources=resource_shapes(manifest, entries),
-            observations=agent and agent.observations,
-        )
-    )
+    return reply(workspace_context_shape(agent, resource_shapes(manifest, entries)))
 
 
 @router.post(
@@ -199,15 +185,13 @@ async def add_snapshot(
     snapshot = read_manifest(imported.manifest, claimed)
     given = tuple(InlineBlob.model_validate(blob) for blob in imported.blobs)
     blobs = read_blobs(given, snapshot)
-    stored = await import_snapshot(
-        services_of(request).store, actor, workspace_id, snapshot, blobs
-    )
+    stored = await import_snapshot(services_of(request).store, actor, workspace_id, snapshot, blobs)
     shape = snapshot_shape(stored)
     assert shape is not None, "what was stored is there"
     return reply(shape, status=201)
 
 
-def _fields(services: Services, row: AgentRow, current_id: AgentId | None) -> dict[str, object]:
+def _fields(services: Services, row: AgentRow, current_id: AgentId | None) -> dict[str, Any]:
     return agent_fields(
         row,
         is_connected=services.links.is_connected(row.id),

@@ -58,13 +58,13 @@ class PostgresDialect:
         arrays = [
             literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns
         ]
-        listed = func.unnest(*arrays).table_valued(
-            *(column.name for column in columns), name="listed"
+        listed = (
+            func.unnest(*arrays)
+            .table_valued(*(column.name for column in columns), name="listed")
+            .render_derived()
         )
         source = sql_select(*(listed.c[column.name] for column in columns))
-        statement = insert(table).from_select(
-            [column.name for column in columns], source.select_from(listed.render_derived())
-        )
+        statement = insert(table).from_select([column.name for column in columns], source)
         await connection.execute(statement.on_conflict_do_nothing())
 
 

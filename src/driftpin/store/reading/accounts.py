@@ -26,9 +26,9 @@ from driftpin.store.access import (
     visible_workspaces,
 )
 from driftpin.store.reading.columns import (
+    HEAD,
     agent_columns,
     agent_from,
-    snapshot_alias,
     snapshot_columns,
     token_from,
     user_from,
@@ -153,20 +153,19 @@ async def get_deployment(connection: AsyncConnection, actor: Actor, name: str) -
 
 
 def _workspaces_seen_by(actor: Actor) -> Select[Any]:
-    head, is_alive = snapshot_alias("head"), agents.c.deleted_at.is_(None)
+    is_alive = agents.c.deleted_at.is_(None)
     return (
-        select(workspaces, *snapshot_columns(head))
+        select(workspaces, *snapshot_columns(HEAD))
         .outerjoin(agents, and_(agents.c.id == workspaces.c.current_agent_id, is_alive))
-        .outerjoin(head, head.c.id == agents.c.head_id)
+        .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
         .where(visible_workspaces(actor), workspaces.c.deleted_at.is_(None))
     )
 
 
 def _agents_seen_by(actor: Actor) -> Select[Any]:
-    head = snapshot_alias("head")
     return (
         select(*agent_columns())
-        .outerjoin(head, head.c.id == agents.c.head_id)
+        .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
         .where(visible_agents(actor))
     )
 

@@ -1,7 +1,7 @@
 """Columns that several statements select, and the values that are made of them."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Label, Row
 from sqlalchemy.sql.selectable import NamedFromClause
@@ -29,6 +29,9 @@ def snapshot_alias(name: str) -> NamedFromClause[Any]:
     return snapshots.alias(name)
 
 
+HEAD: Final = snapshot_alias("head")
+
+
 def snapshot_columns(alias: NamedFromClause[Any]) -> tuple[Label[Any], ...]:
     """Return the columns of a SnapshotRef, labelled with the alias's name."""
     names = ("id", "digest", "prompt_digest", "tools_digest", "has_holes")
@@ -50,9 +53,9 @@ def snapshot_from(row: Row[Any], alias: NamedFromClause[Any]) -> SnapshotRef | N
 
 
 def agent_columns() -> tuple[ColumnElement[Any], ...]:
-    """Return the columns of an AgentRow; the head comes from `snapshot_alias("head")`."""
+    """Return the columns of an AgentRow; its head is to be joined as `HEAD`."""
     own = tuple(column for column in agents.c if column is not agents.c.head_id)
-    return (*own, *snapshot_columns(snapshot_alias("head")))
+    return (*own, *snapshot_columns(HEAD))
 
 
 def chat_from(row: Row[Any]) -> ChatRow:
@@ -135,7 +138,7 @@ def workspace_from(row: Row[Any]) -> WorkspaceRow:
         current_agent_id=row.current_agent_id,
         created_at=row.created_at,
         deleted_at=row.deleted_at,
-        head=snapshot_from(row, snapshot_alias("head")),
+        head=snapshot_from(row, HEAD),
     )
 
 
@@ -151,7 +154,7 @@ def agent_from(row: Row[Any]) -> AgentRow:
         incarnation=row.incarnation,
         hello=object_from(row.hello),
         hello_at=row.hello_at,
-        head=snapshot_from(row, snapshot_alias("head")),
+        head=snapshot_from(row, HEAD),
         head_incarnation=row.head_incarnation,
         head_seq=row.head_seq,
         head_at=row.head_at,
@@ -169,6 +172,7 @@ def object_from(text: str | None) -> JsonObject | None:
 
 
 __all__ = [
+    "HEAD",
     "agent_columns",
     "agent_from",
     "chat_from",

@@ -1,0 +1,1 @@
+"""The typed HTTP client: of users in `client`, of workspace agents in `agent`."""

@@ -1,0 +1,65 @@
+"""Check the store: whatever must hold of it is asked of its bytes and rows; nothing is changed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from driftpin.identity import Actor
+from driftpin.store.access import require_worker
+from driftpin.store.reading import integrity
+from driftpin.store.store import Store
+
+
+class Rule(StrEnum):
+    """What a finding breaks; the names are stable."""
+
+    BLOB_DIGEST = "blob_digest"
+    SNAPSHOT_DIGEST = "snapshot_digest"
+    PIN_EXPLAINED = "pin_explained"
+    HISTORY_CHAIN = "history_chain"
+    HISTORY_EVENT = "history_event"
+    PIN_WORKSPACE = "pin_workspace"
+    HEAD_RECORDED = "head_recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFinding:
+    """One thing in the store that breaks a rule; `subject` names it, and is stable too."""
+
+    rule: Rule
+    subject: str
+
+    @property
+    def id(self) -> str:
+        """The name by which two runs can be compared."""
+        return f"{self.rule}:{self.subject}"
+
+
+QUERIES: Final = (
+    (Rule.PIN_EXPLAINED, "chat", integrity.unexplained_pins),
+    (Rule.HISTORY_CHAIN, "history", integrity.broken_chains),
+    (Rule.HISTORY_EVENT, "history", integrity.history_without_event),
+    (Rule.PIN_WORKSPACE, "chat", integrity.references_elsewhere),
+    (Rule.HEAD_RECORDED, "agent", integrity.heads_without_record),
+)
+
+
+async def check_store(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
+    """Return every finding; empty for a sound store. For workers, on a store in use or a copy."""
+    return tuple([finding async for finding in stream_findings(store, actor)])
+
+
+async def stream_findings(store: Store, actor: Actor) -> AsyncIterator[StoreFinding]:
+    """Give findings as they are made; bytes are read in pages, so memory stays small."""
+    require_worker(actor)
+    for rule, subject, query in QUERIES:
+        for key in await integrity.find_rows(store.database, query()):
+            yield StoreFinding(rule, f"{subject}:{key}")
+    async for _, digest in integrity.find_damaged_blobs(store.database):
+        yield StoreFinding(Rule.BLOB_DIGEST, f"blob:{digest}")
+    async for _, digest in integrity.find_damaged_snapshots(store.database):
+        yield StoreFinding(Rule.SNAPSHOT_DIGEST, f"snapshot:{digest}")
+
+
+__all__ = ["Rule", "StoreFinding", "check_store", "stream_findings"]

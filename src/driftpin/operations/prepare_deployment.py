@@ -1,0 +1,22 @@
+"""Make the facts that a deployment is born with."""
+
+import secrets
+from typing import Final
+
+from driftpin.identity import Actor
+from driftpin.operations.keep_deployment_fact import keep_deployment_fact
+from driftpin.store.store import Store
+
+SIGNING_KEY: Final = "signing_key"
+RESTORE_EPOCH: Final = "restore_epoch"
+SIGNING_KEY_BYTES: Final = 32
+FIRST_EPOCH: Final = "1"
+
+
+async def prepare_deployment(store: Store, actor: Actor) -> None:
+    """Make the key that seals cursors and the restore epoch, unless they are there; for workers."""
+    await keep_deployment_fact(store, actor, SIGNING_KEY, secrets.token_hex(SIGNING_KEY_BYTES))
+    await keep_deployment_fact(store, actor, RESTORE_EPOCH, FIRST_EPOCH)
+
+
+__all__ = ["RESTORE_EPOCH", "SIGNING_KEY", "prepare_deployment"]

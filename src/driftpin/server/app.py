@@ -1,0 +1,192 @@
+"""The composition of the server: what it owns, in which order it starts, and how it stops.
+
+    database, store ── prepared and locked before anything is served
+    tailer           ── woken by every commit of this process, and by a poll for those of others
+    turn workers     ── given from outside; claim and carry out turns
+    drift keeper     ── works out drifts behind accepted pushes
+    collector        ── removes what nothing names any more
+    links            ── the sockets of workspace agents
+
+Stopping goes the other way round: streams and links end first, so that no connection holds the
+server up, then workers leave their turns to whoever comes next, then the database is closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+
+from driftpin import __version__
+from driftpin.clock import Clock
+from driftpin.identity import WORKER
+from driftpin.operations.collect_garbage import collect_garbage
+from driftpin.operations.prepare_deployment import (
+    RESTORE_EPOCH,
+    SIGNING_KEY,
+    prepare_deployment,
+)
+from driftpin.server.cursors import Cursors, Sealer
+from driftpin.server.drift_keeper import DriftKeeper
+from driftpin.server.header_limit import HeaderLimit
+from driftpin.server.links import Links
+from driftpin.server.openapi import describe
+from driftpin.server.problems import install_problems
+from driftpin.server.push_rate import PushRates
+from driftpin.server.routes import (
+    accounts,
+    agent,
+    chats,
+    context,
+    events,
+    health,
+    messages,
+    snapshots,
+    workspaces,
+)
+from driftpin.server.services import ServerOptions, Services, TurnWorkers
+from driftpin.server.tailer import Tailer
+from driftpin.store.database import Database
+from driftpin.store.schema import prepare_schema
+from driftpin.store.startup import check_storage, lock_database
+from driftpin.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+COLLECTION_INTERVAL_S: Final = 600
+WorkersFactory = Callable[[Store, Clock], TurnWorkers]
+
+
+def build_app(services: Services) -> FastAPI:
+    """Return the application over services that somebody else starts and stops."""
+    app = FastAPI(
+        title="driftpin",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False},
+    )
+    app.state.services = services
+    for room in (
+        health,
+        accounts,
+        workspaces,
+        chats,
+        context,
+        messages,
+        snapshots,
+        events,
+        agent,
+    ):
+        app.include_router(room.router)
+    install_problems(app)
+    app.add_middleware(HeaderLimit)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the documented way
+    return app
+
+
+class Server:
+    """Everything that one server process owns. Enter `running` once, then serve its `app`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        options: ServerOptions,
+        make_workers: WorkersFactory | None = None,
+    ) -> None:
+        """Own `database` from here on; `make_workers` gives the turn workers, if there are any."""
+        self._database = database
+        self._options = options
+        self._make_workers = make_workers
+        self._services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        """The services; there while `running` is entered."""
+        assert self._services is not None, "the server runs"
+        return self._services
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[FastAPI]:
+        """Prepare storage, start what works by itself, give the application, and stop it all.
+
+        Raises UsageError for storage that cannot be used, before anything is served.
+        """
+        lock = lock_database(self._database)
+        try:
+            await prepare_schema(self._database)
+            for warning in await check_storage(self._database):
+                log.warning(warning.code, detail=warning.message)
+            self._services = await self._compose()
+            async with self._working(self._services):
+                yield build_app(self._services)
+        finally:
+            await self._database.close()
+            if lock is not None:
+                lock.release()
+
+    async def begin_to_stop(self) -> None:
+        """End streams and links, so that nothing keeps a connection open; safe to call twice."""
+        self.services.tailer.close()
+        await self.services.links.close_all()
+
+    async def _compose(self) -> Services:
+        store, clock = Store(self._database), self._database.clock
+        await prepare_deployment(store, WORKER)
+        key = await store.get_deployment(WORKER, SIGNING_KEY)
+        epoch = await store.get_deployment(WORKER, RESTORE_EPOCH)
+        assert key is not None, "the deployment is prepared"
+        assert epoch is not None, "the deployment is prepared"
+        tailer = Tailer(store)
+        workers = None if self._make_workers is None else self._make_workers(store, clock)
+        self._database.announce_commits_to(tailer.wake)
+        if workers is not None:
+            tailer.listen(workers.wake)
+        return Services(
+            store=store,
+            clock=clock,
+            cursors=Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
+            tailer=tailer,
+            links=Links(),
+            push_rates=PushRates(clock),
+            drift_keeper=DriftKeeper(store),
+            options=self._options,
+            workers=workers,
+        )
+
+    @asynccontextmanager
+    async def _working(self, services: Services) -> AsyncIterator[None]:
+        loops: tuple[Coroutine[Any, Any, None], ...] = (
+            services.tailer.poll_forever(),
+            services.drift_keeper.run_forever(),
+            _collect_forever(services.store),
+        )
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        if services.workers is not None:
+            await services.workers.start()
+        try:
+            yield
+        finally:
+            await self.begin_to_stop()
+            if services.workers is not None:
+                await services.workers.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _collect_forever(store: Store) -> None:
+    while True:
+        await asyncio.sleep(COLLECTION_INTERVAL_S)
+        try:
+            await collect_garbage(store, WORKER)
+        except Exception:
+            log.exception("garbage_not_collected")
+
+
+__all__ = ["Server", "WorkersFactory", "build_app"]

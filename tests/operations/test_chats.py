@@ -1,0 +1,533 @@
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import select
+
+from driftpin.chat.messages import user_message
+from driftpin.chat.states import ChatState
+from driftpin.context.manifest import Snapshot, snapshot_of
+from driftpin.context.resource import InstructionBody, Kind, Resource, Status
+from driftpin.errors import Conflict, Forbidden, Malformed, NotFound, Rejected
+from driftpin.events.event import Event, EventKind, Position
+from driftpin.identity import WORKER, Actor, ChatId, Digest, digest_of
+from driftpin.operations.accept_snapshot import accept_snapshot
+from driftpin.operations.claim_turn import claim_turn
+from driftpin.operations.create_chat import create_chat
+from driftpin.operations.delete_chat import delete_chat
+from driftpin.operations.finish_turn import TurnEnd, finish_turn
+from driftpin.operations.fork_chat import fork_chat
+from driftpin.operations.say_hello import say_hello
+from driftpin.operations.send_message import send_message
+from driftpin.operations.share_chat import share_chat
+from driftpin.operations.unshare_chat import unshare_chat
+from driftpin.operations.update_chat import update_chat
+from driftpin.store.store import Store
+from driftpin.store.tables import audit
+from driftpin.store.values import Access, ChatView, Policy, TurnState
+from people import People
+from stepping import SteppedClock
+
+
+def snapshot_with(**texts: str) -> tuple[Snapshot, dict[Digest, bytes]]:
+    blobs = {digest_of(text.encode()): text.encode() for text in texts.values()}
+    resources = [
+        Resource(
+            Kind.INSTRUCTION_FILE,
+            f"workspace:{name}.md",
+            Status.OK,
+            body=InstructionBody(digest_of(text.encode())),
+        )
+        for name, text in texts.items()
+    ]
+    return snapshot_of(resources), blobs
+
+
+@dataclass(slots=True)
+class Pusher:
+    store: Store
+    agent: Actor
+    seq: int = field(default=0)
+
+    async def push(self, **texts: str) -> Digest:
+        if self.seq == 0:
+            await say_hello(
+                self.store, self.agent, run_id="run", hostname="", os="", version="", roots={}
+            )
+        self.seq += 1
+        snapshot, blobs = snapshot_with(**texts)
+        await accept_snapshot(
+            self.store,
+            self.agent,
+            incarnation=1,
+            seq=self.seq,
+            snapshot=snapshot,
+            observations={},
+            blobs=blobs,
+        )
+        return snapshot.digest
+
+
+@pytest.fixture
+def pusher(store: Store, people: People) -> Pusher:
+    return Pusher(store, people.agent)
+
+
+async def chat_of(store: Store, people: People, title: str = "a chat") -> ChatId:
+    return (await create_chat(store, people.owner, people.workspace_id, title=title)).chat.id
+
+
+def digest_pinned(view: ChatView) -> Digest | None:
+    return view.context.snapshot.digest if view.context.snapshot else None
+
+
+async def events_of(store: Store, actor: Actor, chat_id: ChatId) -> list[Event]:
+    found, _ = await store.list_events(actor, after=Position(0, 0), limit=500, chat_id=chat_id)
+    return list(found)
+
+
+async def answer_next_turn(store: Store, end: TurnEnd = TurnEnd.DONE) -> None:
+    claimed = await claim_turn(store, WORKER, holder="w", lease_s=10)
+    assert claimed is not None
+    await finish_turn(store, WORKER, claimed.lease, end)
+
+
+async def test_a_chat_is_born_on_its_workspaces_head(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    head = await pusher.push(AGENTS="one")
+    view = await create_chat(store, people.owner, people.workspace_id, title="first")
+    assert digest_pinned(view) == head
+    assert (view.access, view.chat.title, view.context.dirty) == (Access.OWNER, "first", False)
+    assert view.context.revision == 1
+
+
+async def test_a_chat_before_the_first_push_is_unpinned(store: Store, people: People) -> None:
+    view = await create_chat(store, people.owner, people.workspace_id)
+    assert view.context.snapshot is None
+    assert (view.context.revision, view.context.dirty) == (0, False)
+
+
+async def test_a_chat_is_born_on_a_given_snapshot(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    old = await pusher.push(AGENTS="one")
+    head = await pusher.push(AGENTS="two")
+    view = await create_chat(store, people.owner, people.workspace_id, snapshot=old)
+    assert digest_pinned(view) == old
+    assert view.context.head is not None
+    assert view.context.head.digest == head
+    assert view.context.dirty
+
+
+async def test_an_unknown_snapshot_is_not_found_and_no_chat_is_made(
+    store: Store, people: People
+) -> None:
+    with pytest.raises(NotFound):
+        await create_chat(store, people.owner, people.workspace_id, snapshot=digest_of(b"other"))
+    assert (await store.list_chats(people.owner, limit=10)).items == ()
+
+
+async def test_a_sub_chat_is_born_with_its_parents_exact_snapshot_whatever_the_head_is(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    old = await pusher.push(AGENTS="one")
+    parent_id = await chat_of(store, people)
+    await pusher.push(AGENTS="two")
+    view = await create_chat(store, people.owner, people.workspace_id, parent_id=parent_id)
+    assert digest_pinned(view) == old
+    assert (view.chat.parent_id, view.chat.policy) == (parent_id, Policy.FREEZE)
+
+
+async def test_a_sub_chat_can_have_a_subset_of_its_parents_sources(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    await pusher.push(AGENTS="one", CLAUDE="two")
+    parent_id = await chat_of(store, people)
+    view = await create_chat(
+        store,
+        people.owner,
+        people.workspace_id,
+        parent_id=parent_id,
+        sources=["workspace:CLAUDE.md"],
+    )
+    expected, _ = snapshot_with(CLAUDE="two")
+    assert digest_pinned(view) == expected.digest
+
+
+async def test_combinations_that_contradict_are_refused(store: Store, people: People) -> None:
+    chat_id = await chat_of(store, people)
+    for chosen in ({"parent_id": chat_id, "snapshot": digest_of(b"")}, {"sources": ["a"]}):
+        with pytest.raises(Rejected) as refusal:
+            await create_chat(store, people.owner, people.workspace_id, **chosen)  # type: ignore[arg-type] each value fits its name
+        assert refusal.value.code == "bad_combination"
+
+
+async def test_a_parent_of_another_workspace_is_refused(store: Store, people: People) -> None:
+    parent_id = await chat_of(store, people)
+    with pytest.raises(Rejected) as refusal:
+        await create_chat(
+            store, people.administrator, people.foreign_workspace_id, parent_id=parent_id
+        )
+    assert refusal.value.code == "parent_elsewhere"
+
+
+async def test_an_archived_chat_keeps_its_pin_and_its_drift_is_right_when_it_comes_back(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    old = await pusher.push(AGENTS="one")
+    chat_id = await chat_of(store, people)
+    unpinned = await create_chat(
+        store, people.owner, people.workspace_id, parent_id=None, title="other"
+    )
+    archived = await update_chat(store, people.owner, chat_id, is_archived=True)
+    assert archived.chat.archived_at is not None
+    await pusher.push(AGENTS="two")
+    view = await update_chat(store, people.owner, chat_id, is_archived=False)
+    assert view.chat.archived_at is None
+    assert digest_pinned(view) == old
+    assert view.context.dirty
+    assert unpinned.chat.id != chat_id
+
+
+async def test_an_archived_chat_without_a_pin_gets_none_until_it_comes_back(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    chat_id = await chat_of(store, people)
+    await update_chat(store, people.owner, chat_id, is_archived=True)
+    head = await pusher.push(AGENTS="one")
+    assert digest_pinned(await store.get_chat(people.owner, chat_id)) is None
+    view = await update_chat(store, people.owner, chat_id, is_archived=False)
+    assert digest_pinned(view) == head
+
+
+async def test_a_change_to_what_is_so_already_is_not_announced(
+    store: Store, people: People, clock: SteppedClock
+) -> None:
+    chat_id = await chat_of(store, people)
+    before = await store.get_chat(people.owner, chat_id)
+    clock.step(5)
+    view = await update_chat(store, people.owner, chat_id, title="a chat", is_archived=False)
+    assert view == before
+    assert [event.kind for event in await events_of(store, people.owner, chat_id)] == [
+        EventKind.CHAT_CREATED
+    ]
+
+
+async def test_title_and_policy_change_together_with_one_event(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    view = await update_chat(store, people.owner, chat_id, title="new", policy=Policy.FOLLOW)
+    assert (view.chat.title, view.chat.policy) == ("new", Policy.FOLLOW)
+    kinds = [event.kind for event in await events_of(store, people.owner, chat_id)]
+    assert kinds == [EventKind.CHAT_CREATED, EventKind.CHAT_CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [
+        ("x" * 10_000_000, "too_long"),
+        ("x" * 201, "too_long"),
+        ("a\0b", "control_char"),
+        ("a\nb", "control_char"),
+    ],
+    ids=["10MB", "201", "nul", "newline"],
+)
+async def test_f17_bad_titles_are_refused(
+    store: Store, people: People, title: str, code: str
+) -> None:
+    with pytest.raises(Rejected) as refusal:
+        await create_chat(store, people.owner, people.workspace_id, title=title)
+    assert refusal.value.code == code
+
+
+async def test_f17_a_title_with_html_is_kept_as_text(store: Store, people: People) -> None:
+    title = "<script>alert('x')</script>" + "y" * 100
+    chat_id = await chat_of(store, people, title)
+    assert (await store.get_chat(people.owner, chat_id)).chat.title == title
+
+
+async def test_a_deleted_chat_is_not_found_and_its_children_stay(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    await pusher.push(AGENTS="one")
+    parent_id = await chat_of(store, people)
+    child = await create_chat(store, people.owner, people.workspace_id, parent_id=parent_id)
+    await send_message(store, people.owner, parent_id, user_message("hello"))
+    await delete_chat(store, people.owner, parent_id)
+    with pytest.raises(NotFound):
+        await store.get_chat(people.owner, parent_id)
+    kept = await store.get_chat(people.owner, child.chat.id)
+    assert (kept.chat.parent_id, kept.context.snapshot) == (None, child.context.snapshot)
+    told, _ = await store.list_events(people.owner, after=Position(0, 0), limit=100)
+    assert (EventKind.CHAT_DELETED, parent_id) in [(event.kind, event.chat_id) for event in told]
+
+
+async def test_a_share_gives_what_it_says_and_a_second_one_replaces_it(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    await share_chat(store, people.owner, chat_id, people.other_id, Access.READ)
+    assert (await store.get_chat(people.other, chat_id)).access is Access.READ
+    with pytest.raises(Forbidden):
+        await update_chat(store, people.other, chat_id, title="mine")
+    await share_chat(store, people.owner, chat_id, people.other_id, Access.UPDATE)
+    assert (await update_chat(store, people.other, chat_id, title="ours")).chat.title == "ours"
+    (share,) = await store.list_shares(people.owner, chat_id)
+    assert (share.user_id, share.user_name, share.access) == (
+        people.other_id,
+        "other",
+        Access.UPDATE,
+    )
+    await unshare_chat(store, people.owner, chat_id, people.other_id)
+    with pytest.raises(NotFound):
+        await store.get_chat(people.other, chat_id)
+    with pytest.raises(NotFound):
+        await unshare_chat(store, people.owner, chat_id, people.other_id)
+
+
+async def test_a_share_with_nobody_or_with_the_owner_is_refused(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    unknown = type(people.other_id)("00000000-0000-7000-8000-000000000000")
+    codes = []
+    for user_id, access in (
+        (unknown, Access.READ),
+        (people.owner_id, Access.READ),
+        (people.other_id, Access.OWNER),
+    ):
+        with pytest.raises(Rejected) as refusal:
+            await share_chat(store, people.owner, chat_id, user_id, access)
+        codes.append(refusal.value.code)
+    assert codes == ["unknown_user", "bad_access", "bad_access"]
+
+
+async def test_a_message_starts_a_turn_and_the_next_one_queues_behind_it(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    first, turn = await send_message(store, people.owner, chat_id, user_message("one"))
+    assert (first.position, first.turn, turn.number, turn.state) == (1, 1, 1, TurnState.WAITING)
+    second, queued = await send_message(store, people.owner, chat_id, user_message("two"))
+    assert (second.position, second.turn, queued.number) == (2, 2, 2)
+    assert (await store.get_chat(people.owner, chat_id)).chat.state is ChatState.RUNNING
+    page = await store.list_messages(people.owner, chat_id, None, 1)
+    rest = await store.list_messages(people.owner, chat_id, page.next, 1)
+    assert (page.items, rest.items, rest.next) == ((first,), (second,), None)
+    assert await store.list_turns(people.owner, chat_id) == (turn, queued)
+
+
+async def test_messages_that_are_sent_at_once_get_places_of_their_own(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    await asyncio.gather(
+        *(send_message(store, people.owner, chat_id, user_message(str(n))) for n in range(8))
+    )
+    page = await store.list_messages(people.owner, chat_id, None, 100)
+    assert [message.position for message in page.items] == list(range(1, 9))
+    assert sorted(message.turn for message in page.items) == list(range(1, 9))
+
+
+async def test_an_archived_chat_takes_no_message(store: Store, people: People) -> None:
+    chat_id = await chat_of(store, people)
+    await update_chat(store, people.owner, chat_id, is_archived=True)
+    with pytest.raises(Conflict) as refusal:
+        await send_message(store, people.owner, chat_id, user_message("one"))
+    assert refusal.value.code == "chat_archived"
+    assert (await store.list_messages(people.owner, chat_id, None, 10)).items == ()
+
+
+@pytest.mark.parametrize(("text", "code"), [("x" * 524_289, "too_long"), (" \n", "empty")])
+async def test_messages_past_a_limit_or_empty_are_refused(
+    store: Store, people: People, text: str, code: str
+) -> None:
+    chat_id = await chat_of(store, people)
+    with pytest.raises(Rejected) as refusal:
+        await send_message(store, people.owner, chat_id, user_message(text))
+    assert refusal.value.code == code
+
+
+async def test_a_message_keeps_every_character(store: Store, people: People) -> None:
+    chat_id = await chat_of(store, people)
+    text = "x" * 1000 + '\0 \u202e "quoted" \U0001f600'
+    row, _ = await send_message(store, people.owner, chat_id, user_message(text))
+    page = await store.list_messages(people.owner, chat_id, None, 10)
+    assert page.items == (row,)
+    assert row.content["parts"][0]["text"] == text
+
+
+async def test_a_fork_has_the_messages_and_the_pin_of_its_turn(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    old = await pusher.push(AGENTS="one")
+    chat_id = await chat_of(store, people)
+    for text in ("one", "two"):
+        await send_message(store, people.owner, chat_id, user_message(text))
+        await answer_next_turn(store)
+    await pusher.push(AGENTS="two")
+    fork = await fork_chat(store, people.owner, chat_id, 1)
+    page = await store.list_messages(people.owner, fork.chat.id, None, 10)
+    assert [message.content["parts"][0]["text"] for message in page.items] == ["one"]
+    assert fork.chat.forked_from_id == chat_id
+    turns = await store.list_turns(people.owner, fork.chat.id)
+    assert [(turn.number, turn.state) for turn in turns] == [(1, TurnState.DONE)]
+    _, following = await send_message(store, people.owner, fork.chat.id, user_message("three"))
+    assert following.number == 2
+    (origin_turn, *_) = await store.list_turns(people.owner, chat_id)
+    assert digest_pinned(fork) == origin_turn.snapshot_digest
+    assert origin_turn.snapshot_digest in (old, None)
+
+
+async def test_a_turn_that_has_not_ended_or_does_not_exist_cannot_be_forked(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    await send_message(store, people.owner, chat_id, user_message("one"))
+    with pytest.raises(Conflict) as refusal:
+        await fork_chat(store, people.owner, chat_id, 1)
+    assert refusal.value.code == "turn_unfinished"
+    with pytest.raises(NotFound):
+        await fork_chat(store, people.owner, chat_id, 2)
+
+
+async def test_a_chat_shared_for_update_cannot_be_forked_by_one_who_does_not_see_the_workspace(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    await share_chat(store, people.owner, chat_id, people.other_id, Access.UPDATE)
+    with pytest.raises(Forbidden):
+        await fork_chat(store, people.other, chat_id, 1)
+
+
+async def test_an_administrator_who_acts_on_anothers_chat_is_in_the_audit(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    await update_chat(store, people.administrator, chat_id, title="seen")
+    async with store.database.read() as connection:
+        rows = (await connection.execute(select(audit).order_by(audit.c.id))).all()
+    assert (rows[-1].actor, rows[-1].action, rows[-1].subject) == (
+        people.administrator.name,
+        "update_chat",
+        f"chat:{chat_id}",
+    )
+
+
+async def test_f7_another_users_chat_is_refused_as_a_missing_one_is(
+    store: Store, people: People
+) -> None:
+    chat_id = await chat_of(store, people)
+    refusals = []
+    for asked in (chat_id, ChatId("00000000-0000-7000-8000-000000000000")):
+        with pytest.raises(NotFound) as refusal:
+            await store.get_chat(people.other, asked)
+        refusals.append((refusal.value.code, refusal.value.message, refusal.value.fields))
+    assert refusals[0] == refusals[1]
+
+
+async def titles(store: Store, people: People, **asked: object) -> list[str]:
+    page = await store.list_chats(people.owner, limit=100, **asked)  # type: ignore[arg-type] each value fits its name
+    return [view.chat.title for view in page.items]
+
+
+async def test_lists_are_filtered_by_each_of_their_filters(
+    store: Store, people: People, pusher: Pusher, clock: SteppedClock
+) -> None:
+    await pusher.push(AGENTS="one")
+    made = {}
+    for title in ("Alpha", "beta", "gamma"):
+        clock.step(1)
+        made[title] = await chat_of(store, people, title)
+    await pusher.push(AGENTS="two")
+    clock.step(1)
+    made["delta"] = await chat_of(store, people, "delta")
+    await update_chat(store, people.owner, made["beta"], is_archived=True)
+    assert await titles(store, people) == ["delta", "gamma", "Alpha"]
+    assert await titles(store, people, sort="created") == ["Alpha", "gamma", "delta"]
+    assert await titles(store, people, is_archived=True) == ["beta"]
+    assert await titles(store, people, is_archived=None, is_dirty=True) == [
+        "gamma",
+        "beta",
+        "Alpha",
+    ]
+    assert await titles(store, people, is_dirty=False) == ["delta"]
+    assert await titles(store, people, text="ALPH") == ["Alpha"]
+    assert await titles(store, people, workspace_id=people.workspace_id) == [
+        "delta",
+        "gamma",
+        "Alpha",
+    ]
+    assert await titles(store, people, workspace_id=people.foreign_workspace_id) == []
+
+
+async def test_the_dirty_filter_says_what_each_chats_context_says(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    await chat_of(store, people, "unpinned then hydrated")
+    await pusher.push(AGENTS="one")
+    await chat_of(store, people, "pinned")
+    await pusher.push(AGENTS="two")
+    await chat_of(store, people, "newest")
+    for is_dirty in (True, False):
+        page = await store.list_chats(people.owner, is_dirty=is_dirty, limit=100)
+        assert page.items
+        assert {view.context.dirty for view in page.items} == {is_dirty}
+    await pusher.push(AGENTS="one")
+    page = await store.list_chats(people.owner, is_dirty=True, limit=100)
+    assert [view.chat.title for view in page.items] == ["newest"]
+
+
+@pytest.mark.parametrize("text", ["100%", "_", "'; DROP TABLE chats; --", "\\", '"', "%"])
+async def test_f16_a_filter_is_matched_literally(store: Store, people: People, text: str) -> None:
+    await chat_of(store, people, "nothing of it")
+    assert await titles(store, people, text=text) == []
+    await chat_of(store, people, f"has {text} in it")
+    assert await titles(store, people, text=text) == [f"has {text} in it"]
+
+
+async def test_f16_a_filter_that_no_title_can_match_finds_nothing(
+    store: Store, people: People
+) -> None:
+    await chat_of(store, people)
+    assert await titles(store, people, text="\0") == []
+    assert await titles(store, people, text="x" * 100_000) == []
+
+
+@pytest.mark.parametrize("sort", ["", "-", "owner_id", "created;", "--created", "title"])
+async def test_f16_an_unknown_sort_key_is_refused(store: Store, people: People, sort: str) -> None:
+    with pytest.raises(Malformed) as refusal:
+        await store.list_chats(people.owner, sort=sort, limit=10)
+    assert refusal.value.code == "bad_sort"
+
+
+@pytest.mark.parametrize("after", ["", "x", "[1, 2]", '["2026-01-01", "x"]', "null", "[]"])
+async def test_f14_a_cursor_from_elsewhere_is_refused(
+    store: Store, people: People, after: str
+) -> None:
+    with pytest.raises(Malformed) as refusal:
+        await store.list_chats(people.owner, after=after, limit=10)
+    assert refusal.value.code == "bad_cursor"
+
+
+@pytest.mark.parametrize("sort", ["created", "-created", "updated", "-updated"])
+async def test_pages_neither_skip_nor_repeat_even_at_equal_instants(
+    store: Store, people: People, clock: SteppedClock, sort: str
+) -> None:
+    made = []
+    for number in range(7):
+        clock.step(number % 2)
+        made.append(await chat_of(store, people, str(number)))
+    seen: list[ChatId] = []
+    after = None
+    while True:
+        page = await store.list_chats(people.owner, sort=sort, after=after, limit=2)
+        seen += [view.chat.id for view in page.items]
+        if page.next is None:
+            break
+        after = page.next
+    assert sorted(seen) == sorted(made)
+    whole = await store.list_chats(people.owner, sort=sort, limit=100)
+    assert seen == [view.chat.id for view in whole.items]

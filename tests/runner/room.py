@@ -1,0 +1,143 @@
+"""A pinned chat with a worker, and short ways to talk in it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from driftpin.chat.messages import user_message
+from driftpin.context.manifest import snapshot_of
+from driftpin.context.resource import (
+    InstructionBody,
+    Kind,
+    Resource,
+    SkillBody,
+    SkillFile,
+    Status,
+)
+from driftpin.errors import Rejected
+from driftpin.identity import Actor, ChatId, Digest, digest_of
+from driftpin.models.port import Model
+from driftpin.operations.accept_snapshot import accept_snapshot
+from driftpin.operations.send_message import send_message
+from driftpin.runner.worker import TurnWorker
+from driftpin.store.store import Store
+from driftpin.store.values import MessageRow, TurnRow
+
+Found = TypeVar("Found")
+WAIT_S = 5
+RULE = b"Indent with two spaces.\n"
+SKILL = b"---\nname: tidy\ndescription: Tidies up.\n---\nRun scripts/tidy.sh first.\n"
+SCRIPT = b"#!/bin/sh\necho tidied\n"
+
+
+@dataclass(slots=True)
+class Models:
+    """Models by name; a chat that names another one gets a refusal."""
+
+    known: dict[str, Model] = field(default_factory=dict)
+
+    def get(self, name: str) -> Model:
+        if name not in self.known:
+            raise Rejected(f"{name!r} is not a model.", code="model_unknown")
+        return self.known[name]
+
+
+@dataclass(slots=True)
+class Room:
+    """A pinned chat with its worker, and short ways to talk in it."""
+
+    store: Store
+    owner: Actor
+    agent: Actor
+    chat_id: ChatId
+    models: Models
+    worker: TurnWorker
+    incarnation: int
+    commits: "Commits"
+    seq: int = 1
+
+    async def send(self, text: str) -> TurnRow:
+        _, turn = await send_message(self.store, self.owner, self.chat_id, user_message(text))
+        self.worker.wake()
+        return turn
+
+    async def finished(self, number: int) -> TurnRow:
+        """Wait until the turn has ended."""
+
+        async def ended() -> TurnRow | None:
+            listed = await self.store.list_turns(self.owner, self.chat_id)
+            turn = listed[number - 1]
+            return turn if turn.finished_at is not None else None
+
+        return await self.commits.until(ended)
+
+    async def messages(self) -> list[MessageRow]:
+        page = await self.store.list_messages(self.owner, self.chat_id, after=None, limit=100)
+        return list(page.items)
+
+    async def said(self) -> str:
+        """Return the last words of the model."""
+        last = (await self.messages())[-1]
+        return "".join(part.get("text", "") for part in last.content["parts"])
+
+    async def push(self, rule: bytes) -> None:
+        """Let the agent push another rule."""
+        self.seq += 1
+        await push(self.store, self.agent, self.incarnation, self.seq, rule)
+
+
+@dataclass(slots=True)
+class Commits:
+    """Wakes whoever waits for the next commit that recorded an event."""
+
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def announce(self) -> None:
+        self.happened.set()
+
+    async def until(self, look: Callable[[], Awaitable[Found | None]]) -> Found:
+        """Return what `look` finds, asking after each commit; fail after five seconds."""
+
+        async def ask() -> Found:
+            while True:
+                self.happened.clear()
+                if (found := await look()) is not None:
+                    return found
+                await self.happened.wait()
+
+        return await asyncio.wait_for(ask(), WAIT_S)
+
+
+async def push(store: Store, agent: Actor, incarnation: int, seq: int, rule: bytes) -> None:
+    files = tuple(
+        SkillFile(path, executable, digest_of(body))
+        for path, executable, body in (
+            ("SKILL.md", False, SKILL),
+            ("scripts/tidy.sh", True, SCRIPT),
+        )
+    )
+    resources = [
+        Resource(
+            Kind.INSTRUCTION_FILE,
+            "workspace:AGENTS.md",
+            Status.OK,
+            body=InstructionBody(digest_of(rule)),
+        ),
+        Resource(
+            Kind.SKILL,
+            "workspace:.agents/skills/tidy",
+            Status.OK,
+            body=SkillBody("tidy", "Tidies up.", files),
+        ),
+    ]
+    blobs: dict[Digest, bytes] = {digest_of(body): body for body in (rule, SKILL, SCRIPT)}
+    await accept_snapshot(
+        store,
+        agent,
+        incarnation=incarnation,
+        seq=seq,
+        snapshot=snapshot_of(resources),
+        observations={},
+        blobs=tuple(blobs.items()),
+    )

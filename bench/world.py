@@ -1,5 +1,6 @@
 """What the storage benchmarks stand on: a PostgreSQL of their own, a workspace, chats, snapshots."""
 
+import random
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -67,9 +68,7 @@ def contents(count: int, body_bytes: int, *, changed: int = 0) -> Contents:
     bodies: dict[Digest, bytes] = {}
     resources = []
     for index in range(count):
-        mark = changed if index == 0 else 0
-        line = f"Rule {index} as of {mark}: keep what was agreed.\n".encode()
-        body = (line * (body_bytes // len(line) + 1))[:body_bytes]
+        body = prose(index, changed if index == 0 else 0, body_bytes)
         digest = digest_of(body)
         bodies[digest] = body
         source = f"workspace:docs/{index:04d}/AGENTS.md"
@@ -77,6 +76,28 @@ def contents(count: int, body_bytes: int, *, changed: int = 0) -> Contents:
             Resource(Kind.INSTRUCTION_FILE, source, Status.OK, body=InstructionBody(digest))
         )
     return Contents(snapshot_of(resources), bodies)
+
+
+def prose(index: int, edition: int, size_bytes: int) -> bytes:
+    """Return text that compresses about as well as prose does: words drawn from a fixed list."""
+    draw = random.Random(index * 1_000_003 + edition)
+    words: list[str] = []
+    length = 0
+    while length < size_bytes:
+        word = draw.choice(WORDS)
+        words.append(word)
+        length += len(word) + 1
+    return " ".join(words).encode()[:size_bytes]
+
+
+def _words() -> tuple[str, ...]:
+    draw = random.Random(1)
+    letters = "etaoinshrdlucmfwypvbgkjqxz"
+    weights = [len(letters) - place for place in range(len(letters))]
+    return tuple("".join(draw.choices(letters, weights, k=draw.randint(2, 9))) for _ in range(4000))
+
+
+WORDS = _words()
 
 
 class World:
@@ -148,7 +169,7 @@ class World:
             seq=self.seq,
             snapshot=pushed.snapshot,
             observations={},
-            bodies={},
+            blobs=(),
         )
 
 

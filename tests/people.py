@@ -34,3 +34,9 @@ class People:
         """The id of the owner's agent."""
         assert self.agent.agent_id is not None
         return self.agent.agent_id
+
+    @property
+    def foreign_agent_id(self) -> AgentId:
+        """The id of the administrator's agent."""
+        assert self.foreign_agent.agent_id is not None
+        return self.foreign_agent.agent_id

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, func, select, text, update
 
 from driftpin.context.manifest import Snapshot, snapshot_of
 from driftpin.context.resource import InstructionBody, Kind, Resource, Status
@@ -14,8 +15,9 @@ from driftpin.operations.accept_snapshot import Push, accept_snapshot
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.say_hello import say_hello
-from driftpin.store.database import Transaction
+from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.store import Store
+from driftpin.store.tables import blobs
 from driftpin.store.values import ContextSummary, HistoryRow, PushOutcome
 
 Files = Mapping[str, str]
@@ -164,3 +166,60 @@ class Gate:
 def gate(store: Store) -> Gate:
     """A gate in front of one commit."""
     return Gate(store)
+
+
+async def until_blocked(store: Store) -> None:
+    """Return once some transaction waits for a row lock of another; at once on SQLite.
+
+    There the second writer cannot even begin, and the order is certain without waiting.
+    """
+    if store.database.engine_kind is EngineKind.SQLITE:
+        return
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(5):
+        while True:
+            async with store.database.read() as connection:
+                if (await connection.execute(waiting)).scalar_one():
+                    return
+
+
+@pytest.fixture
+def blocked(store: Store) -> Callable[[], Awaitable[None]]:
+    """Wait until another transaction waits for a lock."""
+    return lambda: until_blocked(store)
+
+
+@dataclass(slots=True)
+class Bytes:
+    """Reaches around the store to break what it keeps, as a failing disk would."""
+
+    store: Store
+
+    async def damage(self, digest: Digest) -> None:
+        """Change the stored bytes of a blob."""
+        await self._set(digest, b"{}")
+
+    async def repair(self, digest: Digest, content: bytes) -> None:
+        """Put them back."""
+        await self._set(digest, content)
+
+    async def _set(self, digest: Digest, content: bytes) -> None:
+        async def change(transaction: Transaction) -> None:
+            await transaction.connection.execute(
+                update(blobs).where(blobs.c.digest == digest).values(content=content)
+            )
+
+        await self.store.database.write(change)
+
+    async def count(self, table: Table) -> int:
+        """Return how many rows a table has."""
+        async with self.store.database.read() as connection:
+            return int(
+                (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            )
+
+
+@pytest.fixture
+def stored_bytes(store: Store) -> Bytes:
+    """The bytes and rows behind the store."""
+    return Bytes(store)

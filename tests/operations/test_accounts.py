@@ -222,10 +222,8 @@ async def test_f7_another_users_workspace_is_refused_as_a_missing_one_is(
     store: Store, people: People
 ) -> None:
     refusals = []
-    for agent_id in (
-        people.foreign_agent.agent_id,
-        AgentId("00000000-0000-7000-8000-000000000000"),
-    ):
+    missing_id = AgentId("00000000-0000-7000-8000-000000000000")
+    for agent_id in (people.foreign_agent_id, missing_id):
         with pytest.raises(NotFound) as refusal:
             await store.get_agent(people.owner, agent_id)
         refusals.append((refusal.value.code, refusal.value.message, refusal.value.fields))

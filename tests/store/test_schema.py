@@ -1,18 +1,21 @@
+import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Update, inspect, text, update
+from sqlalchemy import Connection, Update, inspect, make_url, text, update
 from sqlalchemy.sql import column, table
 
 from driftpin.clock import Clock
 from driftpin.errors import UsageError
 from driftpin.identity import IdSource
-from driftpin.store.database import Database
+from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import HEAD, MIGRATIONS, REVISIONS, VERSION_TABLE, prepare_schema
 from driftpin.store.tables import metadata
 
@@ -81,6 +84,32 @@ def test_every_migration_is_known_by_name() -> None:
 
 async def test_a_database_that_is_there_needs_nothing(database: Database) -> None:
     assert await prepare_schema(database) is False
+
+
+@pytest.fixture
+async def empty_url(
+    engine_kind: EngineKind, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The URL of a database with nothing in it, not even a schema."""
+    if engine_kind is EngineKind.SQLITE:
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    connection = await asyncpg.connect(server)
+    await connection.execute("CREATE DATABASE empty")
+    yield make_url(server).set(database="empty").render_as_string()
+    await connection.execute("DROP DATABASE empty WITH (FORCE)")
+    await connection.close()
+
+
+async def test_of_servers_that_start_together_one_migrates(
+    empty_url: str, clock: Clock, ids: IdSource
+) -> None:
+    databases = [Database(empty_url, clock=clock, ids=ids) for _ in range(4)]
+    migrated = await asyncio.gather(*(prepare_schema(database) for database in databases))
+    for database in databases:
+        await database.close()
+    assert sorted(migrated) == [False, False, False, True]
 
 
 async def test_a_newer_schema_is_refused(database: Database) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ from driftpin.errors import Conflict, DriftpinError, Forbidden
 
 LocalHandler = Callable[[Mapping[str, Any]], Awaitable[Json]]
 
+CLOSE_TIMEOUT_S: Final = 1.0
+ACCEPT_RETRY_S: Final = 0.5
 PEER_CREDENTIALS: Final = struct.Struct("3i")
 
 _log = logging.getLogger(__name__)
@@ -47,34 +50,54 @@ class LocalSocket:
         no directory is private.
         """
         path = _usable_path(candidates)
-        listener = _listener_at(path)
-        inode = path.stat().st_ino
-        server = await asyncio.start_unix_server(
-            self._on_connection, sock=listener, limit=limits.LOCAL_REQUEST_BYTES_MAX
+        with _listener_at(path) as listener:
+            inode = path.stat().st_ino
+            self._resume(listener)
+            try:
+                yield path
+            finally:
+                asyncio.get_running_loop().remove_reader(listener)
+                for connection in tuple(self._connections):
+                    connection.cancel()
+                await asyncio.gather(*self._connections, return_exceptions=True)
+                _remove_own(path, inode)
+
+    # asyncio's own servers, and `sock_accept`, lose a connection that comes while they are ended.
+    def _resume(self, listener: socket.socket) -> None:
+        if listener.fileno() != -1:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            _log.warning("a local connection was not accepted", exc_info=True)
+            loop.remove_reader(listener)
+            loop.call_later(ACCEPT_RETRY_S, self._resume, listener)
+            return
+        connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        task = loop.create_task(self._hold(connection))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        # A task that is cancelled before its first step closes nothing by itself.
+        task.add_done_callback(partial(_close_late, connection))
+
+    async def _hold(self, connection: socket.socket) -> None:
+        is_one_too_many = len(self._connections) > limits.LOCAL_CONNECTIONS_MAX
+        if is_one_too_many or not _is_own_user(connection):
+            return
+        reader, writer = await asyncio.open_unix_connection(
+            sock=connection, limit=limits.LOCAL_REQUEST_BYTES_MAX
         )
         try:
-            yield path
-        finally:
-            server.close()
-            for connection in tuple(self._connections):
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
-            _remove_own(path, inode)
-
-    async def _on_connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "a connection is served by a task"
-        self._connections.add(task)
-        try:
-            if len(self._connections) <= limits.LOCAL_CONNECTIONS_MAX and _is_own_user(writer):
-                await self._serve(reader, writer)
+            await self._serve(reader, writer)
         except (OSError, TimeoutError):
             _log.debug("a local connection ended early")
         finally:
-            self._connections.discard(task)
-            writer.close()
+            await _close(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -153,8 +176,21 @@ def _remove_own(path: Path, inode: int) -> None:
             path.unlink()
 
 
-def _is_own_user(writer: asyncio.StreamWriter) -> bool:
-    peer: socket.socket = writer.get_extra_info("socket")
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        # The other end is gone, or does not take what was sent to it.
+        writer.transport.abort()
+
+
+def _close_late(connection: socket.socket, _task: asyncio.Task[None]) -> None:
+    connection.close()
+
+
+def _is_own_user(peer: socket.socket) -> bool:
     packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
     _, user, _ = PEER_CREDENTIALS.unpack(packed)
     return bool(user == os.getuid())

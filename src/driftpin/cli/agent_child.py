@@ -28,6 +28,8 @@ _COMMAND: Final = ("-m", "driftpin", "agent", "--lifeline")
 _NOT_FOR_THE_CHILD: Final = frozenset(
     {"DRIFTPIN_TOKEN", "DRIFTPIN_AGENT_TOKEN", "DRIFTPIN_DATABASE_URL", "DRIFTPIN_URL"}
 )
+# A killed parent's agent is gone within this many tries; one that stays is somebody else's.
+_BUSY_TRIES_MAX: Final = 4
 # With these the child has said that starting it again cannot help.
 _FINAL_CODES: Final = frozenset({ExitCode.DENIED, ExitCode.USAGE})
 
@@ -59,6 +61,7 @@ class AgentChild:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
+        self._busy = 0
 
     @property
     def process_id(self) -> int | None:
@@ -89,7 +92,8 @@ class AgentChild:
             while True:
                 code = await self._run_once(credentials, on_head)
                 self._process = None
-                if code in _FINAL_CODES:
+                self._busy = self._busy + 1 if code == ExitCode.BUSY else 0
+                if code in _FINAL_CODES or self._busy >= _BUSY_TRIES_MAX:
                     raise Forbidden(
                         f"The agent of {str(self._directory)!r} has stopped for good; its reason"
                         " stands above.",

@@ -25,7 +25,7 @@ from driftpin.wire.api import (
 )
 
 EVENT_WAIT_S: Final = 10.0
-QUESTION: Final = "Which files did you change, and why do you say so?"
+QUESTION: Final = "For the driftpin demo: do you say which files you changed?"
 
 
 @dataclass(frozen=True, slots=True)

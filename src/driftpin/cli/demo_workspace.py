@@ -11,15 +11,15 @@ from driftpin.cli.exported_tree import plan_tree
 from driftpin.context.resource import Kind, Resource, SkillBody, Status
 
 SKILL_TEXT_NAME: Final = "SKILL.md"
-NEW_RULE: Final = "Say which files you changed, and why."
+NEW_RULE: Final = "For the driftpin demo, say which files you changed."
 NEW_SCRIPT_LINE: Final = "echo 'checked twice'"
 EXAMPLE_RULES: Final = "# Working here\n\nRun the tests before you say that something works.\n"
 EXAMPLE_SKILL_TEXT: Final = (
-    "---\nname: check-links\ndescription: Use when links in a document may be broken.\n---\n"
+    "---\nname: driftpin-demo-links\ndescription: Use when links in a document may be broken.\n---\n"
     "Run `scripts/check.sh FILE` and report every link that does not answer.\n"
 )
 EXAMPLE_SCRIPT: Final = "#!/bin/sh\ngrep -o 'https\\?://[^ )]*' \"$1\" | sort -u\n"
-EXAMPLE_SKILL: Final = ".agents/skills/check-links"
+EXAMPLE_SKILL: Final = ".agents/skills/driftpin-demo-links"
 EXAMPLE_SCRIPT_PATH: Final = "scripts/check.sh"
 
 

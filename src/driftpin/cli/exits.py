@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
@@ -28,6 +29,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     DENIED = 4
     FAULT = 70
+    BUSY = 75
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -79,19 +81,29 @@ def run_guarded(command: Callable[[], None]) -> int:
         command()
     except Finished as finished:
         return finished.code
-    except DriftpinError as error:
-        return _refused(error)
+    except Exception as error:  # noqa: BLE001 the top of the command line
+        return _explained(error)
     except KeyboardInterrupt:
         say("Interrupted.")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
-        return ExitCode.BROKEN_PIPE
-    except OSError as error:
-        named = f": {error.filename!r}" if error.filename else ""
-        say(f"error: {error.strerror or error}{named}")
-        return ExitCode.USAGE
     return ExitCode.CLEAN
+
+
+def _explained(error: Exception) -> ExitCode:
+    match error:
+        case DriftpinError():
+            return _refused(error)
+        case BrokenPipeError():
+            _drop_output()
+            return ExitCode.BROKEN_PIPE
+        case OSError():
+            named = f": {error.filename!r}" if error.filename else ""
+            say(f"error: {error.strerror or error}{named}")
+            return ExitCode.USAGE
+        case _:
+            # A fault of ours is shown whole, so that it can be reported.
+            traceback.print_exception(error)
+            return ExitCode.FAULT
 
 
 def _refused(error: DriftpinError) -> ExitCode:

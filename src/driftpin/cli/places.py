@@ -19,4 +19,12 @@ def get_directory(directory: Path) -> Path:
     return path
 
 
-__all__ = ["get_directory"]
+def find_home() -> Path | None:
+    """Return the user's home directory; None where the system tells none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+__all__ = ["find_home", "get_directory"]

@@ -22,9 +22,9 @@ def up(directory: Path, flags: Mapping[str, object], *, as_json: bool) -> None:
     }
     child = AgentChild(place, options)
     child.start()
-    from driftpin.cli.up_run import run_up
+    from driftpin.cli.up_run import UpWish, run_up
 
-    run_up(place, flags, child, as_json=as_json)
+    run_up(UpWish(place, as_json=as_json), flags, child)
 
 
 __all__ = ["up"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from driftpin.agent.resolve import ScanSettings
 from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
-from driftpin.cli.places import get_directory
+from driftpin.cli.places import find_home, get_directory
 from driftpin.cli.remembered import Remembered
 from driftpin.clock import SystemClock
 from driftpin.settings import Settings, load_settings, state_directory
@@ -17,7 +17,7 @@ def build_workspace(directory: Path, settings: Settings) -> Workspace:
     return Workspace(
         get_directory(directory),
         source_file(directory, settings),
-        home=_home() if settings.user_roots else None,
+        home=find_home() if settings.user_roots else None,
         clock=SystemClock(),
         settings=ScanSettings() if names is None else ScanSettings(instruction_names=names),
     )
@@ -32,13 +32,6 @@ def source_file(directory: Path, settings: Settings) -> SourceFile:
 def settings_of(state: str | None) -> Settings:
     """Return the settings of a command that takes the state directory only."""
     return load_settings({"state_dir": state}).settings
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
 
 
 __all__ = ["build_workspace", "settings_of", "source_file"]

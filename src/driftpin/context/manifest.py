@@ -58,23 +58,29 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
     assert len({resource.source for resource in ordered}) == len(ordered), (
         "one source, one resource"
     )
-    manifest = canonical_manifest(ordered)
+    written = [(resource.kind, _canonical_entry(resource)) for resource in ordered]
+    manifest = _document(entry for _, entry in written)
     return Snapshot(
         resources=ordered,
         manifest=manifest,
         digest=digest_of(manifest),
-        prompt_digest=digest_of(canonical_manifest(r for r in ordered if r.kind in PROMPT_KINDS)),
-        tools_digest=digest_of(canonical_manifest(r for r in ordered if r.kind in TOOL_KINDS)),
+        prompt_digest=digest_of(_document(e for kind, e in written if kind in PROMPT_KINDS)),
+        tools_digest=digest_of(_document(e for kind, e in written if kind in TOOL_KINDS)),
     )
 
 
 def canonical_manifest(resources: Iterable[Resource]) -> bytes:
     """Return the RFC 8785 bytes of a manifest with these resources, in the given order."""
-    document: Json = {
-        "v": MANIFEST_VERSION,
-        "resources": [resource_to_json(resource) for resource in resources],
-    }
-    return rfc8785.dumps(document)
+    return _document(_canonical_entry(resource) for resource in resources)
+
+
+def _canonical_entry(resource: Resource) -> bytes:
+    return rfc8785.dumps(resource_to_json(resource))
+
+
+def _document(entries: Iterable[bytes]) -> bytes:
+    # Entries are written once and joined: "resources" sorts before "v", and RFC 8785 has no space.
+    return b'{"resources":[' + b",".join(entries) + b'],"v":%d}' % MANIFEST_VERSION
 
 
 def resource_to_json(resource: Resource) -> dict[str, Json]:

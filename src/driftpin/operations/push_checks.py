@@ -55,12 +55,6 @@ def refuse_missing(missing: Collection[Digest]) -> None:
         raise BlobsMissing(digests=[str(digest) for digest in sorted(missing)])
 
 
-def check_total(total_bytes: int) -> None:
-    """Refuse a snapshot whose blobs are too large together."""
-    if total_bytes > limits.SNAPSHOT_BYTES_MAX:
-        raise TooLarge("The snapshot's bytes are too many.", limit="SNAPSHOT_BYTES_MAX")
-
-
 def _check_sizes(snapshot: Snapshot) -> None:
     if len(snapshot.manifest) > limits.SERVER_MANIFEST_BYTES_MAX:
         raise TooLarge("The manifest is too large.", limit="SERVER_MANIFEST_BYTES_MAX")
@@ -76,4 +70,4 @@ def _check_body(resource: Resource) -> None:
         raise Rejected(OK_BODIES, code="inconsistent_resource", source=resource.source)
 
 
-__all__ = ["check_bodies", "check_snapshot", "check_total", "named_digests", "refuse_missing"]
+__all__ = ["check_bodies", "check_snapshot", "named_digests", "refuse_missing"]

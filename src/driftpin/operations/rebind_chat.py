@@ -10,6 +10,7 @@ from driftpin.operations.single_moves import (
     record_changed,
     refuse_archived,
 )
+from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, PinMove
@@ -28,6 +29,7 @@ async def rebind_chat(
     the first time, keep the pin they have. Raises NotFound for an agent of another workspace or a
     deleted one, Conflict (`no_agent`, `chat_archived`).
     """
+    require_user(actor)
 
     async def rebind(transaction: Transaction) -> PinMove:
         return await rebind_in(transaction, actor, chat_id, agent_id)

@@ -18,6 +18,7 @@ from driftpin.operations.single_moves import (
     try_move,
     unmoved,
 )
+from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import PinMove, SnapshotRef
@@ -57,6 +58,7 @@ async def refresh_context(
     PreconditionFailed with `revision`; HeadMoved with `shown` and `head`; Conflict (`no_snapshot`,
     `chat_archived`, `sub_chat`).
     """
+    require_user(actor)
     asked = Refresh(to, if_match_revision, cascade, dry_run)
 
     async def refresh(transaction: Transaction) -> PinMove:

@@ -15,6 +15,7 @@ from driftpin.operations.single_moves import (
     try_move,
     unmoved,
 )
+from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import PinMove, SnapshotRef
@@ -28,6 +29,7 @@ async def roll_back_context(store: Store, actor: Actor, chat_id: ChatId, to: Dig
 
     Raises Rejected (`not_in_history`), Conflict (`snapshot_expired`, `chat_archived`, `sub_chat`).
     """
+    require_user(actor)
 
     async def roll_back(transaction: Transaction) -> PinMove:
         return await roll_back_in(transaction, actor, chat_id, to)

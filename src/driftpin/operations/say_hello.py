@@ -1,9 +1,6 @@
 """An agent's run begins, or says that it goes on."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from sqlalchemy import Row
 
 from driftpin.errors import PushOutdated
 from driftpin.events.event import EventKind
@@ -15,7 +12,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import HelloOutcome
 from driftpin.store.writing.accounts import begin_run, find_run_incarnation, keep_hello
 from driftpin.store.writing.events import record_event
-from driftpin.store.writing.permits import Lock, permit_on_agent
+from driftpin.store.writing.permits import Lock, PermittedAgent, permit_on_agent
 
 
 async def say_hello(
@@ -51,7 +48,7 @@ async def say_hello(
     return await store.database.write(operation)
 
 
-async def _begin(transaction: Transaction, agent: Row[Any], run_id: str) -> None:
+async def _begin(transaction: Transaction, agent: PermittedAgent, run_id: str) -> None:
     incarnation = agent.incarnation + 1
     await begin_run(transaction, agent.id, run_id, incarnation)
     await record_event(

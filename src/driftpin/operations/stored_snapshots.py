@@ -7,10 +7,10 @@ from driftpin.identity import Digest, WorkspaceId
 from driftpin.operations.push_checks import (
     check_bodies,
     check_snapshot,
-    check_total,
     named_digests,
     refuse_missing,
 )
+from driftpin.operations.size_checks import check_sizes
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.blobs import add_blobs, find_blobs
@@ -42,7 +42,7 @@ async def store_snapshot(
     if missing:
         await add_blobs(transaction, workspace_id, {digest: offered[digest] for digest in missing})
         present |= await find_blobs(transaction, workspace_id, missing)
-    check_total(sum(present[digest].size_bytes for digest in wanted - {snapshot.digest}))
+    check_sizes(snapshot, {digest: blob.size_bytes for digest, blob in present.items()})
     return await add_snapshot(transaction, workspace_id, snapshot, present, origin)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, ChatId
 from driftpin.operations.names import accept_title
+from driftpin.operations.settle_pin import settle_in
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.reading.chats import get_chat
@@ -12,6 +13,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, ChatView, Policy
 from driftpin.store.writing.chats import set_archived, update_chat_row
 from driftpin.store.writing.events import record_event
+from driftpin.store.writing.heads import share_workspace
 from driftpin.store.writing.permits import Lock, permit_on_chat
 
 
@@ -26,7 +28,8 @@ async def update_chat(
 ) -> ChatView:
     """Set what is not None; what is so already changes nothing and is not announced.
 
-    An archived chat keeps its pin and receives nothing; its drift is right when it comes back.
+    An archived chat keeps its pin and receives nothing. When it comes back its drift is right, and
+    what was due for its pin meanwhile is done.
     """
     require_user(actor)
     accepted = None if title is None else accept_title(title, "title")
@@ -36,15 +39,27 @@ async def update_chat(
             transaction, actor, chat_id, Access.UPDATE, action="update_chat", lock=Lock.EXCLUSIVE
         )
         changes = _changes(chat, accepted, policy)
-        if is_archived is not None and is_archived != (chat.archived_at is not None):
+        is_turned = is_archived is not None and is_archived != (chat.archived_at is not None)
+        if is_turned:
             changes["archived_at"] = transaction.now if is_archived else None
-            await set_archived(transaction, chat_id, is_archived=is_archived)
         if changes:
             await update_chat_row(transaction, chat_id, **changes, updated_at=transaction.now)
             await _announce(transaction, chat, changes)
+        if is_turned:
+            await _turn_pin(transaction, actor, chat, is_archived=bool(is_archived))
         return await get_chat(transaction.connection, actor, chat_id)
 
     return await store.database.write(operation)
+
+
+async def _turn_pin(
+    transaction: Transaction, actor: Actor, chat: ChatRow, *, is_archived: bool
+) -> None:
+    # The workspace before the pin, as everywhere.
+    await share_workspace(transaction, chat.workspace_id)
+    await set_archived(transaction, chat.id, is_archived=is_archived)
+    if not is_archived:
+        await settle_in(transaction, actor, chat.id)
 
 
 def _changes(chat: ChatRow, title: str | None, policy: Policy | None) -> dict[str, Any]:

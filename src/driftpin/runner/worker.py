@@ -1,6 +1,7 @@
 """The worker of a server process: claims turns that wait and carries out several at once."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -75,10 +76,10 @@ class TurnWorker:
                 log.warning("turns_not_claimed", code=refusal.code)
             except Exception:
                 log.exception("turns_not_claimed")
-            try:
-                await asyncio.wait_for(self._wake.wait(), limits.TURN_POLL_S)
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limits.TURN_POLL_S):
+                    await self._wake.wait()
 
     async def _claim_all(self) -> None:
         while len(self._tasks) < TURNS_AT_ONCE_MAX:

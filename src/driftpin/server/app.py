@@ -184,7 +184,8 @@ async def _collect_forever(store: Store) -> None:
     while True:
         await asyncio.sleep(COLLECTION_INTERVAL_S)
         try:
-            await collect_garbage(store, WORKER)
+            while not (await collect_garbage(store, WORKER)).is_empty:
+                log.debug("garbage_collected")
         except Exception:
             log.exception("garbage_not_collected")
 

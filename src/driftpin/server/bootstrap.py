@@ -1,52 +1,46 @@
-"""The first start on one's own machine: one local user, its token in a file only it can read."""
+"""The first start: one administrator, so that there is somebody to sign in as."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from driftpin.credentials import read_token
-from driftpin.errors import Conflict, Unauthenticated
+from driftpin.errors import Conflict, Gone, Unauthenticated
 from driftpin.identity import NOBODY, WORKER, UserId
 from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.store.store import Store
 
-TOKEN_FILE: Final = "token"  # noqa: S105 a file's name
 LOCAL_USER: Final = "local"
-LABEL: Final = "local"
 PAGE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class LocalIdentity:
+class LocalIdentity(NamedTuple):
     """Whom the machine's owner is signed in as."""
 
     user_id: UserId
     token: str
 
 
-async def bootstrap_local(store: Store, state_dir: Path) -> LocalIdentity:
-    """Return the local administrator, created if there is no user yet.
+async def ensure_first_user(store: Store, token: str | None) -> LocalIdentity:
+    """Return the local administrator with a token: `token` while it is good, else a new one.
 
-    The token is kept in `state_dir` in a file of mode 0600, and used again while it is good; else
-    a new one takes its place. Raises Conflict (`no_local_user`) where other people have users, but
-    no local one was ever made.
+    The user is made when the database has none. Raises Conflict (`no_local_user`) where there are
+    users and the local one is not among them: nobody signs in as somebody else by starting a
+    server. Whoever calls keeps the token in a file of mode 0600.
     """
-    kept = await _find_kept(store, state_dir / TOKEN_FILE)
+    kept = await _find_kept(store, token)
     if kept is not None:
         return kept
     user_id = await _local_user(store)
-    _, token = await create_user_token(store, WORKER, user_id, LABEL)
-    _keep(state_dir / TOKEN_FILE, token)
-    return LocalIdentity(user_id, token)
+    _, secret = await create_user_token(store, WORKER, user_id, LOCAL_USER)
+    return LocalIdentity(user_id, secret)
 
 
-async def _find_kept(store: Store, path: Path) -> LocalIdentity | None:
+async def _find_kept(store: Store, token: str | None) -> LocalIdentity | None:
+    if token is None:
+        return None
     try:
-        token = path.read_text(encoding="ascii")  # noqa: ASYNC240 once, at start
         actor = await store.resolve_token(NOBODY, read_token(token).secret_digest)
-    except (FileNotFoundError, UnicodeDecodeError, Unauthenticated):
+    except (Gone, Unauthenticated):
         return None
     return None if actor.user_id is None else LocalIdentity(actor.user_id, token)
 
@@ -64,14 +58,4 @@ async def _local_user(store: Store) -> UserId:
     return (await create_user(store, WORKER, LOCAL_USER, is_administrator=True)).id
 
 
-def _keep(path: Path, token: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(token)
-    partial.replace(path)
-
-
-__all__ = ["LOCAL_USER", "TOKEN_FILE", "LocalIdentity", "bootstrap_local"]
+__all__ = ["LOCAL_USER", "LocalIdentity", "ensure_first_user"]

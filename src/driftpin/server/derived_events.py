@@ -13,6 +13,7 @@ from driftpin import limits
 from driftpin.errors import NotFound
 from driftpin.events.event import Event, EventKind, Payload
 from driftpin.identity import Actor, AgentId, ChatId
+from driftpin.server.replies import digest_in
 from driftpin.store.store import Store
 from driftpin.store.values import ContextSummary, PinMove
 
@@ -80,9 +81,9 @@ def _state_event(event: Event, chat_id: ChatId, context: ContextSummary) -> Even
     kind = EventKind.CHAT_DIRTY if context.dirty else EventKind.CHAT_CLEAN
     payload: Payload = {
         "revision": context.revision,
-        "snapshot": context.snapshot and context.snapshot.digest,
-        "head": context.head and context.head.digest,
-        "severity": context.severity and context.severity.value,
+        "snapshot": digest_in(context.snapshot),
+        "head": digest_in(context.head),
+        "severity": None if context.severity is None else context.severity.value,
     }
     return _derived(event, kind, chat_id, payload)
 
@@ -90,7 +91,7 @@ def _state_event(event: Event, chat_id: ChatId, context: ContextSummary) -> Even
 def _moved(move: PinMove) -> Payload:
     return {
         "revision": move.revision,
-        "snapshot": move.snapshot and move.snapshot.digest,
+        "snapshot": digest_in(move.snapshot),
         "verb": move.verb,
     }
 

@@ -12,7 +12,7 @@ from driftpin.context.manifest import Snapshot, snapshot_of
 from driftpin.context.resource import Kind, Resource, blobs_of
 from driftpin.context.tokens import cost_of_refresh, estimate_tokens, prompt_pieces
 from driftpin.identity import Actor, Digest, WorkspaceId
-from driftpin.server.replies import drift_shape, resources_of
+from driftpin.server.replies import digest_in, drift_shape, resources_of
 from driftpin.store.store import Store
 from driftpin.store.values import DriftRead
 from driftpin.wire.api import DriftShape
@@ -28,7 +28,7 @@ async def show_drift(
     has_cost: bool,
 ) -> DriftShape:
     """Return the drift of a chat with what was asked for."""
-    pin, head = read.pin and read.pin.digest, read.head and read.head.digest
+    pin, head = digest_in(read.pin), digest_in(read.head)
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
         return drift_shape(pin, head, read.drift, diffs=() if has_diffs else None, cost=None)
     before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)

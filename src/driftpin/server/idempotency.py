@@ -17,9 +17,10 @@ from driftpin.server.replies import JSON_MEDIA_TYPE, reply
 from driftpin.server.services import services_of
 from driftpin.store.store import Store
 
-Created = TypeVar("Created", bound=BaseModel)
+Outcome = TypeVar("Outcome")
 KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{limits.IDEMPOTENCY_KEY_CHARACTERS_MAX}}}")
-SECRET_FIELD: Final = "token"  # noqa: S105 a field's name
+# What is kept of an answer that held a secret.
+WITHHELD: Final = "withheld"
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 
@@ -35,34 +36,36 @@ class Once:
         self,
         actor: Actor,
         asked: BaseModel,
-        create: Callable[[Store], Awaitable[Created]],
+        perform: Callable[[Store], Awaitable[Outcome]],
+        shape_of: Callable[[Outcome], BaseModel],
         *,
         is_secret: bool = False,
     ) -> Response:
-        """Carry `create` out on the store that it is given, and answer 201 with what it returned.
+        """Run one operation on the store that `perform` is given; answer 201 with its shape.
 
-        The same call again gets the same answer. One that held a secret is not kept: the second
+        The same call again gets the same answer. One that holds a secret is not kept: the second
         call is refused as Conflict (`already_created`). Raises Rejected (`idempotency_mismatch`).
         """
         if self.key is None:
-            return reply(await create(self.store), status=201)
-        hidden = {SECRET_FIELD} if is_secret else None
-        shown: list[Created] = []
+            return reply(shape_of(await perform(self.store)), status=201)
+        performed: list[Outcome] = []
 
-        async def perform(store: Store) -> Created:
-            shown.append(await create(store))
-            return shown[-1]
+        async def noted(store: Store) -> Outcome:
+            performed.append(await perform(store))
+            return performed[-1]
 
         answer = await run_once(
             self.store,
             actor,
             key=self.key,
             request_digest=self._digest(asked),
-            perform=perform,
-            respond=lambda created: created.model_dump_json(by_alias=True, exclude=hidden),
+            perform=noted,
+            respond=(lambda _: WITHHELD)
+            if is_secret
+            else lambda outcome: shape_of(outcome).model_dump_json(by_alias=True),
         )
         if not answer.is_replay:
-            return reply(shown[-1], status=201)
+            return reply(shape_of(performed[-1]), status=201)
         if is_secret:
             raise Conflict(
                 "This was created before, and its token was shown then.", code="already_created"

@@ -40,7 +40,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(path: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) -> None:
-    for method in route.methods:
+    for method in route.methods or ():
         described = path[method.lower()]
         described["responses"] = {
             status: response

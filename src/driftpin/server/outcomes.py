@@ -25,8 +25,8 @@ async def _outcome(store: Store, actor: Actor, move: PinMove) -> RefreshOutcomeS
         context = None
     return RefreshOutcomeShape(
         chat_id=move.chat_id,
-        result="refreshed" if move.moved else "unchanged",
-        code=None,
+        result="refreshed" if move.moved else "skipped",
+        code=None if move.moved else "needs_a_person",
         context=context,
     )
 

@@ -59,6 +59,10 @@ def _read_flag(text: object) -> object:
             raise Malformed("A flag is 1, 0, true or false.", code="bad_flag")
 
 
+def _read_optional_flag(text: object) -> object:
+    return None if text == "all" else _read_flag(text)
+
+
 def _read_turn(text: object) -> object:
     written = str(text)
     if not (written.isascii() and written.isdigit() and len(written) <= 9):
@@ -81,7 +85,7 @@ LimitQuery = Annotated[
 ]
 CursorQuery = Annotated[str | None, Query(alias="cursor", max_length=1_024)]
 FlagQuery = Annotated[bool, BeforeValidator(_read_flag)]
-OptionalFlagQuery = Annotated[bool | None, BeforeValidator(_read_flag)]
+OptionalFlagQuery = Annotated[bool | None, BeforeValidator(_read_optional_flag)]
 
 
 def _read_optional_id(text: object) -> object:

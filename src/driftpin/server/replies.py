@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from driftpin.chat.tokens import TOKEN_BYTES
 from driftpin.context.diff import ResourceDiff
 from driftpin.context.drift import Drift, DriftEntry
 from driftpin.context.drift_json import entry_to_json
@@ -36,6 +35,8 @@ from driftpin.wire import api
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
 
+# An inventory is shown without reading bytes: about so many of them come to a token.
+BYTES_PER_TOKEN: Final = 4
 DEFAULT_POLICY: Final = "pin"
 JSON_MEDIA_TYPE: Final = "application/json"
 
@@ -139,21 +140,26 @@ def agent_fields(row: AgentRow, *, is_connected: bool, is_current: bool) -> dict
     }
 
 
+def digest_in(snapshot: SnapshotRef | None) -> Digest | None:
+    """Return a snapshot's digest, None for none."""
+    return None if snapshot is None else snapshot.digest
+
+
 def context_fields(context: ContextSummary) -> dict[str, Any]:
     """Return the fields that every shape of a chat's context has."""
     snapshot = context.snapshot
     return {
-        "snapshot": snapshot and snapshot.digest,
-        "prompt_digest": snapshot and snapshot.prompt_digest,
-        "tools_digest": snapshot and snapshot.tools_digest,
+        "snapshot": digest_in(snapshot),
+        "prompt_digest": None if snapshot is None else snapshot.prompt_digest,
+        "tools_digest": None if snapshot is None else snapshot.tools_digest,
         "revision": context.revision,
         "pinned_at": context.pinned_at,
         "agent_id": context.agent_id,
-        "head": context.head and context.head.digest,
+        "head": digest_in(context.head),
         "complete": context.complete,
         "dirty": context.dirty,
         "dirty_since": context.dirty_since,
-        "severity": context.severity and context.severity.value,
+        "severity": None if context.severity is None else context.severity.value,
         "error": context.error,
     }
 
@@ -216,7 +222,7 @@ def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.Reso
         reason=resource.reason,
         digest=written.get("digest") or written.get("identity"),
         size_bytes=size_bytes,
-        tokens=None if size_bytes is None else -(-size_bytes // TOKEN_BYTES),
+        tokens=None if size_bytes is None else -(-size_bytes // BYTES_PER_TOKEN),
         name=written.get("name"),
         description=written.get("description"),
         files=written.get("files"),
@@ -233,7 +239,7 @@ def history_shape(row: HistoryRow) -> api.HistoryEntryShape:
             "from": row.from_digest,
             "to": row.to_digest,
             "actor": row.actor,
-            "severity": row.severity and row.severity.value,
+            "severity": None if row.severity is None else row.severity.value,
             "at": row.at,
         }
     )
@@ -296,7 +302,7 @@ def drift_shape(
     return api.DriftShape(
         pin=pin,
         head=head,
-        severity=drift.severity and drift.severity.value,
+        severity=None if drift.severity is None else drift.severity.value,
         entries=tuple(_drift_entry(entry) for entry in drift.entries),
         diffs=None if diffs is None else tuple(_diff_shape(found) for found in diffs),
         cost=None if cost is None else _cost_shape(cost),
@@ -340,6 +346,7 @@ __all__ = [
     "chat_shape",
     "context_fields",
     "context_shape",
+    "digest_in",
     "drift_shape",
     "etag_of",
     "history_shape",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import uvicorn
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from driftpin import limits
 from driftpin.errors import UsageError
 from driftpin.server.app import Server
+from driftpin.server.logs import configure_logs
 from driftpin.server.protocol import BoundedHttpProtocol
 
 GRACE_S: Final = 5
@@ -49,11 +50,11 @@ async def serve(
     server: Server,
     listener: socket.socket,
     *,
-    on_ready: Callable[[Server], Awaitable[None]] | None = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve on `listener` until SIGTERM, SIGINT, or until the task is cancelled.
 
-    `on_ready` runs once requests are answered. What is under way at the end gets `GRACE_S` to
+    `on_ready` is called once requests are answered. What is under way at the end gets `GRACE_S` to
     finish; streams and links are ended at once.
     """
     async with server.running() as app:
@@ -62,7 +63,7 @@ async def serve(
         try:
             await web.wait_until_started(serving)
             if on_ready is not None:
-                await on_ready(server)
+                on_ready()
             await asyncio.shield(serving)
         finally:
             if not serving.done():
@@ -132,4 +133,4 @@ class _Web(uvicorn.Server):
             yield
 
 
-__all__ = ["GRACE_S", "bind", "serve", "url_of"]
+__all__ = ["GRACE_S", "bind", "configure_logs", "serve", "url_of"]

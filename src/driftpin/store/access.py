@@ -168,6 +168,7 @@ def readable_snapshots(actor: Actor) -> Predicate:
         snapshots.c.id.in_(_of_visible_chats(chat_pin_history.c.from_id, actor)),
         snapshots.c.id.in_(_of_visible_chats(chat_pin_history.c.to_id, actor)),
         snapshots.c.id.in_(_of_visible_chats(receipts.c.snapshot_id, actor)),
+        snapshots.c.id.in_(_heads_of_visible_chats(actor)),
     )
 
 
@@ -202,6 +203,17 @@ def _is_shared(actor: Actor, needed: Access) -> Predicate:
 def _in_visible_workspace(workspace_id: ColumnElement[Any], actor: Actor) -> Predicate:
     visible = select(workspaces.c.id).where(visible_workspaces(actor))
     return workspace_id.in_(visible.correlate(None))
+
+
+def _heads_of_visible_chats(actor: Actor) -> Select[Any]:
+    """Choose the heads that visible chats drift from: whoever sees a drift may see its sides."""
+    return (
+        select(agents.c.head_id)
+        .join(chat_pins, chat_pins.c.agent_id == agents.c.id)
+        .join(chats, chats.c.id == chat_pins.c.chat_id)
+        .where(visible_chats(actor), agents.c.head_id.is_not(None), agents.c.deleted_at.is_(None))
+        .correlate(None)
+    )
 
 
 def _of_visible_chats(snapshot_id: Column[Any], actor: Actor) -> Select[Any]:

@@ -75,7 +75,10 @@ class Database:
             self._writer = _sqlite_engine(parsed, is_writer=True, pool_size=1)
             self._reader = _sqlite_engine(parsed, is_writer=False, pool_size=4)
         else:
-            self._writer = self._reader = _postgres_engine(parsed, pool_size)
+            self._writer = _postgres_engine(parsed, pool_size)
+            # The same connections. At READ COMMITTED every statement looks afresh anyway, so BEGIN
+            # and ROLLBACK around a read would be two round trips for nothing.
+            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
         self.url = parsed
 
     @property
@@ -150,8 +153,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection; running transactions are rolled back."""
         await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        await self._reader.dispose()
 
 
 async def _just_run(

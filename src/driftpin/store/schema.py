@@ -8,7 +8,7 @@ one migrates and the others find it done. They only go forward; the way back is 
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, inspect, select
+from sqlalchemy import Connection, Text, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import column, table
 
@@ -47,8 +47,8 @@ async def _find_revision(connection: AsyncConnection) -> str | None:
     )
     if not is_there:
         return None
-    statement: Select[tuple[str]] = select(column("version_num")).select_from(table(VERSION_TABLE))
-    revision = (await connection.execute(statement)).scalars().one_or_none()
+    statement = select(column("version_num", Text())).select_from(table(VERSION_TABLE))
+    revision: str | None = await connection.scalar(statement)
     if revision is not None and revision not in REVISIONS:
         raise UsageError(
             f"The database is at revision {revision!r}, and this release knows {HEAD!r} at most; "

@@ -96,12 +96,16 @@ def ready(directory: DirectoryArgument = Path()) -> None:
 def agent(
     reach: Reach,
     directory: DirectoryArgument = Path(),
+    *,
     agent_token: Annotated[
         str | None, typer.Option(help="The agent's token; prefer DRIFTPIN_AGENT_TOKEN.")
     ] = None,
     wait_for: Annotated[
-        Path | None, typer.Option(help="Push nothing before this path exists.")
+        list[Path] | None, typer.Option(help="Push nothing before this path exists.")
     ] = None,
+    wait_for_ready: Annotated[
+        bool, typer.Option("--wait-for-ready", help="Push nothing before `driftpin ready`.")
+    ] = False,
     lifeline: Annotated[
         bool,
         typer.Option("--lifeline", hidden=True, help="Take address and token from the input."),
@@ -110,7 +114,10 @@ def agent(
     """Run the workspace agent of DIR: watch its context and push it to the server."""
     from driftpin.cli import agent_run
 
-    agent_run.run(reach, directory, agent_token, wait_for, has_lifeline=lifeline)
+    wish = agent_run.AgentWish(
+        directory, tuple(wait_for or ()), waits_for_call=wait_for_ready, has_lifeline=lifeline
+    )
+    agent_run.run(reach, wish, agent_token)
 
 
 __all__ = ["app", "sources_app"]

@@ -18,6 +18,7 @@ from driftpin.server.parameters import CursorQuery, LimitQuery, TokenIdPath
 from driftpin.server.replies import page_shape, reply, token_fields, user_shape
 from driftpin.server.services import services_of
 from driftpin.store.store import Store
+from driftpin.store.values import TokenRow, UserRow
 from driftpin.wire import api
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
@@ -58,12 +59,10 @@ async def list_users(
 async def add_user(actor: CurrentUser, new: NewUser, once: Repeatable) -> Response:
     """Create a user; administrators only."""
 
-    async def create(store: Store) -> api.UserShape:
-        return user_shape(
-            await create_user(store, actor, new.name, is_administrator=new.is_administrator)
-        )
+    async def create(store: Store) -> UserRow:
+        return await create_user(store, actor, new.name, is_administrator=new.is_administrator)
 
-    return await once.reply(actor, new, create)
+    return await once.reply(actor, new, create, user_shape)
 
 
 @router.get("/tokens", response_model=api.PageShape[api.TokenShape])
@@ -82,12 +81,16 @@ async def add_token(
     clock = services_of(request).clock
     lifetime = None if new.expires_in_s is None else timedelta(seconds=new.expires_in_s)
 
-    async def create(store: Store) -> api.CreatedTokenShape:
+    async def create(store: Store) -> tuple[TokenRow, str]:
         expires_at = None if lifetime is None else clock.now() + lifetime
-        row, secret = await create_user_token(store, actor, _user_id(actor), new.label, expires_at)
-        return api.CreatedTokenShape(**token_fields(row), token=secret)
+        return await create_user_token(store, actor, _user_id(actor), new.label, expires_at)
 
-    return await once.reply(actor, new, create, is_secret=True)
+    return await once.reply(actor, new, create, _created_token, is_secret=True)
+
+
+def _created_token(created: tuple[TokenRow, str]) -> api.CreatedTokenShape:
+    row, secret = created
+    return api.CreatedTokenShape(**token_fields(row), token=secret)
 
 
 @router.delete("/tokens/{token_id}", status_code=204)

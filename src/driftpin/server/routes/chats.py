@@ -28,7 +28,7 @@ from driftpin.server.parameters import (
 from driftpin.server.replies import chat_shape, etag_of, page_shape, reply, share_shape
 from driftpin.server.services import services_of
 from driftpin.store.store import Store
-from driftpin.store.values import Access, Policy
+from driftpin.store.values import Access, ChatView, Policy
 from driftpin.wire import api
 
 router = APIRouter(prefix="/api/v1/chats", tags=["chats"])
@@ -74,21 +74,19 @@ async def list_chats(
 async def add_chat(actor: CurrentUser, new: NewChat, once: Repeatable) -> Response:
     """Create a chat; it is pinned at once if its workspace has a head."""
 
-    async def create(store: Store) -> api.ChatShape:
-        return chat_shape(
-            await create_chat(
-                store,
-                actor,
-                WorkspaceId(new.workspace_id),
-                title=new.title,
-                parent_id=None if new.parent_id is None else ChatId(new.parent_id),
-                snapshot=None if new.snapshot is None else Digest(new.snapshot),
-                model=new.model or OFFLINE_MODEL,
-                sources=new.sources,
-            )
+    async def create(store: Store) -> ChatView:
+        return await create_chat(
+            store,
+            actor,
+            WorkspaceId(new.workspace_id),
+            title=new.title,
+            parent_id=None if new.parent_id is None else ChatId(new.parent_id),
+            snapshot=None if new.snapshot is None else Digest(new.snapshot),
+            model=new.model or OFFLINE_MODEL,
+            sources=new.sources,
         )
 
-    return await once.reply(actor, new, create)
+    return await once.reply(actor, new, create, chat_shape)
 
 
 @router.get("/{chat_id}", response_model=api.ChatShape)
@@ -130,10 +128,10 @@ async def add_fork(
 ) -> Response:
     """Start a chat from the end of a turn, with the pin that the turn ran on."""
 
-    async def create(store: Store) -> api.ChatShape:
-        return chat_shape(await fork_chat(store, actor, chat_id, fork.turn, title=fork.title))
+    async def create(store: Store) -> ChatView:
+        return await fork_chat(store, actor, chat_id, fork.turn, title=fork.title)
 
-    return await once.reply(actor, fork, create)
+    return await once.reply(actor, fork, create, chat_shape)
 
 
 @router.get("/{chat_id}/shares", response_model=api.PageShape[api.ShareShape])

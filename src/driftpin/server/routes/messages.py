@@ -20,6 +20,7 @@ from driftpin.server.services import services_of
 from driftpin.server.sse import EVENT_STREAM, STREAM_RESPONSES
 from driftpin.server.turn_stream import TurnStream
 from driftpin.store.store import Store
+from driftpin.store.values import MessageRow, TurnRow
 from driftpin.wire import api
 from driftpin.wire.transfer import InterruptShape
 
@@ -54,14 +55,18 @@ async def add_message(
     """Store a message; a turn will answer it, at once or behind the one that runs."""
     services = services_of(request)
 
-    async def create(store: Store) -> api.SentMessageShape:
-        message, turn = await send_message(store, actor, chat_id, user_message(new.text))
-        return api.SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
+    async def send(store: Store) -> tuple[MessageRow, TurnRow]:
+        return await send_message(store, actor, chat_id, user_message(new.text))
 
-    response = await once.reply(actor, new, create)
+    response = await once.reply(actor, new, send, _sent)
     if services.workers is not None:
         services.workers.wake()
     return response
+
+
+def _sent(stored: tuple[MessageRow, TurnRow]) -> api.SentMessageShape:
+    message, turn = stored
+    return api.SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
 
 
 @router.post("/interrupt", response_model=InterruptShape, status_code=202)

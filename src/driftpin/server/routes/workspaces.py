@@ -29,7 +29,7 @@ from driftpin.server.replies import (
 )
 from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
-from driftpin.store.values import AgentRow
+from driftpin.store.values import AgentRow, WorkspaceRow
 from driftpin.wire import api
 from driftpin.wire.agent import InlineBlob
 from driftpin.wire.push import read_blobs, read_manifest
@@ -64,10 +64,10 @@ async def list_workspaces(
 async def add_workspace(actor: CurrentUser, new: NewWorkspace, once: Repeatable) -> Response:
     """Create a workspace that belongs to the caller."""
 
-    async def create(store: Store) -> api.WorkspaceShape:
-        return workspace_shape(await create_workspace(store, actor, new.name))
+    async def create(store: Store) -> WorkspaceRow:
+        return await create_workspace(store, actor, new.name)
 
-    return await once.reply(actor, new, create)
+    return await once.reply(actor, new, create, workspace_shape)
 
 
 @router.get("/workspaces/{workspace_id}", response_model=api.WorkspaceShape)
@@ -115,11 +115,14 @@ async def add_agent(
     """Enrol an agent; its token is shown this once. It replaces nobody until it has pushed."""
     services = services_of(request)
 
-    async def create(store: Store) -> api.CreatedAgentShape:
-        row, secret = await enrol_agent(store, actor, workspace_id, new.name)
+    async def create(store: Store) -> tuple[AgentRow, str]:
+        return await enrol_agent(store, actor, workspace_id, new.name)
+
+    def shape_of(enrolled: tuple[AgentRow, str]) -> api.CreatedAgentShape:
+        row, secret = enrolled
         return api.CreatedAgentShape(**_fields(services, row, None), token=secret)
 
-    return await once.reply(actor, new, create, is_secret=True)
+    return await once.reply(actor, new, create, shape_of, is_secret=True)
 
 
 @router.get("/agents/{agent_id}", response_model=api.AgentShape)

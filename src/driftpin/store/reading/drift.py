@@ -30,7 +30,8 @@ from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
-from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_drifts
+from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_drifts, find_sound_drifts
+from driftpin.store.reading.manifests import SnapshotDamaged
 from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats
 from driftpin.store.values import ContextSummary, DriftRead, DriftState, SnapshotRef
 
@@ -122,7 +123,7 @@ async def _summarise(
         return {}, {}
     rows = (await connection.execute(_contexts_of(connection, chat_ids))).all()
     pairs = [(row.pin_id, row.head_id) for row in rows if _is_dirty(row)]
-    found = await find_drifts(connection, pairs)
+    found = await find_sound_drifts(connection, pairs)
     summaries = {row.chat_id: _summary_from(row, found) for row in rows}
     return summaries, _fresh(found)
 
@@ -217,7 +218,7 @@ def _summary_from(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> ContextSumma
         dirty=_is_dirty(row),
         dirty_since=_dirty_since(row),
         severity=_severity(known),
-        error=row.error,
+        error=row.error or _damage(row, known),
     )
 
 
@@ -235,6 +236,11 @@ def _dirty_since(row: AnyRow) -> datetime | None:
         return None
     known = [instant for instant in (row.drifted_at, row.pinned_at) if instant is not None]
     return max(known, default=None)
+
+
+def _damage(row: AnyRow, known: KnownDrift | None) -> str | None:
+    """Say that pin and head differ and could not be compared."""
+    return SnapshotDamaged.default_code if _is_dirty(row) and known is None else None
 
 
 def _severity(known: KnownDrift | None) -> Severity | None:

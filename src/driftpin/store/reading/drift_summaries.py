@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import and_, exists, select, tuple_
@@ -11,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from driftpin.context.drift import DRIFT_VERSION, Drift, drift
 from driftpin.context.drift_json import drift_from_json
 from driftpin.identity import AgentId
-from driftpin.store.reading.manifests import changed_digests, read_bodies, read_snapshots
+from driftpin.store.reading.manifests import (
+    SnapshotDamaged,
+    changed_digests,
+    read_bodies,
+    read_snapshots,
+)
 from driftpin.store.tables import agents, chat_pins, drift_summaries
 
 Pair = tuple[int, int]
@@ -38,6 +44,20 @@ async def find_drifts(
     found = await _read_kept(connection, distinct)
     missing = [pair for pair in distinct if pair not in found]
     return found | await _compare(connection, missing)
+
+
+async def find_sound_drifts(
+    connection: AsyncConnection, pairs: Collection[Pair]
+) -> dict[Pair, KnownDrift]:
+    """Return the same without the pairs that cannot be compared, for lists that must not fail."""
+    try:
+        return await find_drifts(connection, pairs)
+    except SnapshotDamaged:
+        found: dict[Pair, KnownDrift] = {}
+        for pair in set(pairs):
+            with suppress(SnapshotDamaged):
+                found |= await find_drifts(connection, [pair])
+        return found
 
 
 async def list_missing_pairs(
@@ -102,4 +122,4 @@ def _by_head(pairs: Iterable[Pair]) -> Mapping[int, list[int]]:
     return grouped
 
 
-__all__ = ["KnownDrift", "Pair", "find_drifts", "list_missing_pairs"]
+__all__ = ["KnownDrift", "Pair", "find_drifts", "find_sound_drifts", "list_missing_pairs"]

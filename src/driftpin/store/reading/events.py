@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, and_, exists, false, or_, select, tru
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin import limits
+from driftpin.errors import Unauthenticated
 from driftpin.events.event import Event, EventKind, Position
 from driftpin.identity import Actor, ActorKind, ChatId, WorkspaceId
 from driftpin.store.access import visible_chats, visible_workspaces
@@ -50,9 +51,14 @@ async def list_events(
 
 
 async def first_and_last_position(
-    connection: AsyncConnection, _actor: Actor
+    connection: AsyncConnection, actor: Actor
 ) -> tuple[Position, Position]:
-    """Return between which positions a reader can go on without a gap, both included."""
+    """Return between which positions a reader can go on without a gap, both included.
+
+    For everybody who has shown a credential; positions leave the server only under a seal.
+    """
+    if actor.kind is ActorKind.NOBODY:
+        raise Unauthenticated
     return await read_bounds(connection)
 
 

@@ -32,23 +32,20 @@ async def record_event(
     workspace. `owner_id` names one who may read it even when the chat is gone. The payload holds
     ids, digests and revisions.
     """
-    statement = (
-        insert(events)
-        .values(
-            transaction_id=dialect_of(transaction.connection).transaction_number(),
-            kind=kind.value,
-            workspace_id=workspace_id,
-            chat_id=chat_id,
-            agent_id=agent_id,
-            owner_id=owner_id,
-            payload=json.dumps(dict(payload), sort_keys=True, separators=(",", ":")),
-            at=transaction.now,
-        )
-        .returning(events.c.id)
-    )
+    number = dialect_of(transaction.connection).transaction_number()
+    statement = insert(events).values(transaction_id=number).returning(events.c.id)
+    values = {
+        "kind": kind.value,
+        "workspace_id": workspace_id,
+        "chat_id": chat_id,
+        "agent_id": agent_id,
+        "owner_id": owner_id,
+        "payload": json.dumps(dict(payload), sort_keys=True, separators=(",", ":")),
+        "at": transaction.now,
+    }
     transaction.has_events = True
-    number: int = (await transaction.connection.execute(statement)).scalar_one()
-    return number
+    event_id: int = (await transaction.connection.execute(statement, values)).scalar_one()
+    return event_id
 
 
 async def remove_events(transaction: Transaction, *, before: datetime, limit: int) -> int:

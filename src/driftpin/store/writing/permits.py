@@ -4,13 +4,14 @@ What the actor may not see is NotFound; what it sees and may not do is Forbidden
 who acts on somebody else's things leaves a row in the audit, in the same transaction.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
 from sqlalchemy import Row, Select, Table, select
 
 from driftpin.errors import NotFound
-from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
+from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.access import (
     access_to_chat,
     require_access,
@@ -31,6 +32,26 @@ class Lock(StrEnum):
     NONE = "none"
     SHARED = "shared"
     EXCLUSIVE = "exclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedWorkspace:
+    """A workspace as it is now."""
+
+    id: WorkspaceId
+    owner_id: UserId
+    current_agent_id: AgentId | None
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedAgent:
+    """An agent as it is now, with the owner of its workspace."""
+
+    id: AgentId
+    workspace_id: WorkspaceId
+    owner_id: UserId
+    name: str
+    incarnation: int
 
 
 async def permit_on_chat(
@@ -59,8 +80,8 @@ async def permit_on_workspace(
     *,
     action: str,
     lock: Lock = Lock.NONE,
-) -> Row[Any]:
-    """Return the row of a workspace that the actor may see and that was not deleted."""
+) -> PermittedWorkspace:
+    """Return a workspace that the actor may see and that was not deleted."""
     statement = select(workspaces).where(
         workspaces.c.id == workspace_id,
         workspaces.c.deleted_at.is_(None),
@@ -68,7 +89,7 @@ async def permit_on_workspace(
     )
     row = await _only_row(transaction, _locked(statement, workspaces, lock))
     await audit_administrator(transaction, actor, row.owner_id, action, f"workspace:{workspace_id}")
-    return row
+    return PermittedWorkspace(row.id, row.owner_id, row.current_agent_id)
 
 
 async def permit_on_agent(
@@ -78,8 +99,8 @@ async def permit_on_agent(
     *,
     action: str,
     lock: Lock = Lock.NONE,
-) -> Row[Any]:
-    """Return the row of an agent that the actor may see and that was not deleted."""
+) -> PermittedAgent:
+    """Return an agent that the actor may see and that was not deleted."""
     statement = (
         select(agents, workspaces.c.owner_id)
         .join(workspaces, workspaces.c.id == agents.c.workspace_id)
@@ -87,7 +108,13 @@ async def permit_on_agent(
     )
     row = await _only_row(transaction, _locked(statement, agents, lock))
     await audit_administrator(transaction, actor, row.owner_id, action, f"agent:{agent_id}")
-    return row
+    return PermittedAgent(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        owner_id=row.owner_id,
+        name=row.name,
+        incarnation=row.incarnation,
+    )
 
 
 def _locked(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
@@ -119,6 +146,8 @@ async def audit_administrator(
 
 __all__ = [
     "Lock",
+    "PermittedAgent",
+    "PermittedWorkspace",
     "audit_administrator",
     "permit_on_agent",
     "permit_on_chat",

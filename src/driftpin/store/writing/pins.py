@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, literal, or_, select, update
 
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
@@ -33,6 +33,18 @@ class PinVerb(StrEnum):
     COMPLETE = "complete"
     APPLY_POLICY = "apply_policy"
     REVOKE = "revoke"
+
+
+# The two statements of every refresh are built once: building costs as much as running them.
+COMPARE_AND_MOVE: Final = update(chat_pins).where(
+    chat_pins.c.chat_id == bindparam("seen_chat_id"),
+    chat_pins.c.revision == bindparam("seen_revision"),
+    chat_pins.c.agent_id.is_not_distinct_from(
+        bindparam("seen_agent_id", type_=chat_pins.c.agent_id.type)
+    ),
+    chat_pins.c.is_archived == bindparam("seen_is_archived", type_=chat_pins.c.is_archived.type),
+)
+ADD_HISTORY: Final = insert(chat_pin_history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,22 +177,17 @@ async def compare_and_move_pin(
 
     The caller writes the history row with `add_history` in the same transaction.
     """
-    statement = (
-        update(chat_pins)
-        .where(
-            chat_pins.c.chat_id == seen.chat_id,
-            chat_pins.c.revision == seen.revision,
-            chat_pins.c.agent_id.is_not_distinct_from(seen.agent_id),
-            chat_pins.c.is_archived == literal(seen.is_archived, chat_pins.c.is_archived.type),
-        )
-        .values(
-            snapshot_id=target.id,
-            revision=seen.revision + 1,
-            pinned_at=transaction.now,
-            error=None,
-        )
-    )
-    return (await transaction.connection.execute(statement)).rowcount == 1
+    values = {
+        "seen_chat_id": seen.chat_id,
+        "seen_revision": seen.revision,
+        "seen_agent_id": seen.agent_id,
+        "seen_is_archived": seen.is_archived,
+        "snapshot_id": target.id,
+        "revision": seen.revision + 1,
+        "pinned_at": transaction.now,
+        "error": None,
+    }
+    return (await transaction.connection.execute(COMPARE_AND_MOVE, values)).rowcount == 1
 
 
 async def add_history(
@@ -191,15 +198,14 @@ async def add_history(
     move: Move,
 ) -> None:
     """Write the history row of one move from what was seen."""
-    await transaction.connection.execute(
-        insert(chat_pin_history).values(
-            chat_id=seen.chat_id,
-            revision=seen.revision + 1,
-            from_digest=before.digest if before else None,
-            from_id=before.id if before else None,
-            **_shared_values(transaction, target, move),
-        )
-    )
+    values = {
+        "chat_id": seen.chat_id,
+        "revision": seen.revision + 1,
+        "from_digest": before.digest if before else None,
+        "from_id": before.id if before else None,
+        **_shared_values(transaction, target, move),
+    }
+    await transaction.connection.execute(ADD_HISTORY, values)
 
 
 async def bind_pins(

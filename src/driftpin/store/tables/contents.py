@@ -1,38 +1,23 @@
-"""The tables, once, for both engines (design.md §4). Migrations must add up to exactly this.
+"""Accounts, workspaces, and what agents push.
 
 Bodies are kept once per workspace: blobs and snapshots never leave it, so nothing is shared across
-tenants and nobody can ask what another tenant has. A chat's pin is one row with one reference;
-`chats` has no context column at all.
+tenants and nobody can ask what another tenant has.
 """
-
-from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from driftpin.store.column_types import Bytes, Flag, Id, Instant, Number, Sha256
-
-NAMING: Final = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-metadata = MetaData(naming_convention=NAMING)
+from driftpin.store.tables.metadata import metadata
 
 # One row per fact about the deployment: `restore_epoch`, `signing_key`, ….
 deployment = Table(
@@ -231,200 +216,6 @@ agent_heads = Table(
     sqlite_with_rowid=False,
 )
 
-chats = Table(
-    "chats",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
-    Column("owner_id", ForeignKey("users.id", ondelete="RESTRICT"), nullable=False),
-    # A sub-chat has a parent; a fork has an origin. Both may be deleted before it.
-    Column("parent_id", ForeignKey("chats.id", ondelete="SET NULL")),
-    Column("forked_from_id", ForeignKey("chats.id", ondelete="SET NULL")),
-    Column("title", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("policy", Text),
-    Column("state", Text, nullable=False),
-    Column("error", Text),
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-    Column("archived_at", Instant),
-    Index("ix_chats_workspace_id", "workspace_id"),
-    Index("ix_chats_owner_id_created_at_id", "owner_id", "created_at", "id"),
-    Index("ix_chats_parent_id", "parent_id"),
-    Index("ix_chats_forked_from_id", "forked_from_id"),
-    sqlite_strict=True,
-)
-
-# One narrow row per chat. No snapshot is the one way to write "never pinned".
-chat_pins = Table(
-    "chat_pins",
-    metadata,
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True),
-    Column("workspace_id", Id, nullable=False),
-    # No foreign key: a pin outlives the agent it came from.
-    Column("agent_id", Id),
-    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
-    Column("revision", Number, nullable=False),
-    Column("pinned_at", Instant),
-    # Archived chats receive nothing; kept here so that a push need not read chats.
-    Column("is_archived", Flag, nullable=False),
-    Column("error", Text),
-    Index("ix_chat_pins_agent_id_chat_id", "agent_id", "chat_id"),
-    Index("ix_chat_pins_workspace_id", "workspace_id"),
-    Index("ix_chat_pins_snapshot_id", "snapshot_id"),
-    # A push looks only at these two, so its cost does not grow with the chats that are pinned.
-    Index(
-        "ix_chat_pins_unpinned",
-        "agent_id",
-        "is_archived",
-        postgresql_where=text("snapshot_id IS NULL"),
-        sqlite_where=text("snapshot_id IS NULL"),
-    ),
-    Index(
-        "ix_chat_pins_unbound",
-        "workspace_id",
-        "is_archived",
-        postgresql_where=text("agent_id IS NULL"),
-        sqlite_where=text("agent_id IS NULL"),
-    ),
-    sqlite_strict=True,
-)
-
-chat_pin_history = Table(
-    "chat_pin_history",
-    metadata,
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("revision", Number, nullable=False),
-    Column("verb", Text, nullable=False),
-    Column("inputs", Text, nullable=False),
-    Column("from_digest", Sha256),
-    Column("from_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
-    Column("to_digest", Sha256),
-    Column("to_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
-    Column("agent_id", Id),
-    Column("actor", Text, nullable=False),
-    # The event of the operation; not a foreign key, since events go after a shorter time.
-    Column("event_id", Number, nullable=False),
-    Column("at", Instant, nullable=False),
-    PrimaryKeyConstraint("chat_id", "revision"),
-    Index("ix_chat_pin_history_from_id", "from_id"),
-    Index("ix_chat_pin_history_to_id", "to_id"),
-    Index("ix_chat_pin_history_event_id", "event_id"),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-chat_shares = Table(
-    "chat_shares",
-    metadata,
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    # read or update
-    Column("access", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    PrimaryKeyConstraint("chat_id", "user_id"),
-    Index("ix_chat_shares_user_id", "user_id"),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-messages = Table(
-    "messages",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("position", Number, nullable=False),
-    Column("turn", Integer, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    UniqueConstraint("chat_id", "position"),
-    sqlite_strict=True,
-)
-
-# The lease: `fence` rises at every claim, and every write of a turn checks it.
-turns = Table(
-    "turns",
-    metadata,
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("number", Integer, nullable=False),
-    # waiting, running, done or failed
-    Column("state", Text, nullable=False),
-    Column("holder", Text),
-    Column("fence", Number, nullable=False),
-    Column("lease_until", Instant),
-    Column("attempt", Integer, nullable=False),
-    Column("error", Text),
-    Column("pin_revision", Number),
-    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
-    Column("created_at", Instant, nullable=False),
-    Column("finished_at", Instant),
-    PrimaryKeyConstraint("chat_id", "number"),
-    Index("ix_turns_state", "state"),
-    Index("ix_turns_snapshot_id", "snapshot_id"),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-turn_chunks = Table(
-    "turn_chunks",
-    metadata,
-    Column("chat_id", Id, nullable=False),
-    Column("turn", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("chunk_offset", Integer, nullable=False),
-    Column("content", Text, nullable=False),
-    PrimaryKeyConstraint("chat_id", "turn", "attempt", "chunk_offset"),
-    ForeignKeyConstraint(
-        ["chat_id", "turn"],
-        ["turns.chat_id", "turns.number"],
-        ondelete="CASCADE",
-    ),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-# not_started, started, done or unknown; started at most once.
-tool_calls = Table(
-    "tool_calls",
-    metadata,
-    Column("chat_id", Id, nullable=False),
-    Column("turn", Integer, nullable=False),
-    Column("call_id", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("arguments", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("outcome", Text),
-    Column("created_at", Instant, nullable=False),
-    PrimaryKeyConstraint("chat_id", "turn", "call_id"),
-    ForeignKeyConstraint(
-        ["chat_id", "turn"],
-        ["turns.chat_id", "turns.number"],
-        ondelete="CASCADE",
-    ),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-# Two chained entries per model request: before it is sent, and its outcome.
-receipts = Table(
-    "receipts",
-    metadata,
-    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("turn", Integer, nullable=False),
-    Column("digest", Sha256, nullable=False),
-    Column("previous_digest", Sha256),
-    Column("snapshot_digest", Sha256),
-    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
-    Column("content", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    PrimaryKeyConstraint("chat_id", "number"),
-    Index("ix_receipts_snapshot_id", "snapshot_id"),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -456,23 +247,13 @@ __all__ = [
     "agents",
     "audit",
     "blobs",
-    "chat_pin_history",
-    "chat_pins",
-    "chat_shares",
-    "chats",
     "deployment",
     "drift_summaries",
     "events",
     "idempotency_keys",
-    "messages",
-    "metadata",
-    "receipts",
     "snapshot_entries",
     "snapshots",
     "tokens",
-    "tool_calls",
-    "turn_chunks",
-    "turns",
     "users",
     "workspaces",
 ]

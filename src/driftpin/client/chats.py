@@ -1,0 +1,165 @@
+"""Calls about chats: what they are, what they run on, what is said in them."""
+
+from driftpin import limits
+from driftpin.client.calls import Calls
+from driftpin.client.workspaces import V1
+from driftpin.wire import api
+from driftpin.wire.transfer import ExportShape, InterruptShape
+
+CHATS = f"{V1}/chats"
+
+
+class ChatCalls(Calls):
+    """The part of the client for one chat."""
+
+    async def list_chats(
+        self,
+        *,
+        workspace_id: str | None = None,
+        is_dirty: bool | None = None,
+        is_archived: bool | None = False,
+        text: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int = limits.API_PAGE_ITEMS_DEFAULT,
+    ) -> api.PageShape[api.ChatShape]:
+        """Return one page of the chats that fit; None for a filter takes all of them."""
+        query = {
+            "workspace": workspace_id,
+            "dirty": is_dirty,
+            "archived": "all" if is_archived is None else is_archived,
+            "q": text,
+            "sort": sort,
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return await self._transport.call("GET", CHATS, api.PageShape[api.ChatShape], query=query)
+
+    async def create_chat(
+        self, request: api.CreateChatRequest, *, key: str | None = None
+    ) -> api.ChatShape:
+        """Create a chat; with a `key` the same call may be sent again."""
+        headers = None if key is None else {"Idempotency-Key": key}
+        return await self._transport.call(
+            "POST", CHATS, api.ChatShape, body=request, headers=headers
+        )
+
+    async def get_chat(self, chat_id: str) -> api.ChatShape:
+        """Return a chat."""
+        return await self._transport.call("GET", f"{CHATS}/{chat_id}", api.ChatShape)
+
+    async def update_chat(self, chat_id: str, request: api.UpdateChatRequest) -> api.ChatShape:
+        """Change title, archiving or policy."""
+        return await self._transport.call(
+            "PATCH", f"{CHATS}/{chat_id}", api.ChatShape, body=request
+        )
+
+    async def delete_chat(self, chat_id: str) -> None:
+        """Delete a chat."""
+        await self._transport.send("DELETE", f"{CHATS}/{chat_id}")
+
+    async def fork_chat(self, chat_id: str, request: api.ForkRequest) -> api.ChatShape:
+        """Start a chat from the end of a turn."""
+        return await self._transport.call(
+            "POST", f"{CHATS}/{chat_id}/fork", api.ChatShape, body=request
+        )
+
+    async def list_shares(self, chat_id: str) -> tuple[api.ShareShape, ...]:
+        """Return with whom a chat is shared."""
+        return await self._all(f"{CHATS}/{chat_id}/shares", api.ShareShape)
+
+    async def share_chat(
+        self, chat_id: str, request: api.ShareRequest
+    ) -> tuple[api.ShareShape, ...]:
+        """Share a chat, and return with whom it is shared now."""
+        page = await self._transport.call(
+            "PUT", f"{CHATS}/{chat_id}/shares", api.PageShape[api.ShareShape], body=request
+        )
+        return page.items
+
+    async def unshare_chat(self, chat_id: str, user_id: str) -> None:
+        """End a share."""
+        await self._transport.send("DELETE", f"{CHATS}/{chat_id}/shares/{user_id}")
+
+    async def get_context(self, chat_id: str) -> api.FullContextShape:
+        """Return everything that is listed in a chat's pin."""
+        return await self._transport.call("GET", f"{CHATS}/{chat_id}/context", api.FullContextShape)
+
+    async def get_drift(
+        self, chat_id: str, *, has_diff: bool = False, has_cost: bool = False
+    ) -> api.DriftShape:
+        """Return what lies between a chat's pin and its head."""
+        return await self._transport.call(
+            "GET",
+            f"{CHATS}/{chat_id}/context/drift",
+            api.DriftShape,
+            query={"diff": has_diff, "cost": has_cost},
+        )
+
+    async def refresh_context(
+        self, chat_id: str, request: api.RefreshRequest, *, if_match: str | None = None
+    ) -> api.FullContextShape:
+        """Move a chat's pin to its head."""
+        headers = None if if_match is None else {"If-Match": if_match}
+        return await self._transport.call(
+            "PUT",
+            f"{CHATS}/{chat_id}/context",
+            api.FullContextShape,
+            body=request,
+            headers=headers,
+        )
+
+    async def roll_back_context(
+        self, chat_id: str, request: api.RollbackRequest
+    ) -> api.FullContextShape:
+        """Move a chat's pin back to an earlier snapshot of its own."""
+        path = f"{CHATS}/{chat_id}/context/rollback"
+        return await self._transport.call("POST", path, api.FullContextShape, body=request)
+
+    async def rebind_chat(self, chat_id: str, request: api.RebindRequest) -> api.FullContextShape:
+        """Bind a chat to an agent of its workspace."""
+        path = f"{CHATS}/{chat_id}/context/rebind"
+        return await self._transport.call("POST", path, api.FullContextShape, body=request)
+
+    async def list_history(self, chat_id: str) -> tuple[api.HistoryEntryShape, ...]:
+        """Return every move of a chat's pin, oldest first."""
+        moves = await self._all(f"{CHATS}/{chat_id}/context/history", api.HistoryEntryShape)
+        return moves[::-1]
+
+    async def export_pin(self, chat_id: str) -> ExportShape:
+        """Return a whole pin with its bytes."""
+        return await self._transport.call("GET", f"{CHATS}/{chat_id}/export", ExportShape)
+
+    async def list_messages(self, chat_id: str) -> tuple[api.MessageShape, ...]:
+        """Return a chat's messages in order."""
+        return await self._all(f"{CHATS}/{chat_id}/messages", api.MessageShape)
+
+    async def send_message(
+        self, chat_id: str, request: api.SendMessageRequest, *, key: str | None = None
+    ) -> api.SentMessageShape:
+        """Send a message; with a `key` the same call may be sent again."""
+        headers = None if key is None else {"Idempotency-Key": key}
+        path = f"{CHATS}/{chat_id}/messages"
+        return await self._transport.call(
+            "POST", path, api.SentMessageShape, body=request, headers=headers
+        )
+
+    async def interrupt_chat(self, chat_id: str) -> InterruptShape:
+        """Ask the running turn to stop."""
+        return await self._transport.call("POST", f"{CHATS}/{chat_id}/interrupt", InterruptShape)
+
+    async def list_turns(self, chat_id: str) -> tuple[api.TurnShape, ...]:
+        """Return a chat's turns in order."""
+        return await self._all(f"{CHATS}/{chat_id}/turns", api.TurnShape)
+
+    async def get_receipt(
+        self, chat_id: str, turn: int, *, has_prompt: bool = False
+    ) -> api.ReceiptShape:
+        """Return what the model was shown in a turn."""
+        path = f"{CHATS}/{chat_id}/turns/{turn}/receipt"
+        return await self._transport.call(
+            "GET", path, api.ReceiptShape, query={"prompt": has_prompt}
+        )
+
+
+__all__ = ["CHATS", "ChatCalls"]

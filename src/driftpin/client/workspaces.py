@@ -1,0 +1,117 @@
+"""Calls about the caller, users, tokens, workspaces and agents."""
+
+from driftpin.client.calls import Calls
+from driftpin.wire import api
+
+V1 = "/api/v1"
+
+
+class WorkspaceCalls(Calls):
+    """The part of the client for everything that is not about one chat."""
+
+    async def get_server(self) -> api.ServerShape:
+        """Return who the server is; needs no token."""
+        return await self._transport.call("GET", V1, api.ServerShape)
+
+    async def get_me(self) -> api.WhoAmIShape:
+        """Return the caller."""
+        return await self._transport.call("GET", f"{V1}/me", api.WhoAmIShape)
+
+    async def list_users(self) -> tuple[api.UserShape, ...]:
+        """Return the users whom the caller may see."""
+        return await self._all(f"{V1}/users", api.UserShape)
+
+    async def create_user(self, request: api.CreateUserRequest) -> api.UserShape:
+        """Create a user; administrators only."""
+        return await self._transport.call("POST", f"{V1}/users", api.UserShape, body=request)
+
+    async def list_tokens(self) -> tuple[api.TokenShape, ...]:
+        """Return the caller's tokens and those of its agents."""
+        return await self._all(f"{V1}/tokens", api.TokenShape)
+
+    async def create_token(self, request: api.CreateTokenRequest) -> api.CreatedTokenShape:
+        """Create a token for the caller; the answer has its secret."""
+        return await self._transport.call(
+            "POST", f"{V1}/tokens", api.CreatedTokenShape, body=request
+        )
+
+    async def revoke_token(self, token_id: str) -> None:
+        """Revoke a token."""
+        await self._transport.send("DELETE", f"{V1}/tokens/{token_id}")
+
+    async def list_workspaces(self) -> tuple[api.WorkspaceShape, ...]:
+        """Return the caller's workspaces, oldest first."""
+        return await self._all(f"{V1}/workspaces", api.WorkspaceShape)
+
+    async def create_workspace(self, request: api.CreateWorkspaceRequest) -> api.WorkspaceShape:
+        """Create a workspace."""
+        return await self._transport.call(
+            "POST", f"{V1}/workspaces", api.WorkspaceShape, body=request
+        )
+
+    async def get_workspace(self, workspace_id: str) -> api.WorkspaceShape:
+        """Return a workspace."""
+        return await self._transport.call(
+            "GET", f"{V1}/workspaces/{workspace_id}", api.WorkspaceShape
+        )
+
+    async def delete_workspace(self, workspace_id: str) -> None:
+        """Delete a workspace with its agents."""
+        await self._transport.send("DELETE", f"{V1}/workspaces/{workspace_id}")
+
+    async def list_agents(self, workspace_id: str) -> tuple[api.AgentShape, ...]:
+        """Return a workspace's agents."""
+        return await self._all(f"{V1}/workspaces/{workspace_id}/agents", api.AgentShape)
+
+    async def enrol_agent(
+        self, workspace_id: str, request: api.CreateAgentRequest
+    ) -> api.CreatedAgentShape:
+        """Enrol an agent; the answer has its token."""
+        path = f"{V1}/workspaces/{workspace_id}/agents"
+        return await self._transport.call("POST", path, api.CreatedAgentShape, body=request)
+
+    async def get_agent(self, agent_id: str) -> api.AgentShape:
+        """Return an agent."""
+        return await self._transport.call("GET", f"{V1}/agents/{agent_id}", api.AgentShape)
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """Delete an agent; pins that came from it stay."""
+        await self._transport.send("DELETE", f"{V1}/agents/{agent_id}")
+
+    async def resync_agent(self, agent_id: str) -> api.AgentShape:
+        """Have the agent look anew; returns when what it found was accepted."""
+        return await self._transport.call("POST", f"{V1}/agents/{agent_id}/resync", api.AgentShape)
+
+    async def get_workspace_context(self, workspace_id: str) -> api.WorkspaceContextShape:
+        """Return the head of a workspace."""
+        path = f"{V1}/workspaces/{workspace_id}/context"
+        return await self._transport.call("GET", path, api.WorkspaceContextShape)
+
+    async def refresh_workspace(self, workspace_id: str) -> tuple[api.RefreshOutcomeShape, ...]:
+        """Refresh every dirty chat of the caller there."""
+        path = f"{V1}/workspaces/{workspace_id}/context/refresh"
+        page = await self._transport.call("POST", path, api.PageShape[api.RefreshOutcomeShape])
+        return page.items
+
+    async def import_snapshot(
+        self, workspace_id: str, request: api.ImportSnapshotRequest
+    ) -> api.SnapshotShape:
+        """Store a snapshot that is not a head."""
+        path = f"{V1}/workspaces/{workspace_id}/snapshots"
+        return await self._transport.call("POST", path, api.SnapshotShape, body=request)
+
+    async def get_manifest(self, digest: str) -> bytes:
+        """Return the manifest of a snapshot, byte for byte as it is hashed."""
+        return await self._transport.send("GET", f"{V1}/snapshots/{digest}")
+
+    async def get_difference(self, before: str, after: str) -> api.DriftShape:
+        """Return what lies between two snapshots."""
+        path = f"{V1}/snapshots/{before}/diff/{after}"
+        return await self._transport.call("GET", path, api.DriftShape)
+
+    async def get_blob(self, digest: str) -> bytes:
+        """Return the bytes that a digest names."""
+        return await self._transport.send("GET", f"{V1}/blobs/{digest}")
+
+
+__all__ = ["V1", "WorkspaceCalls"]

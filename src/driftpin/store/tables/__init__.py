@@ -1,0 +1,57 @@
+"""The tables, once, for both engines (design.md §4). Migrations must add up to exactly this."""
+
+from driftpin.store.tables.contents import (
+    agent_heads,
+    agent_runs,
+    agents,
+    audit,
+    blobs,
+    deployment,
+    drift_summaries,
+    events,
+    idempotency_keys,
+    snapshot_entries,
+    snapshots,
+    tokens,
+    users,
+    workspaces,
+)
+from driftpin.store.tables.conversations import (
+    chat_pin_history,
+    chat_pins,
+    chat_shares,
+    chats,
+    messages,
+    receipts,
+    tool_calls,
+    turn_chunks,
+    turns,
+)
+from driftpin.store.tables.metadata import metadata
+
+__all__ = [
+    "agent_heads",
+    "agent_runs",
+    "agents",
+    "audit",
+    "blobs",
+    "chat_pin_history",
+    "chat_pins",
+    "chat_shares",
+    "chats",
+    "deployment",
+    "drift_summaries",
+    "events",
+    "idempotency_keys",
+    "messages",
+    "metadata",
+    "receipts",
+    "snapshot_entries",
+    "snapshots",
+    "tokens",
+    "tool_calls",
+    "turn_chunks",
+    "turns",
+    "users",
+    "workspaces",
+]

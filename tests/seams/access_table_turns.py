@@ -1,0 +1,114 @@
+"""Who may carry out turns: workers, and nobody else. The lease that they show here is not held."""
+
+from collections.abc import Awaitable, Callable
+
+from driftpin.chat.receipts import Outcome, RequestRecord, sent_entry
+from driftpin.identity import Actor, ChatId, digest_of
+from driftpin.operations.append_chunk import append_chunk
+from driftpin.operations.begin_request import begin_request
+from driftpin.operations.claim_turn import claim_turn
+from driftpin.operations.commit_answer import commit_answer
+from driftpin.operations.commit_tool_results import commit_tool_results
+from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.interrupt_turn import interrupt_turn
+from driftpin.operations.renew_turn import renew_turn
+from driftpin.store.leases import TurnLease
+from driftpin.store.values import TurnState
+from seams.access_world import READERS, UPDATERS, Caller, Row, World, outcomes
+
+NOTHING = digest_of(b"")
+REQUEST = RequestRecord(
+    chat_id="",
+    turn=1,
+    number=1,
+    snapshot=None,
+    prompt_digest=None,
+    revision=None,
+    policy="pin",
+    prefix=NOTHING,
+    tools=NOTHING,
+    messages=NOTHING,
+    volatile=NOTHING,
+    model="offline",
+    settings=(),
+    left_out=(),
+    renderer_version=1,
+)
+STALE = outcomes("forbidden", lease_lost={Caller.WORKER})
+
+
+def with_lease(
+    operation: Callable[[World, Actor, TurnLease], Awaitable[object]],
+) -> Callable[[World, Actor], Awaitable[object]]:
+    """Try an operation with a lease that another worker has taken over."""
+
+    async def attempt(world: World, actor: Actor) -> object:
+        lease = TurnLease(world.chat_id, world.workspace_id, turn=1, fence=99, attempt=1)
+        return await operation(world, actor, lease)
+
+    return attempt
+
+
+async def _claim(world: World, actor: Actor) -> object:
+    return await claim_turn(world.store, actor, holder="a worker", lease_s=10)
+
+
+async def _append(world: World, actor: Actor, lease: TurnLease) -> object:
+    await append_chunk(world.store, actor, lease, offset=0, text="x")
+    return "done"
+
+
+async def _begin(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await begin_request(world.store, actor, lease, REQUEST, snapshot_id=None)
+
+
+async def _commit_answer(world: World, actor: Actor, lease: TurnLease) -> object:
+    await commit_answer(
+        world.store,
+        actor,
+        lease,
+        sent_entry(REQUEST, previous=None),
+        snapshot_id=None,
+        message=None,
+        outcome=Outcome.FAILED,
+    )
+    return "done"
+
+
+async def _commit_results(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await commit_tool_results(world.store, actor, lease, ())
+
+
+async def _finish(world: World, actor: Actor, lease: TurnLease) -> object:
+    await finish_turn(world.store, actor, lease, TurnState.DONE)
+    return "done"
+
+
+async def _renew(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await renew_turn(world.store, actor, lease, lease_s=10)
+
+
+async def _interrupt(world: World, actor: Actor) -> object:
+    chat_id: ChatId = await world.fresh_chat()
+    await interrupt_turn(world.store, actor, chat_id)
+    return "done"
+
+
+ROWS = (
+    Row("claim_turn", _claim, outcomes("forbidden", ok={Caller.WORKER})),
+    Row("append_chunk", with_lease(_append), STALE),
+    Row("begin_request", with_lease(_begin), STALE),
+    Row("commit_answer", with_lease(_commit_answer), STALE),
+    Row("commit_tool_results", with_lease(_commit_results), STALE),
+    Row("finish_turn", with_lease(_finish), STALE),
+    Row("renew_turn", with_lease(_renew), STALE),
+    Row(
+        "interrupt_turn",
+        _interrupt,
+        outcomes(
+            "not_found",
+            nothing_running=UPDATERS | {Caller.WORKER},
+            forbidden=READERS - UPDATERS,
+        ),
+    ),
+)

@@ -4,13 +4,13 @@ import argparse
 import asyncio
 import platform
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from bench import idle, latency, pinning, rescan, startup
 from bench.report import Report
 
-BENCHMARKS: dict[str, Callable[[Report], Awaitable[None]]] = {
+BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "pinning": pinning.run,
     "latency": latency.run,
     "rescan": rescan.run,

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 from bench.product import Running, up, workspace
 from bench.report import Report, median, spread
@@ -23,28 +24,21 @@ async def run(report: Report) -> None:
 async def _measure(running: Running) -> list[float]:
     async with Client(running.url, running.token) as client:
         chat = await client.create_chat(CreateChatRequest(workspace_id=running.workspace_id))
-        dirty: asyncio.Queue[EventShape] = asyncio.Queue()
-        listening = asyncio.create_task(_listen(client, chat.id, dirty))
-        try:
-            # The first edit also proves that the stream is attached.
-            await _edit_until_dirty(running, dirty, 0)
-            return [await _edit_until_dirty(running, dirty, number) for number in range(1, EDITS)]
-        finally:
-            listening.cancel()
-
-
-async def _listen(client: Client, chat_id: str, dirty: asyncio.Queue[EventShape]) -> None:
-    async for event in client.events(chat_id=chat_id):
-        if event.event.kind == "chat.dirty":
-            await dirty.put(event.event)
+        async with client.watch_events(chat_id=chat.id) as events:
+            # The first edit warms everything up that an edit goes through.
+            await _edit_until_dirty(running, events, 0)
+            return [await _edit_until_dirty(running, events, number) for number in range(1, EDITS)]
 
 
 async def _edit_until_dirty(
-    running: Running, dirty: asyncio.Queue[EventShape], number: int
+    running: Running, events: AsyncIterator[tuple[EventShape, str | None]], number: int
 ) -> float:
     path = running.directory / "AGENTS.md"
     text = path.read_text(encoding="utf-8")
     begun = time.perf_counter()
     path.write_text(f"{text}Edit {number}.\n", encoding="utf-8")
-    await asyncio.wait_for(dirty.get(), WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        async for event, _ in events:
+            if event.kind == "chat.dirty":
+                break
     return (time.perf_counter() - begun) * 1000

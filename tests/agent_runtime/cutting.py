@@ -12,8 +12,8 @@ CHUNK_BYTES = 4096
 class CuttingProxy:
     """Passes bytes on to one server.
 
-    The next connections are cut after as many bytes of theirs as `cuts` names, one each; then, for
-    as many as `swallowed` says, the server's whole answer is lost. Later ones pass.
+    A connection is cut after as many more bytes of requests as `cuts` names, one at a time. As many
+    answers as `swallowed` says are lost, with their connections.
     """
 
     def __init__(self, target: str) -> None:
@@ -21,6 +21,7 @@ class CuttingProxy:
         self._host, self._port = parts.hostname, parts.port
         self.cuts: deque[int] = deque()
         self.swallowed = 0
+        self.connections_cut = 0
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,14 +64,15 @@ class CuttingProxy:
     async def _pass_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        left = self.cuts.popleft() if self.cuts else None
-        while left is None or left > 0:
-            chunk = await reader.read(CHUNK_BYTES if left is None else min(left, CHUNK_BYTES))
-            if not chunk:
-                return
-            writer.write(chunk)
+        left: int | None = None
+        while chunk := await reader.read(CHUNK_BYTES):
+            if left is None and self.cuts:
+                left = self.cuts.popleft()
+            writer.write(chunk[:left])
             await writer.drain()
-            left = None if left is None else left - len(chunk)
+            if left is not None and (left := left - len(chunk)) <= 0:
+                self.connections_cut += 1
+                return
 
     async def _pass_answers(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

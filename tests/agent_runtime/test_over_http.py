@@ -17,7 +17,6 @@ from driftpin.agent.local_protocol import LocalCall
 from driftpin.client import AgentClient
 from driftpin.errors import Gone, PushOutdated
 from driftpin.identity import AgentId
-from driftpin.wire.agent import HelloRequest
 from served import Site, open_site
 
 WAIT_S = 5.0
@@ -114,7 +113,7 @@ async def test_many_bytes_reach_the_server(
 async def test_x24_a_push_cut_at_any_byte_is_stored_wholly_or_not_at_all(
     site: Site, workspace: Path, environment: Environment
 ) -> None:
-    cut = random.Random(24)  # noqa: S311 - where to cut is no secret
+    cut = random.Random(24)
     proxy = CuttingProxy(site.url)
     async with proxy.running(), agent_of(site, workspace, environment, url=proxy.url) as (agent, _):
         await resync(agent)
@@ -125,6 +124,7 @@ async def test_x24_a_push_cut_at_any_byte_is_stored_wholly_or_not_at_all(
             head = (await site.client.get_agent(site.agent_id)).head
             assert head is not None
             assert head.digest == digest
+    assert proxy.connections_cut >= 8
 
 
 async def test_x25_a_lost_answer_leaves_one_snapshot_and_the_agent_goes_on(
@@ -136,22 +136,28 @@ async def test_x25_a_lost_answer_leaves_one_snapshot_and_the_agent_goes_on(
         proxy.swallowed = 1
         replace_file(workspace / "AGENTS.md", "second\n")
         digest = await resync(agent)
+        assert proxy.swallowed == 0
         shown = await site.client.get_agent(site.agent_id)
     assert shown.head is not None
     assert shown.head.digest == digest
 
 
 async def test_x27_of_two_agents_with_one_token_the_newer_wins_and_the_older_stops(
-    site: Site, workspace: Path, environment: Environment
+    site: Site, workspace: Path, environment: Environment, tmp_path: Path
 ) -> None:
+    elsewhere = tmp_path / "elsewhere" / "workspace"
+    elsewhere.mkdir(parents=True)
     async with agent_of(site, workspace, environment) as (agent, older):
         await resync(agent)
         await until_linked(site)
-        await site.agent.hello(HelloRequest(run_id="newer"))
-        replace_file(workspace / "AGENTS.md", "second\n")
-        with pytest.raises(PushOutdated) as fenced:
-            await asyncio.wait_for(older, 2 * WAIT_S)
+        async with agent_of(site, elsewhere, environment) as (newer, _):
+            with pytest.raises(PushOutdated) as fenced:
+                await asyncio.wait_for(older, 2 * WAIT_S)
+            digest = await resync(newer)
+        head = (await site.client.get_agent(site.agent_id)).head
     assert fenced.value.code == "fenced"
+    assert head is not None
+    assert head.digest == digest
 
 
 async def test_e24_a_deleted_agent_stops(

@@ -21,6 +21,7 @@ from driftpin.errors import Unreachable
 
 START_WAIT_S: Final = 30.0
 STOP_WAIT_S: Final = 10.0
+_QUOTED_LINES_MAX: Final = 24
 _COLUMNS: Final = ("step", "held", "seconds", "what came back")
 
 
@@ -59,7 +60,7 @@ async def _play(workspace: DemoWorkspace, state: Path, home: Path) -> tuple[list
         story = Story(client, workspace, ready.workspace_id)
         async for step in story.play():
             steps.append(step)
-            say(f"{len(steps):2}. {step.name}: {step.told.text} [{_held(step)}]")
+            _say_step(len(steps), step)
     return steps, len(steps) == story.length and all(step.told.is_ok for step in steps)
 
 
@@ -108,6 +109,15 @@ def _say_workspace(origin: Path, workspace: DemoWorkspace) -> None:
     )
     for example in workspace.examples:
         say(f"It has none of this kind, so an example is added: {example}")
+
+
+def _say_step(number: int, step: Step) -> None:
+    say(f"{number:2}. {step.name}: {step.told.text} [{_held(step)}]")
+    for line in step.told.quoted[:_QUOTED_LINES_MAX]:
+        say(f"      | {line}")
+    unseen = len(step.told.quoted) - _QUOTED_LINES_MAX
+    if unseen > 0:
+        say(f"      | … {output.counted(unseen, 'line')} more; --json has all")
 
 
 def _row(step: Step) -> tuple[object, ...]:

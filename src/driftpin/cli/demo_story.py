@@ -30,11 +30,15 @@ QUESTION: Final = "For the driftpin demo: do you say which files you changed?"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came back in a step, in words and in values, and whether it is what had to."""
+    """What came back in a step, in words and in values, and whether it is what had to.
+
+    `quoted` are lines of it that a reader may want to see with his own eyes.
+    """
 
     text: str
     is_ok: bool
     evidence: Mapping[str, object] = field(default_factory=dict)
+    quoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Story:
             f"{counted(len(self._old_answer.splitlines()), 'line')} out of the pin",
             bool(self._old_answer) and not _has_new_bytes(self._old_answer),
             {"answer": self._old_answer},
+            tuple(self._old_answer.splitlines()),
         )
 
     async def _edit(self) -> Told:
@@ -145,6 +150,7 @@ class Story:
             ", ".join(changed),
             f"+{NEW_RULE}" in shown and f"+{NEW_SCRIPT_LINE}" in shown,
             {"diff": shown},
+            tuple(shown.splitlines()),
         )
 
     async def _ask_while_dirty(self) -> Told:
@@ -165,9 +171,10 @@ class Story:
         answer = await self._ask()
         is_new = NEW_RULE in answer and NEW_SCRIPT_LINE in answer
         return Told(
-            f"it says {NEW_RULE!r} and {NEW_SCRIPT_LINE!r}" if is_new else "the new bytes lack",
+            "with what was edited" if is_new else "the edited bytes are not in it",
             is_new,
             {"answer": answer},
+            tuple(line for line in answer.splitlines() if _has_new_bytes(line)),
         )
 
     async def _revert(self) -> Told:

@@ -21,6 +21,7 @@ ANSWER_TIMEOUT_S: Final = 45.0
 # A stream sends something at least every 15 s; one that is silent for longer is lost.
 SILENCE_MAX_S: Final = 40.0
 CONNECTIONS_MAX: Final = 20
+RETRY_AFTER_DIGITS_MAX: Final = 9
 
 
 class Transport:
@@ -107,7 +108,7 @@ class Transport:
         except httpx2.HTTPError as failure:
             raise self._unreachable(failure) from failure
         if not response.is_success:
-            raise _refusal(response.status_code, response.content)
+            raise _refusal(response, response.content)
         return response.content
 
     @asynccontextmanager
@@ -124,7 +125,7 @@ class Transport:
                 timeout=httpx2.Timeout(SILENCE_MAX_S, connect=CONNECT_TIMEOUT_S),
             ) as response:
                 if not response.is_success:
-                    raise _refusal(response.status_code, await response.aread())
+                    raise _refusal(response, await response.aread())
                 yield self._bytes_of(response)
         except httpx2.HTTPError as failure:
             raise self._unreachable(failure) from failure
@@ -154,14 +155,18 @@ def written_query(query: Query | None) -> dict[str, str]:
     }
 
 
-def _refusal(status: int, content: bytes) -> DriftpinError:
+def _refusal(response: httpx2.Response, content: bytes) -> DriftpinError:
     try:
         problem = json.loads(content)
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
-        problem = {"detail": f"The server answered with status {status}."}
-    return error_from(status, problem)
+        problem = {"detail": f"The server answered with status {response.status_code}."}
+    wait_s = response.headers.get("Retry-After", "")
+    # A proxy may ask for a wait too, and knows no other way.
+    if wait_s.isascii() and wait_s.isdigit() and len(wait_s) <= RETRY_AFTER_DIGITS_MAX:
+        problem.setdefault("retry_after_s", int(wait_s))
+    return error_from(response.status_code, problem)
 
 
 __all__ = ["Query", "Transport", "written_query"]

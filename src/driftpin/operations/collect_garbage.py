@@ -1,15 +1,13 @@
 """Collect garbage: what no pin, no head and no history or receipt in its retention names.
 
 Each step is a transaction of its own with a bounded number of rows, so a run holds nothing for
-long. A step that loses a race against somebody who pins loses only its own work and looks again.
+long, and one that fails loses only its own work.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
-
-from sqlalchemy.exc import IntegrityError
 
 from driftpin import limits
 from driftpin.identity import Actor
@@ -23,8 +21,6 @@ from driftpin.store.writing.garbage import (
     remove_blobs,
     remove_snapshots,
 )
-
-STEP_TRIES_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +81,7 @@ async def _run(store: Store, collect: _Collect, age: timedelta, rows_max: int) -
     async def step(transaction: Transaction) -> int:
         return await collect(transaction, before=transaction.now - age, limit=rows_max)
 
-    return await _try(lambda: store.database.write(step))
-
-
-async def _try(step: Callable[[], Awaitable[int]]) -> int:
-    """Run a step; a row that was named meanwhile makes it look again, and in the end leave off."""
-    for _ in range(STEP_TRIES_MAX):
-        try:
-            return await step()
-        except IntegrityError:
-            continue
-    return 0
+    return await store.database.write(step)
 
 
 __all__ = ["CollectionReport", "Retention", "collect_garbage"]

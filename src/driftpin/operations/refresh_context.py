@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from driftpin.errors import Conflict, HeadMoved, PreconditionFailed, Unavailable
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.operations.derive_snapshot import derive_subset
-from driftpin.operations.pin_moves import EventSource
 from driftpin.operations.single_moves import (
     Intent,
-    event_for,
+    Moved,
+    record_pinned,
     refuse_archived,
     refuse_sub_chat,
     try_move,
@@ -79,17 +79,22 @@ async def refresh_in(
         if asked.cascade:
             # Nothing else binds or makes chats here meanwhile, so no sub-chat is missed.
             await lock_workspace(transaction, seen.chat.workspace_id)
-        event_of = event_for(transaction, seen.chat, head, covers_others=asked.cascade)
-        if seen.pin.snapshot_id == head.id and seen.pin.error is None:
-            move: PinMove | None = unmoved(seen, PinVerb.REFRESH)
-        else:
-            intent = Intent(actor, PinVerb.REFRESH, {"to": asked.to}, event_of)
-            move = await try_move(transaction, seen, head, intent)
-        if move is not None:
+        moved = await _move(transaction, actor, seen, head, asked)
+        if moved is not None:
             if asked.cascade:
-                await _cascade(transaction, actor, seen, head, event_of)
-            return move
+                await _cascade(transaction, actor, seen, head, moved.event_id)
+            return moved.move
     raise Unavailable("The pin is being moved by others; try again.", code="storage_busy")
+
+
+async def _move(
+    transaction: Transaction, actor: Actor, seen: SeenPin, head: SnapshotRef, asked: Refresh
+) -> Moved | None:
+    """Return where the pin stands, with its event if it moved; None if it changed meanwhile."""
+    if seen.pin.snapshot_id == head.id:
+        return Moved(unmoved(seen, PinVerb.REFRESH), None)
+    intent = Intent(actor, PinVerb.REFRESH, {"to": asked.to}, covers_others=asked.cascade)
+    return await try_move(transaction, seen, head, intent)
 
 
 def _target(seen: SeenPin, asked: Refresh) -> SnapshotRef:
@@ -117,7 +122,7 @@ async def _cascade(
     actor: Actor,
     seen: SeenPin,
     head: SnapshotRef,
-    event_of: EventSource,
+    event_id: int | None,
 ) -> None:
     """Move every sub-chat below to the same head, or to its own part of it."""
     pins = await lock_sub_chats(transaction, actor, seen.chat.id)
@@ -131,11 +136,15 @@ async def _cascade(
             target = await derive_subset(transaction, seen.chat.workspace_id, head.id, part)
         due = [pin.chat_id for pin in members if pin.snapshot_id != target.id]
         if due:
+            if event_id is None:
+                event_id = await record_pinned(
+                    transaction, seen.chat, head, PinVerb.REFRESH, covers_others=True
+                )
             move = Move(
                 verb=PinVerb.REFRESH,
                 actor=actor,
                 agent_id=seen.pin.agent_id,
-                event_id=await event_of(PinVerb.REFRESH),
+                event_id=event_id,
                 inputs={"cascade": seen.chat.id, "sources": part},
             )
             await move_pins(transaction, due, target, move)

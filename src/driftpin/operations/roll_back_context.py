@@ -9,7 +9,6 @@ from driftpin.identity import Actor, ChatId, Digest
 from driftpin.operations.refresh_context import LOOKS_MAX
 from driftpin.operations.single_moves import (
     Intent,
-    event_for,
     refuse_archived,
     refuse_sub_chat,
     try_move,
@@ -48,11 +47,10 @@ async def roll_back_in(
         if seen.snapshot is not None and seen.snapshot.digest == to:
             return unmoved(seen, PinVerb.ROLL_BACK)
         target = await _earlier(transaction, chat_id, to)
-        event_of = event_for(transaction, seen.chat, target)
-        intent = Intent(actor, PinVerb.ROLL_BACK, {"to": to, "policy": "pin"}, event_of)
-        move = await try_move(transaction, seen, target, intent)
-        if move is not None:
-            return move
+        intent = Intent(actor, PinVerb.ROLL_BACK, {"to": to, "policy": "pin"})
+        moved = await try_move(transaction, seen, target, intent)
+        if moved is not None:
+            return moved.move
     raise Unavailable("The pin is being moved by others; try again.", code="storage_busy")
 
 

@@ -10,55 +10,68 @@ from driftpin.identity import Actor
 from driftpin.operations.pin_moves import Binding, EventSource, Settled
 from driftpin.store.database import Transaction
 from driftpin.store.values import ChatRow, PinMove, SnapshotRef
-from driftpin.store.writing.events import record_event
-from driftpin.store.writing.pins import (
-    LockedPin,
-    Move,
-    PinVerb,
-    add_history,
-    compare_and_move_pin,
-)
+from driftpin.store.writing.compared_moves import ComparedMove, compare_and_move
+from driftpin.store.writing.events import event_values, record_event
+from driftpin.store.writing.pins import LockedPin, Move, PinVerb
 from driftpin.store.writing.seen_pins import SeenPin
 from driftpin.store.writing.snapshots import find_snapshot_by_id
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Who moves a pin by which verb, and what history and events say of it."""
+    """Who moves a pin by which verb, and what history says of it.
+
+    An event that covers other chats too names none: readers ask which of theirs it moved.
+    """
 
     actor: Actor
     verb: PinVerb
     inputs: Mapping[str, Any]
-    event_of: EventSource
+    covers_others: bool = False
 
 
-def event_for(
-    transaction: Transaction,
-    chat: ChatRow,
-    target: SnapshotRef | None,
-    *,
-    covers_others: bool = False,
-) -> EventSource:
-    """Return what gives the operation's `chat.pinned`, recorded when it is first asked for.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a pin stands after a verb, and the event that says so if it moved."""
 
-    One that covers other chats too names none of them: readers ask which of theirs it moved.
-    """
+    move: PinMove
+    event_id: int | None
+
+
+def event_for(transaction: Transaction, chat: ChatRow, target: SnapshotRef | None) -> EventSource:
+    """Return what gives the operation's `chat.pinned`, recorded when it is first asked for."""
     recorded: list[int] = []
 
     async def record(verb: PinVerb) -> int:
         if not recorded:
-            recorded.append(
-                await record_event(
-                    transaction,
-                    EventKind.CHAT_PINNED,
-                    workspace_id=chat.workspace_id,
-                    chat_id=None if covers_others else chat.id,
-                    payload={"verb": verb.value, "digest": target.digest if target else None},
-                )
-            )
+            recorded.append(await record_pinned(transaction, chat, target, verb))
         return recorded[0]
 
     return record
+
+
+async def record_pinned(
+    transaction: Transaction,
+    chat: ChatRow,
+    target: SnapshotRef | None,
+    verb: PinVerb,
+    *,
+    covers_others: bool = False,
+) -> int:
+    """Record that the chat's pin moved; with others, without naming one."""
+    return await record_event(
+        transaction, EventKind.CHAT_PINNED, **_told(chat, target, verb, covers_others=covers_others)
+    )
+
+
+def _told(
+    chat: ChatRow, target: SnapshotRef | None, verb: PinVerb, *, covers_others: bool
+) -> dict[str, Any]:
+    return {
+        "workspace_id": chat.workspace_id,
+        "chat_id": None if covers_others else chat.id,
+        "payload": {"verb": verb.value, "digest": target.digest if target else None},
+    }
 
 
 async def record_changed(transaction: Transaction, chat: ChatRow, binding: Binding) -> int:
@@ -92,19 +105,25 @@ def unmoved(seen: SeenPin, verb: PinVerb) -> PinMove:
 
 async def try_move(
     transaction: Transaction, seen: SeenPin, target: SnapshotRef, intent: Intent
-) -> PinMove | None:
+) -> Moved | None:
     """Move one pin with its event and its history row; None if it is no longer as it was seen."""
-    if not await compare_and_move_pin(transaction, seen.pin, target):
-        return None
-    move = Move(
-        verb=intent.verb,
-        actor=intent.actor,
-        agent_id=seen.pin.agent_id,
-        event_id=await intent.event_of(intent.verb),
-        inputs=intent.inputs,
+    told = _told(seen.chat, target, intent.verb, covers_others=intent.covers_others)
+    event_id = await compare_and_move(
+        transaction,
+        ComparedMove(
+            seen=seen.pin,
+            before=seen.snapshot,
+            target=target,
+            move=Move(intent.verb, intent.actor, seen.pin.agent_id, intent.inputs),
+            event=event_values(transaction, EventKind.CHAT_PINNED, **told),
+        ),
     )
-    await add_history(transaction, seen.pin, seen.snapshot, target, move)
-    return PinMove(seen.chat.id, seen.pin.revision + 1, target, moved=True, verb=intent.verb.value)
+    if event_id is None:
+        return None
+    revision = seen.pin.revision + 1
+    return Moved(
+        PinMove(seen.chat.id, revision, target, moved=True, verb=intent.verb.value), event_id
+    )
 
 
 def refuse_archived(pin: LockedPin) -> None:
@@ -125,9 +144,11 @@ def refuse_sub_chat(pin: LockedPin) -> None:
 
 __all__ = [
     "Intent",
+    "Moved",
     "event_for",
     "move_of",
     "record_changed",
+    "record_pinned",
     "refuse_archived",
     "refuse_sub_chat",
     "try_move",

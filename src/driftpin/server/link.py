@@ -69,6 +69,7 @@ async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | No
     agent = await services.store.get_agent(actor, actor.agent_id)
     if incarnation is not None and incarnation < agent.incarnation:
         raise PushOutdated("A newer run of this agent has taken over.", code="fenced")
+    await mark_agent_seen(services.store, actor)
     return actor, incarnation
 
 
@@ -99,12 +100,13 @@ async def _receive_until_left(socket: WebSocket, link: AgentLink) -> None:
 
 async def _watch(socket: WebSocket, services: Services, actor: Actor) -> None:
     """Note that the agent lives, and end its link when its token is no longer good."""
-    seen_at_s: float | None = None
+    seen_at_s = services.clock.monotonic_s()
     while True:
+        await asyncio.sleep(limits.STREAM_RECHECK_S)
         try:
             await resolve_caller(socket)
             now_s = services.clock.monotonic_s()
-            if seen_at_s is None or now_s - seen_at_s >= limits.LINK_PING_INTERVAL_S:
+            if now_s - seen_at_s >= limits.LINK_PING_INTERVAL_S:
                 await mark_agent_seen(services.store, actor)
                 seen_at_s = now_s
         except (Unauthenticated, Gone) as refusal:
@@ -112,7 +114,6 @@ async def _watch(socket: WebSocket, services: Services, actor: Actor) -> None:
             return
         except DriftpinError as refusal:
             log.warning("link_not_checked", agent_id=actor.agent_id, code=refusal.code)
-        await asyncio.sleep(limits.STREAM_RECHECK_S)
 
 
 __all__ = ["serve_link"]

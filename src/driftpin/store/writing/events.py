@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
 
@@ -34,7 +35,32 @@ async def record_event(
     """
     number = dialect_of(transaction.connection).transaction_number()
     statement = insert(events).values(transaction_id=number).returning(events.c.id)
-    values = {
+    values = event_values(
+        transaction,
+        kind,
+        workspace_id=workspace_id,
+        chat_id=chat_id,
+        agent_id=agent_id,
+        owner_id=owner_id,
+        payload=payload,
+    )
+    transaction.has_events = True
+    event_id: int = (await transaction.connection.execute(statement, values)).scalar_one()
+    return event_id
+
+
+def event_values(
+    transaction: Transaction,
+    kind: EventKind,
+    *,
+    workspace_id: WorkspaceId | None = None,
+    chat_id: ChatId | None = None,
+    agent_id: AgentId | None = None,
+    owner_id: UserId | None = None,
+    payload: Payload = NO_PAYLOAD,
+) -> dict[str, Any]:
+    """Return the row of an event, for a statement that writes more than the event."""
+    return {
         "kind": kind.value,
         "workspace_id": workspace_id,
         "chat_id": chat_id,
@@ -43,9 +69,6 @@ async def record_event(
         "payload": json.dumps(dict(payload), sort_keys=True, separators=(",", ":")),
         "at": transaction.now,
     }
-    transaction.has_events = True
-    event_id: int = (await transaction.connection.execute(statement, values)).scalar_one()
-    return event_id
 
 
 async def remove_events(transaction: Transaction, *, before: datetime, limit: int) -> int:
@@ -88,4 +111,4 @@ async def _keep_removed_to(transaction: Transaction, position: Position) -> None
         )
 
 
-__all__ = ["record_event", "remove_events"]
+__all__ = ["event_values", "record_event", "remove_events"]

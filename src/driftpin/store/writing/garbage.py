@@ -5,8 +5,9 @@ moment are passed over, so nobody who pins waits for the collector; one that com
 between the look and the removal makes the removal fail, and the next look leaves it out.
 """
 
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from driftpin.store.database import Transaction
 from driftpin.store.tables import (
@@ -34,6 +36,8 @@ from driftpin.store.tables import (
     snapshots,
     turns,
 )
+
+LOOKS_MAX: Final = 3
 
 
 async def release_heads(transaction: Transaction, *, before: datetime, limit: int) -> int:
@@ -135,10 +139,15 @@ async def _release(
 
 
 async def _remove(transaction: Transaction, table: Table, chosen: Select[Any]) -> int:
-    ids = list((await transaction.connection.execute(chosen)).scalars())
-    if ids:
-        await transaction.connection.execute(delete(table).where(table.c.id.in_(ids)))
-    return len(ids)
+    """Remove what is chosen; a row that was named meanwhile makes it choose again, or leave off."""
+    for _ in range(LOOKS_MAX):
+        with suppress(IntegrityError):
+            async with transaction.connection.begin_nested():
+                ids = list((await transaction.connection.execute(chosen)).scalars())
+                if ids:
+                    await transaction.connection.execute(delete(table).where(table.c.id.in_(ids)))
+                return len(ids)
+    return 0
 
 
 __all__ = ["release_heads", "release_history", "remove_blobs", "remove_snapshots"]

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, insert, literal, or_, select, update
 
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
@@ -35,18 +35,6 @@ class PinVerb(StrEnum):
     REVOKE = "revoke"
 
 
-# The two statements of every refresh are built once: building costs as much as running them.
-COMPARE_AND_MOVE: Final = update(chat_pins).where(
-    chat_pins.c.chat_id == bindparam("seen_chat_id"),
-    chat_pins.c.revision == bindparam("seen_revision"),
-    chat_pins.c.agent_id.is_not_distinct_from(
-        bindparam("seen_agent_id", type_=chat_pins.c.agent_id.type)
-    ),
-    chat_pins.c.is_archived == bindparam("seen_is_archived", type_=chat_pins.c.is_archived.type),
-)
-ADD_HISTORY: Final = insert(chat_pin_history)
-
-
 @dataclass(frozen=True, slots=True)
 class LockedPin:
     """A chat's pin under lock."""
@@ -63,13 +51,13 @@ class LockedPin:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What is written into history beside from and to."""
+    """What is written into history beside from and to; the event may come with the move."""
 
     verb: PinVerb
     actor: Actor
     agent_id: AgentId | None
-    event_id: int
     inputs: Mapping[str, Any]
+    event_id: int | None = None
 
 
 async def lock_pins(
@@ -170,42 +158,21 @@ async def move_pins(
     )
 
 
-async def compare_and_move_pin(
-    transaction: Transaction, seen: LockedPin, target: SnapshotRef
-) -> bool:
-    """Pin the chat to the target if its pin is still exactly as it was seen, without a lock.
-
-    The caller writes the history row with `add_history` in the same transaction.
-    """
-    values = {
-        "seen_chat_id": seen.chat_id,
-        "seen_revision": seen.revision,
-        "seen_agent_id": seen.agent_id,
-        "seen_is_archived": seen.is_archived,
-        "snapshot_id": target.id,
-        "revision": seen.revision + 1,
-        "pinned_at": transaction.now,
-        "error": None,
-    }
-    return (await transaction.connection.execute(COMPARE_AND_MOVE, values)).rowcount == 1
-
-
-async def add_history(
+def history_values(
     transaction: Transaction,
     seen: LockedPin,
     before: SnapshotRef | None,
     target: SnapshotRef | None,
     move: Move,
-) -> None:
-    """Write the history row of one move from what was seen."""
-    values = {
+) -> dict[str, Any]:
+    """Return the history row of one move from what was seen."""
+    return {
         "chat_id": seen.chat_id,
         "revision": seen.revision + 1,
         "from_digest": before.digest if before else None,
         "from_id": before.id if before else None,
         **_shared_values(transaction, target, move),
     }
-    await transaction.connection.execute(ADD_HISTORY, values)
 
 
 async def bind_pins(
@@ -276,9 +243,8 @@ __all__ = [
     "LockedPin",
     "Move",
     "PinVerb",
-    "add_history",
     "bind_pins",
-    "compare_and_move_pin",
+    "history_values",
     "lock_pins",
     "lock_waiting_pins",
     "move_pins",

@@ -1,0 +1,70 @@
+"""The description of the API."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from door import Door
+from driftpin.wire.problem import PROBLEM_MEDIA_TYPE
+
+
+@pytest.fixture
+async def document(door: Door) -> dict[str, Any]:
+    described: dict[str, Any] = (await door.http.get("/api/v1/openapi.json")).json()
+    return described
+
+
+def _operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_it_is_openapi_3_1_with_valid_schemas(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    waiting: list[Any] = [document]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            reference = found.get("$ref")
+            if isinstance(reference, str):
+                assert reference.removeprefix("#/components/schemas/") in schemas
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
+
+
+async def test_every_operation_tells_its_problems_and_who_may_call(
+    document: dict[str, Any],
+) -> None:
+    for name, operation in _operations(document):
+        assert PROBLEM_MEDIA_TYPE in operation["responses"]["default"]["content"], name
+        assert operation.get("summary"), name
+        is_open = name.split(" ")[1] in {"/healthz", "/readyz", "/api/v1"}
+        assert ("security" in operation) is not is_open, name
+
+
+async def test_every_body_is_described(document: dict[str, Any]) -> None:
+    with_body = {name for name, operation in _operations(document) if "requestBody" in operation}
+    assert "post /api/v1/chats" in with_body
+    assert "put /api/v1/chats/{chat_id}/context" in with_body
+    assert "post /api/v1/agent/snapshots" in with_body
+    operation = document["paths"]["/api/v1/chats"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/CreateChatRequest"}
+
+
+async def test_every_answer_with_content_has_a_schema(document: dict[str, Any]) -> None:
+    for name, operation in _operations(document):
+        for status, response in operation["responses"].items():
+            if status.startswith("2") and status != "204":
+                assert all("schema" in media for media in response["content"].values()), name

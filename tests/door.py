@@ -89,7 +89,7 @@ class Door:
         """Say hello as the owner's agent."""
         return await self.post(self.people.agent, "/agent/hello", {"run_id": run_id})
 
-    async def push(self, seq: int = 1, incarnation: int = 1, **texts: str) -> httpx2.Response:
+    async def push(self, *, seq: int = 1, incarnation: int = 1, **texts: str) -> httpx2.Response:
         """Push these instruction files as the owner's agent, bytes included."""
         body = push_body(seq=seq, incarnation=incarnation, **texts)
         return await self.post(self.people.agent, "/agent/snapshots", body)

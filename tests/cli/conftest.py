@@ -10,9 +10,16 @@ from cli.machine import Machine, Up, start_up, stop_up
 StartUp = Callable[..., Up]
 
 
+@pytest.fixture(scope="session")
+def bytecode(request: pytest.FixtureRequest) -> Path:
+    """Where compiled modules are kept from one run of the tests to the next."""
+    assert request.config.cache is not None
+    return request.config.cache.mkdir("bytecode")
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    made = Machine(tmp_path)
+def machine(tmp_path: Path, bytecode: Path) -> Machine:
+    made = Machine(tmp_path, bytecode)
     made.make_workspace()
     return made
 
@@ -32,9 +39,9 @@ def start() -> Iterator[StartUp]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def served(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Iterator[Machine]:
     """A machine on which `driftpin up` runs."""
-    machine = Machine(tmp_path_factory.mktemp("served"))
+    machine = Machine(tmp_path_factory.mktemp("served"), bytecode)
     machine.make_workspace()
     up = start_up(machine)
     yield machine

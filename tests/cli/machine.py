@@ -38,6 +38,7 @@ class Machine:
     """One user's machine: nothing of the machine that runs the tests is seen on it."""
 
     root: Path
+    bytecode: Path
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,7 +60,13 @@ class Machine:
             for name, each in os.environ.items()
             if not name.startswith(("DRIFTPIN_", "XDG_"))
         }
-        own = {"HOME": str(self.root / "home"), "XDG_RUNTIME_DIR": str(self.root / "run")}
+        # Every command is a process, and compiling what it imports takes longer than running it.
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        own = {
+            "HOME": str(self.root / "home"),
+            "XDG_RUNTIME_DIR": str(self.root / "run"),
+            "PYTHONPYCACHEPREFIX": str(self.bytecode),
+        }
         return {**kept, **own, "DRIFTPIN_STATE_DIR": str(self.state), **self.variables}
 
     def make_workspace(self, name: str = "workspace") -> Path:

@@ -1,4 +1,4 @@
-"""`driftpin up` as a real process: ready line, second start, second directory, every kind of end."""
+"""`driftpin up` as a real process: ready line, second start, second directory, every end."""
 
 import asyncio
 import os
@@ -131,8 +131,8 @@ def test_second_up_on_the_same_directory_is_told_that_one_runs(
 ) -> None:
     start(machine)
     second = machine.run("up", "--json", "--port", "0", str(machine.workspace))
-    assert second.code == 4
-    assert "runs" in second.err
+    assert second.code == 2
+    assert "already runs" in second.err
     assert second.out == ""
 
 

@@ -7,8 +7,6 @@ import pytest
 
 from driftpin import __version__
 
-HEAVY = ("typer", "pydantic", "importlib.metadata", "asyncio", "rich", "driftpin.cli", "re")
-
 
 @pytest.mark.parametrize("arguments", [["--version"], ["version"]])
 def test_version_imports_nothing_heavy(arguments: list[str]) -> None:
@@ -30,7 +28,6 @@ def test_version_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     bare = {line.rpartition("|")[2].strip() for line in before.stderr.splitlines()}
     assert imported - bare <= {"driftpin", "driftpin.__main__"}
-    assert not imported & set(HEAVY) - bare
 
 
 def test_help_lists_every_command_without_importing_a_server() -> None:
@@ -44,30 +41,8 @@ def test_help_lists_every_command_without_importing_a_server() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=False
     )
     assert ended.returncode == 0
-    assert ended.stdout.split() == sorted(
-        [
-            "up",
-            "serve",
-            "agent",
-            "scan",
-            "explain",
-            "sources",
-            "resync",
-            "ready",
-            "login",
-            "chat",
-            "status",
-            "show",
-            "diff",
-            "refresh",
-            "rollback",
-            "rebind",
-            "history",
-            "receipt",
-            "export",
-            "fsck",
-            "config",
-            "demo",
-            "version",
-        ]
-    )
+    assert set(ended.stdout.split()) == {
+        *("up", "serve", "agent", "scan", "explain", "sources", "resync", "ready", "login"),
+        *("chat", "status", "show", "diff", "refresh", "rollback", "rebind", "history"),
+        *("receipt", "export", "fsck", "config", "demo", "version"),
+    }

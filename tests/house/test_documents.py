@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import reference
 
 from driftpin.chat.states import transitions_as_markdown
 
@@ -26,3 +27,9 @@ def test_links_to_files_lead_somewhere(document: str) -> None:
     targets = [part.partition(")")[0] for part in text.split("](")[1:]]
     local = [target.partition("#")[0] for target in targets if "://" not in target]
     assert [target for target in local if target and not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", sorted(reference.PAGES))
+def test_generated_reference_pages_are_what_the_code_says(name: str) -> None:
+    written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert written == reference.PAGES[name](), "run ./scripts/docs"

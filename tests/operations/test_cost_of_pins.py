@@ -146,13 +146,13 @@ async def _plan(database: Database, url: str, statement: str, parameters: Any) -
         async with database.read() as connection:
             rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             return "\n".join(row.detail for row in rows)
-    connection = await asyncpg.connect(url)
+    raw = await asyncpg.connect(url)
     try:
-        await connection.execute("ANALYZE chat_pins, chats")
-        found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *parameters)
+        await raw.execute("ANALYZE chat_pins, chats")
+        found = await raw.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *parameters)
         return json.dumps(json.loads(found))
     finally:
-        await connection.close()
+        await raw.close()
 
 
 async def test_readers_never_see_parts_of_two_snapshots(stage: Any, store: Store) -> None:

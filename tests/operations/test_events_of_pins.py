@@ -113,9 +113,7 @@ async def test_list_and_later_stored_events_agree_with_the_later_list(
     assert pinned[-1].payload["digest"] == later.snapshot.digest
 
 
-async def test_a_failed_transaction_records_and_announces_nothing(
-    stage: Any, store: Store
-) -> None:
+async def test_a_failed_transaction_records_and_announces_nothing(stage: Any, store: Store) -> None:
     _, start = await store.first_and_last_position(WORKER)
 
     async def fail(transaction: Transaction) -> None:

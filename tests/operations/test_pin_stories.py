@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from driftpin.errors import HeadMoved
+from driftpin.events.event import EventKind
 from driftpin.identity import WORKER
 from driftpin.operations.accept_snapshot import accept_push
 from driftpin.operations.check_store import check_store
@@ -291,7 +292,7 @@ async def test_two_viewers_one_refresh(stage: Any, store: Store) -> None:
     assert {move.revision for move in moves} == {2}
     assert await stage.verbs(chat_id) == ["hydrate", "refresh"]
     found, _ = await store.list_events(stage.owner, after=before, limit=100, chat_id=chat_id)
-    assert [event.kind for event in found].count("chat.pinned") == 1
+    assert [event.kind for event in found].count(EventKind.CHAT_PINNED) == 1
 
 
 async def test_two_refreshes_that_saw_the_same_pin_move_it_once(

@@ -34,6 +34,8 @@ class RouteRow:
     tried: str
     statuses: Statuses
     body: dict[str, Any] | None = None
+    # Whoever succeeds leaves nothing for the next caller.
+    uses_up: bool = False
 
     @property
     def name(self) -> str:
@@ -77,7 +79,7 @@ ROWS: Final = (
     RouteRow("GET", "/api/v1/me", "/api/v1/me", EVERY_USER),
     RouteRow("GET", "/api/v1/users", "/api/v1/users", EVERY_USER),
     RouteRow(
-        "POST", "/api/v1/users", "/api/v1/users", users(404, 404, 404, 404, 201), {"name": "new"}
+        "POST", "/api/v1/users", "/api/v1/users", users(403, 403, 403, 403, 201), {"name": "new"}
     ),
     RouteRow("GET", "/api/v1/tokens", "/api/v1/tokens", EVERY_USER),
     RouteRow("POST", "/api/v1/tokens", "/api/v1/tokens", _made(201, EVERY_USER), {}),
@@ -92,7 +94,9 @@ ROWS: Final = (
         "POST", "/api/v1/workspaces", "/api/v1/workspaces", _made(201, EVERY_USER), {"name": "w"}
     ),
     RouteRow("GET", WORKSPACE, "/api/v1/workspaces/{workspace}", MASTER),
-    RouteRow("DELETE", WORKSPACE, "/api/v1/workspaces/{workspace}", _made(204, MASTER)),
+    RouteRow(
+        "DELETE", WORKSPACE, "/api/v1/workspaces/{workspace}", _made(204, MASTER), uses_up=True
+    ),
     RouteRow("GET", f"{WORKSPACE}/agents", "/api/v1/workspaces/{workspace}/agents", MASTER),
     RouteRow(
         "POST",
@@ -116,7 +120,13 @@ ROWS: Final = (
         {"manifest": {"v": 1, "resources": []}},
     ),
     RouteRow("GET", "/api/v1/agents/{agent_id}", "/api/v1/agents/{agent}", MASTER),
-    RouteRow("DELETE", "/api/v1/agents/{agent_id}", "/api/v1/agents/{agent}", _made(204, MASTER)),
+    RouteRow(
+        "DELETE",
+        "/api/v1/agents/{agent_id}",
+        "/api/v1/agents/{agent}",
+        _made(204, MASTER),
+        uses_up=True,
+    ),
     # Its agent is not connected: whoever may ask is told so.
     RouteRow(
         "POST",
@@ -180,12 +190,11 @@ ROWS: Final = (
         _made(201, UPDATE_CHAT),
         {"text": "more"},
     ),
-    # The only turn waits for a worker: whoever may interrupt is told that nothing runs.
     RouteRow(
         "POST",
         f"{CHAT}/interrupt",
         "/api/v1/chats/{chat}/interrupt",
-        users(409, 403, 409, 404, 409),
+        users(202, 403, 202, 404, 202),
     ),
     RouteRow("GET", f"{CHAT}/turns", "/api/v1/chats/{chat}/turns", READ_CHAT),
     # There is no receipt yet.

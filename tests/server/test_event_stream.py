@@ -28,7 +28,7 @@ async def until(
     events: AsyncIterator[tuple[EventShape, str | None]], kind: EventKind
 ) -> tuple[list[str], EventShape, str | None]:
     """Return the kinds that came before, and the first event of this kind with its cursor."""
-    seen = []
+    seen: list[str] = []
     async with asyncio.timeout(WAIT_S):
         async for event, cursor in events:
             if event.kind == kind:

@@ -214,7 +214,7 @@ async def _second_page(door: Door) -> str:
 async def test_pages_hold_everything_once(door: Door) -> None:
     made = [(await door.chat())["id"] for _ in range(5)]
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = (await door.get(door.people.owner, f"/chats?limit=2{cursor}")).json()
         seen += [chat["id"] for chat in page["items"]]

@@ -1,6 +1,7 @@
 """The link of a workspace agent, over real sockets."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -37,7 +38,7 @@ async def refusal(site: Site, **options: Any) -> tuple[int, str]:
         async with linked(site, **options):
             pass
     response = caught.value.response
-    return response.status_code, msgspec.json.decode(response.body)["code"]
+    return response.status_code, json.loads(response.body)["code"]
 
 
 async def closed_with(socket: ClientConnection) -> int | None:
@@ -54,7 +55,7 @@ async def until(site: Site, is_so: Callable[[bool], bool]) -> None:
 
 
 async def answer_one(socket: ClientConnection, **reply: object) -> dict[str, Any]:
-    call: dict[str, Any] = msgspec.msgpack.decode(await socket.recv())
+    call: dict[str, Any] = msgspec.msgpack.decode(await socket.recv(decode=False))
     await socket.send(msgspec.msgpack.encode({"jsonrpc": "2.0", "id": call["id"], **reply}))
     return call
 

@@ -239,11 +239,11 @@ async def test_e18_status_and_body_must_agree(greeted: Door, change: Change) -> 
 
 async def test_e19_one_resource_too_many_names_the_limit(greeted: Door) -> None:
     texts = {f"file{number}": "x" for number in range(limits.SNAPSHOT_RESOURCES_MAX + 1)}
-    status, problem = await refused(greeted, push_body(**texts))
+    status, problem = await refused(greeted, push_body(seq=1, incarnation=1, **texts))
     assert (status, problem["code"], problem["limit"]) == (413, "too_large", "resources")
     assert problem["maximum"] == limits.SNAPSHOT_RESOURCES_MAX
     texts.popitem()
-    response = await greeted.push(**texts)
+    response = await greeted.push(seq=1, incarnation=1, **texts)
     assert response.status_code == 200
 
 
@@ -259,8 +259,8 @@ async def test_e19_texts_that_are_too_much_together_name_the_limit(greeted: Door
     size_bytes = limits.INSTRUCTION_BYTES_MAX
     count = limits.SNAPSHOT_TEXT_BYTES_MAX // size_bytes
     texts = {f"file{number}": f"{number:04}".ljust(size_bytes, "x") for number in range(count)}
-    assert (await greeted.push(seq=1, **texts)).status_code == 200
-    status, problem = await refused(greeted, push_body(seq=2, more="x", **texts))
+    assert (await greeted.push(seq=1, incarnation=1, **texts)).status_code == 200
+    status, problem = await refused(greeted, push_body(seq=2, incarnation=1, more="x", **texts))
     assert (status, problem["code"]) == (413, "too_large")
     assert problem["maximum"] == limits.SNAPSHOT_TEXT_BYTES_MAX
 

@@ -7,11 +7,14 @@ import pytest
 from sse_starlette.event import ServerSentEvent
 
 from door import Door, problem_of
+from driftpin.chat.messages import Message, Role, TextPart
 from driftpin.identity import WORKER, Actor, ChatId
 from driftpin.operations.append_chunk import append_chunk
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.send_message import add_message
 from driftpin.server.turn_stream import TurnStream
+from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
 from stepping import SteppedClock
@@ -72,8 +75,16 @@ async def say(door: Door, lease: TurnLease, *texts: str) -> None:
         offset += len(text)
 
 
-async def finish(door: Door, lease: TurnLease, end: TurnState = TurnState.DONE) -> None:
-    await finish_turn(door.services.store, WORKER, lease, end)
+async def finish(door: Door, lease: TurnLease, *answers: str) -> None:
+    """Commit answers as messages and end the turn; what streamed is dropped."""
+
+    async def commit(transaction: Transaction) -> None:
+        for answer in answers:
+            message = Message(Role.ASSISTANT, (TextPart(answer),))
+            await add_message(transaction, lease.chat_id, lease.workspace_id, lease.turn, message)
+
+    await door.services.store.database.write(commit)
+    await finish_turn(door.services.store, WORKER, lease, TurnState.DONE)
 
 
 async def test_a_turn_is_told_with_its_text_to_its_end(door: Door) -> None:
@@ -81,30 +92,29 @@ async def test_a_turn_is_told_with_its_text_to_its_end(door: Door) -> None:
     turn = await ask(door, chat["id"])
     lease = await claim(door)
     await say(door, lease, "good ", "day")
-    await finish(door, lease)
+    await finish(door, lease, "good day")
     stream = await open_stream(door, chat["id"], turn=turn)
-    assert await told(stream) == [("delta", "good "), ("delta", "day"), ("turn", "done")]
+    assert await told(stream) == [("delta", "good day"), ("turn", "done")]
 
 
 async def test_text_that_comes_later_is_told_as_it_comes(door: Door) -> None:
     chat = await door.chat()
     turn = await ask(door, chat["id"])
-    listening = asyncio.create_task(told(await open_stream(door, chat["id"], turn=turn)))
     lease = await claim(door)
-    await say(door, lease, "good ", "day")
-    await finish(door, lease)
-    found = await listening
-    assert [gist for kind, gist in found if kind == "delta"] == ["good ", "day"]
-    assert found[-1] == ("turn", "done")
+    await say(door, lease, "good ")
+    events = (await open_stream(door, chat["id"], turn=turn)).events()
+    async with asyncio.timeout(WAIT_S):
+        assert [(await anext(events)).event for _ in range(3)] == [None, "turn", "delta"]
+        await finish(door, lease, "good day")
+        assert [_gist(event) async for event in events] == ["day", "done"]
 
 
 async def test_a_lost_connection_goes_on_behind_its_cursor(door: Door) -> None:
     chat = await door.chat()
     turn = await ask(door, chat["id"])
     lease = await claim(door)
-    await say(door, lease, "good ", "day")
-    await finish(door, lease)
-    cursor = f"{turn}.{lease.attempt}.0"
+    await finish(door, lease, "good day")
+    cursor = f"{turn}.{lease.attempt}.5"
     stream = await open_stream(door, chat["id"], turn=turn, cursor=cursor)
     assert await told(stream) == [("delta", "day"), ("turn", "done")]
 
@@ -117,8 +127,27 @@ async def test_a_turn_that_is_taken_over_says_reset(door: Door, clock: SteppedCl
     clock.step(LEASE_S + 1)
     second = await claim(door, "second")
     await say(door, second, "good day")
-    await finish(door, second)
-    stream = await open_stream(door, chat["id"], turn=turn, cursor=f"{turn}.{first.attempt}.0")
+    cursor = f"{turn}.{first.attempt}.3"
+    events = (await open_stream(door, chat["id"], turn=turn, cursor=cursor)).events()
+    async with asyncio.timeout(WAIT_S):
+        first_four = [await anext(events) for _ in range(4)]
+        await finish(door, second, "good day")
+        rest = [_gist(event) async for event in events]
+    assert [event.event for event in first_four] == [None, "turn", "reset", "delta"]
+    assert (_gist(first_four[-1]), rest) == ("good day", ["done"])
+
+
+async def test_a_late_reader_of_a_turn_that_was_taken_over_gets_all_its_words(
+    door: Door, clock: SteppedClock
+) -> None:
+    chat = await door.chat()
+    turn = await ask(door, chat["id"])
+    first = await claim(door, "first")
+    await say(door, first, "goo")
+    clock.step(LEASE_S + 1)
+    second = await claim(door, "second")
+    await finish(door, second, "good day")
+    stream = await open_stream(door, chat["id"], turn=turn, cursor=f"{turn}.{first.attempt}.3")
     assert await told(stream) == [("reset", ""), ("delta", "good day"), ("turn", "done")]
 
 

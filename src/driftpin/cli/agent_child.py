@@ -22,7 +22,7 @@ from typing import Final
 
 from driftpin import limits
 from driftpin.cli.exits import ExitCode, say
-from driftpin.errors import Forbidden, Unreachable
+from driftpin.errors import Conflict, Forbidden, Unreachable
 
 _COMMAND: Final = ("-m", "driftpin", "agent", "--lifeline")
 _NOT_FOR_THE_CHILD: Final = frozenset(
@@ -86,14 +86,20 @@ class AgentChild:
     ) -> None:
         """Keep the agent running until cancelled, and tell `on_head` what the server holds.
 
-        Raises Forbidden (`agent_stopped`) when the agent says that starting it again cannot help.
+        Raises Forbidden (`agent_stopped`) when the agent says that starting it again cannot help,
+        Conflict (`agent_running`) when another one stays on the directory.
         """
         try:
             while True:
                 code = await self._run_once(credentials, on_head)
                 self._process = None
                 self._busy = self._busy + 1 if code == ExitCode.BUSY else 0
-                if code in _FINAL_CODES or self._busy >= _BUSY_TRIES_MAX:
+                if self._busy >= _BUSY_TRIES_MAX:
+                    raise Conflict(
+                        f"An agent already runs on {str(self._directory)!r}; stop it first.",
+                        code="agent_running",
+                    )
+                if code in _FINAL_CODES:
                     raise Forbidden(
                         f"The agent of {str(self._directory)!r} has stopped for good; its reason"
                         " stands above.",
@@ -138,12 +144,17 @@ class AgentChild:
         )
         wait_s = random.uniform(longest_s / 2, longest_s)  # noqa: S311 jitter, not a secret
         self._failures += 1
-        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         say(
-            f"The agent of {str(self._directory)!r} ended ({cause}); it is started again in"
+            f"The agent of {str(self._directory)!r} ended ({_cause(code)}); it is started again in"
             f" {wait_s:.1f} s."
         )
         await asyncio.sleep(wait_s)
+
+
+def _cause(code: int) -> str:
+    if code == ExitCode.BUSY:
+        return "another one is still there"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 async def _news_of(process: subprocess.Popen[bytes]) -> AsyncIterator[HeadNews]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from driftpin.cli.agent_child import Credentials, HeadNews, read_credentials, te
 from driftpin.cli.exits import ExitCode, Finished, say
 from driftpin.cli.logs import log_to_standard_error
 from driftpin.cli.options import Reach
+from driftpin.cli.output import counted
 from driftpin.cli.places import find_home, get_directory
-from driftpin.cli.remembered import Remembered
+from driftpin.cli.remembered import KnownDirectory, Remembered
 from driftpin.client import AgentClient
 from driftpin.errors import Conflict, Unauthenticated, Unreachable, UsageError
+from driftpin.identity import AgentId, WorkspaceId
 from driftpin.settings import Settings, load_settings, state_directory
 from driftpin.wire.agent import BlobsRequest, HelloReply, HelloRequest, PushReply, PushRequest
 
@@ -34,36 +37,44 @@ class AgentWish:
 
 
 class ReportingControlPlane:
-    """A server as the agent sees it, which also tells what the server came to hold."""
+    """A server as the agent sees it, which also reports what the server answered."""
 
-    def __init__(self, server: ControlPlane, *, is_child: bool) -> None:
-        """Pass everything on to `server`; tell the parent, or whoever reads the terminal."""
+    def __init__(
+        self,
+        server: ControlPlane,
+        *,
+        on_hello: Callable[[HelloReply], None],
+        on_head: Callable[[HeadNews], None],
+    ) -> None:
+        """Pass everything on to `server`."""
         self._server = server
-        self._is_child = is_child
+        self._on_hello = on_hello
+        self._on_head = on_head
 
     async def hello(self, request: HelloRequest) -> HelloReply:
         """Introduce this process."""
-        return await self._server.hello(request)
+        reply = await self._server.hello(request)
+        self._on_hello(reply)
+        return reply
 
     async def upload_blobs(self, request: BlobsRequest) -> object:
         """Bring bytes ahead of a push."""
         return await self._server.upload_blobs(request)
 
     async def push(self, request: PushRequest) -> PushReply:
-        """Offer a state; tell of it once it is held."""
+        """Offer a state; report it once it is held."""
         reply = await self._server.push(request)
         listed = request.manifest["resources"]
-        statuses = [each["status"] for each in listed if isinstance(each, dict)]  # type: ignore[union-attr]
-        news = HeadNews(
-            snapshot=reply.head.digest,
-            result=reply.result,
-            resources=len(statuses),
-            not_ok=sum(status != "ok" for status in statuses),
+        resources = listed if isinstance(listed, list) else []
+        usable = sum(isinstance(each, dict) and each.get("status") == "ok" for each in resources)
+        self._on_head(
+            HeadNews(
+                snapshot=reply.head.digest,
+                result=reply.result,
+                resources=len(resources),
+                not_ok=len(resources) - usable,
+            )
         )
-        if self._is_child:
-            tell_parent(news)
-        elif reply.result == "accepted":
-            say(f"pushed {news.resources} resources, {news.not_ok} not ok: {news.snapshot}")
         return reply
 
 
@@ -81,6 +92,7 @@ def run(reach: Reach, wish: AgentWish, agent_token: str | None) -> None:
         asyncio.run(_run(place, settings, wish, credentials))
     except Conflict as conflict:
         if wish.has_lifeline and conflict.code == "agent_running":
+            say(f"error: {conflict.message}")
             raise Finished(ExitCode.BUSY) from conflict
         raise
 
@@ -99,10 +111,29 @@ async def _run(place: Path, settings: Settings, wish: AgentWish, credentials: Cr
     async with AgentClient(credentials.url, credentials.token) as server:
         agent = WorkspaceAgent(
             agent_settings,
-            ReportingControlPlane(server, is_child=wish.has_lifeline),
+            _reporting(server, remembered, place, is_child=wish.has_lifeline),
             websocket_dialer(credentials.url, credentials.token),
         )
         await agent.run(sys.stdin.buffer if wish.has_lifeline else None)
+
+
+def _reporting(
+    server: ControlPlane, remembered: Remembered, place: Path, *, is_child: bool
+) -> ReportingControlPlane:
+    """Report to the parent, which remembers the directory itself, or to whoever reads along."""
+
+    def remember(reply: HelloReply) -> None:
+        known = KnownDirectory(place, WorkspaceId(reply.workspace_id), AgentId(reply.agent_id))
+        remembered.keep_directory(known)
+
+    def tell(news: HeadNews) -> None:
+        if news.result == "accepted":
+            counts = f"{counted(news.resources, 'resource')}, {news.not_ok} not ok"
+            say(f"published {counts}: {news.snapshot}")
+
+    if is_child:
+        return ReportingControlPlane(server, on_hello=lambda _reply: None, on_head=tell_parent)
+    return ReportingControlPlane(server, on_hello=remember, on_head=tell)
 
 
 def _inherited() -> Credentials:

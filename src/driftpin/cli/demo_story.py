@@ -16,13 +16,8 @@ from driftpin.cli.output import counted, short_digest
 from driftpin.cli.talking import ask
 from driftpin.client import Client
 from driftpin.context.resource import Kind, Status
-from driftpin.wire.api import (
-    ContextShape,
-    CreateChatRequest,
-    DriftShape,
-    RefreshRequest,
-    RollbackRequest,
-)
+from driftpin.wire.api import ContextShape, CreateChatRequest, RefreshRequest, RollbackRequest
+from driftpin.wire.drift import DriftShape
 
 EVENT_WAIT_S: Final = 10.0
 QUESTION: Final = "For the driftpin demo: do you say which files you changed?"

@@ -15,7 +15,8 @@ NEW_RULE: Final = "For the driftpin demo, say which files you changed."
 NEW_SCRIPT_LINE: Final = "echo 'checked twice'"
 EXAMPLE_RULES: Final = "# Working here\n\nRun the tests before you say that something works.\n"
 EXAMPLE_SKILL_TEXT: Final = (
-    "---\nname: driftpin-demo-links\ndescription: Use when links in a document may be broken.\n---\n"
+    "---\nname: driftpin-demo-links\n"
+    "description: Use when links in a document may be broken.\n---\n"
     "Run `scripts/check.sh FILE` and report every link that does not answer.\n"
 )
 EXAMPLE_SCRIPT: Final = "#!/bin/sh\ngrep -o 'https\\?://[^ )]*' \"$1\" | sort -u\n"

@@ -13,11 +13,11 @@ from driftpin.identity import is_digest
 from driftpin.wire.api import (
     ChatShape,
     ContextShape,
-    DriftShape,
     RebindRequest,
     RefreshRequest,
     RollbackRequest,
 )
+from driftpin.wire.drift import DriftShape
 
 
 @dataclass(frozen=True, slots=True)

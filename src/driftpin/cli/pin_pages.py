@@ -14,13 +14,10 @@ from driftpin.errors import NotFound
 from driftpin.wire.api import (
     ChatShape,
     ContextShape,
-    CostShape,
-    DriftEntryShape,
-    DriftShape,
     FullContextShape,
-    HistoryEntryShape,
     ReceiptShape,
 )
+from driftpin.wire.drift import CostShape, DriftEntryShape, DriftShape, HistoryEntryShape
 
 SHORT_ID_CHARACTERS: Final = 8
 CHAT_COLUMNS: Final = ("chat", "title", "state", "context", "pin", "revision", "since")

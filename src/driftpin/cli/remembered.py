@@ -3,7 +3,7 @@
     server.json              where the local server answers, and the token of its first user; 0600
     login.json               the server that `driftpin login` checked, and your token; 0600
     server.lock              held for as long as `driftpin up` serves from here
-    directories/<name>/      one per directory that `up` pinned:
+    directories/<name>/      one per directory that an agent ran on:
         directory.json           its path, and its workspace and agent on the server
         agent.token              the agent's own token; 0600
         sources.json             the sources that were declared for it
@@ -39,7 +39,7 @@ class KnownServer:
 
 @dataclass(frozen=True, slots=True)
 class KnownDirectory:
-    """A directory's workspace and agent on the server of this state directory."""
+    """A directory's workspace and agent on a server."""
 
     path: Path
     workspace_id: WorkspaceId
@@ -87,10 +87,11 @@ class Remembered:
         candidates = (self.find_directory(place) for place in (path, *path.parents))
         return next((known for known in candidates if known is not None), None)
 
-    def keep_directory(self, known: KnownDirectory, agent_token: str) -> None:
-        """Remember a directory's workspace and agent, and the agent's token."""
+    def keep_directory(self, known: KnownDirectory, agent_token: str | None = None) -> None:
+        """Remember a directory's workspace and agent, and the agent's token where it is ours."""
         folder = self._folder_of(known.path)
-        _write_private(folder / "agent.token", agent_token)
+        if agent_token is not None:
+            _write_private(folder / "agent.token", agent_token)
         kept = {**asdict(known), "path": str(known.path)}
         _write_private(folder / "directory.json", json.dumps(kept))
 

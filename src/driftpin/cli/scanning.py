@@ -35,7 +35,9 @@ def scan(directory: Path, state: str | None, *, is_strict: bool, as_json: bool) 
 
 def explain(path: Path, directory: Path, state: str | None, *, as_json: bool) -> None:
     """Tell which rule decides about a path."""
-    told = build_workspace(directory, settings_of(state)).explain(path)
+    workspace = build_workspace(directory, settings_of(state))
+    workspace.resolve()
+    told = workspace.explain(path)
     if as_json:
         output.write_json(_explanation_to_json(told))
         return

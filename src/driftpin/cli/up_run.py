@@ -16,7 +16,7 @@ from driftpin.cli.enrolment import ensure_enrolled
 from driftpin.cli.exits import say
 from driftpin.cli.remembered import KnownServer, Remembered
 from driftpin.client import Client
-from driftpin.errors import Forbidden, Unauthenticated, Unreachable
+from driftpin.errors import Conflict, Forbidden, Unauthenticated, Unreachable
 from driftpin.settings import load_settings, state_directory
 
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -145,7 +145,7 @@ async def _serve_on(supervising: Task, endings: set[Task]) -> None:
     """Serve on for others, although this directory's agent has stopped for good."""
     try:
         supervising.result()
-    except Forbidden as stopped:
+    except (Conflict, Forbidden) as stopped:
         say(f"error: {stopped.message} The server goes on; Ctrl-C ends it.")
     for task in await _first_of(endings):
         task.result()

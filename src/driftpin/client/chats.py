@@ -4,6 +4,7 @@ from driftpin import limits
 from driftpin.client.calls import Calls
 from driftpin.client.workspaces import V1
 from driftpin.wire import api
+from driftpin.wire.drift import DriftShape, HistoryEntryShape
 from driftpin.wire.transfer import ExportShape, InterruptShape
 
 CHATS = f"{V1}/chats"
@@ -87,12 +88,12 @@ class ChatCalls(Calls):
 
     async def get_drift(
         self, chat_id: str, *, has_diff: bool = False, has_cost: bool = False
-    ) -> api.DriftShape:
+    ) -> DriftShape:
         """Return what lies between a chat's pin and its head."""
         return await self._transport.call(
             "GET",
             f"{CHATS}/{chat_id}/context/drift",
-            api.DriftShape,
+            DriftShape,
             query={"diff": has_diff, "cost": has_cost},
         )
 
@@ -121,9 +122,9 @@ class ChatCalls(Calls):
         path = f"{CHATS}/{chat_id}/context/rebind"
         return await self._transport.call("POST", path, api.FullContextShape, body=request)
 
-    async def list_history(self, chat_id: str) -> tuple[api.HistoryEntryShape, ...]:
+    async def list_history(self, chat_id: str) -> tuple[HistoryEntryShape, ...]:
         """Return every move of a chat's pin, oldest first."""
-        moves = await self._all(f"{CHATS}/{chat_id}/context/history", api.HistoryEntryShape)
+        moves = await self._all(f"{CHATS}/{chat_id}/context/history", HistoryEntryShape)
         return moves[::-1]
 
     async def export_pin(self, chat_id: str) -> ExportShape:

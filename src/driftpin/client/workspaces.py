@@ -2,6 +2,7 @@
 
 from driftpin.client.calls import Calls
 from driftpin.wire import api
+from driftpin.wire.drift import DriftShape
 
 V1 = "/api/v1"
 
@@ -104,10 +105,10 @@ class WorkspaceCalls(Calls):
         """Return the manifest of a snapshot, byte for byte as it is hashed."""
         return await self._transport.send("GET", f"{V1}/snapshots/{digest}")
 
-    async def get_difference(self, before: str, after: str) -> api.DriftShape:
+    async def get_difference(self, before: str, after: str) -> DriftShape:
         """Return what lies between two snapshots."""
         path = f"{V1}/snapshots/{before}/diff/{after}"
-        return await self._transport.call("GET", path, api.DriftShape)
+        return await self._transport.call("GET", path, DriftShape)
 
     async def get_blob(self, digest: str) -> bytes:
         """Return the bytes that a digest names."""

@@ -1,7 +1,8 @@
 """The composition of the server: what it owns, in which order it starts, and how it stops.
 
     database, store ── prepared and locked before anything is served
-    tailer           ── woken by every commit of this process, and by a poll for those of others
+    wake-ups         ── say that something was committed, here or by another replica
+    tailer           ── lets streams look again at every wake-up, and polls for lost ones
     turn workers     ── given from outside; claim and carry out turns
     drift keeper     ── works out drifts behind accepted pushes
     collector        ── removes what nothing names any more
@@ -52,6 +53,7 @@ from driftpin.store.database import Database
 from driftpin.store.schema import prepare_schema
 from driftpin.store.startup import check_storage, lock_database
 from driftpin.store.store import Store
+from driftpin.store.wake_ups import wake_ups_of
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +105,7 @@ class Server:
         self._database = database
         self._options = options
         self._make_workers = make_workers
+        self._wake_ups = wake_ups_of(database)
         self._services: Services | None = None
 
     @property
@@ -144,9 +147,10 @@ class Server:
         assert epoch is not None, "the deployment is prepared"
         tailer = Tailer(store)
         workers = None if self._make_workers is None else self._make_workers(store, clock)
-        self._database.announce_commits_to(tailer.wake)
+        self._database.announce_commits_to(self._wake_ups.announce)
+        self._wake_ups.listen(tailer.wake)
         if workers is not None:
-            tailer.listen(workers.wake)
+            self._wake_ups.listen(workers.wake)
         return Services(
             store=store,
             clock=clock,
@@ -162,6 +166,7 @@ class Server:
     @asynccontextmanager
     async def _working(self, services: Services) -> AsyncIterator[None]:
         loops: tuple[Coroutine[Any, Any, None], ...] = (
+            self._wake_ups.carry(),
             services.tailer.poll_forever(),
             services.drift_keeper.run_forever(),
             _collect_forever(services.store),

@@ -3,7 +3,7 @@
 import zlib
 from typing import Final, Generic, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from driftpin import limits
 from driftpin.errors import Malformed, TooLarge, Unsupported
@@ -33,7 +33,11 @@ class JsonBody(Generic[AnyShape]):
 
     async def __call__(self, request: Request) -> AnyShape:
         """Return the shape, or raise the refusal of the first rule that the body breaks."""
-        body = await read_body(request, self._bytes_max)
+        try:
+            body = await read_body(request, self._bytes_max)
+        except ClientDisconnect:
+            # Nobody is left to be told; it is no fault of the server's all the same.
+            raise Malformed("The body was cut.", code="body_cut") from None
         if not body and self.may_be_empty:
             return read_shape(self.shape, b"{}")
         _check_media_type(request)

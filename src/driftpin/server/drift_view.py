@@ -15,7 +15,7 @@ from driftpin.identity import Actor, Digest, WorkspaceId
 from driftpin.server.replies import digest_in, drift_shape, resources_of
 from driftpin.store.store import Store
 from driftpin.store.values import DriftRead
-from driftpin.wire.api import DriftShape
+from driftpin.wire.drift import DriftShape
 
 
 async def show_drift(

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from driftpin import __version__
 from driftpin.server.body import JSON_MEDIA_TYPE, JsonBody
@@ -33,7 +33,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     _add_schema(schemas, ProblemShape)
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    for route in app.routes:
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
         if isinstance(route, APIRoute) and route.include_in_schema:
             _complete(document["paths"][route.path_format], route, schemas)
     return document

@@ -31,6 +31,7 @@ from driftpin.store.values import (
     WorkspaceRow,
 )
 from driftpin.wire import api
+from driftpin.wire.drift import CostShape, DiffShape, DriftEntryShape, DriftShape, HistoryEntryShape
 
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
@@ -229,9 +230,9 @@ def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.Reso
     )
 
 
-def history_shape(row: HistoryRow) -> api.HistoryEntryShape:
+def history_shape(row: HistoryRow) -> HistoryEntryShape:
     """Return one move of a pin."""
-    return api.HistoryEntryShape.model_validate(
+    return HistoryEntryShape.model_validate(
         {
             "revision": row.revision,
             "verb": row.verb,
@@ -297,9 +298,9 @@ def drift_shape(
     *,
     diffs: Iterable[ResourceDiff] | None = None,
     cost: RefreshCost | None = None,
-) -> api.DriftShape:
+) -> DriftShape:
     """Return a drift, with diffs and cost where they were asked for."""
-    return api.DriftShape(
+    return DriftShape(
         pin=pin,
         head=head,
         severity=None if drift.severity is None else drift.severity.value,
@@ -309,12 +310,12 @@ def drift_shape(
     )
 
 
-def _drift_entry(entry: DriftEntry) -> api.DriftEntryShape:
-    return api.DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": False})
+def _drift_entry(entry: DriftEntry) -> DriftEntryShape:
+    return DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": False})
 
 
-def _diff_shape(found: ResourceDiff) -> api.DiffShape:
-    return api.DiffShape(
+def _diff_shape(found: ResourceDiff) -> DiffShape:
+    return DiffShape(
         source=found.source,
         path=found.path,
         text=found.text,
@@ -325,8 +326,8 @@ def _diff_shape(found: ResourceDiff) -> api.DiffShape:
     )
 
 
-def _cost_shape(cost: RefreshCost) -> api.CostShape:
-    return api.CostShape(
+def _cost_shape(cost: RefreshCost) -> CostShape:
+    return CostShape(
         tokens_before=cost.tokens_before,
         tokens_after=cost.tokens_after,
         tokens_gained=cost.gained,

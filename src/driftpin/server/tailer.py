@@ -4,7 +4,6 @@ A wake-up says only that there may be something: every stream reads behind its o
 """
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
@@ -27,7 +26,6 @@ class Tailer:
         self._poll_interval_s = poll_interval_s
         self._count = 0
         self._moved = asyncio.Event()
-        self._listeners: list[Callable[[], None]] = []
         self._is_closed = False
 
     @property
@@ -45,17 +43,11 @@ class Tailer:
         """How often something may have appeared so far."""
         return self._count
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` at every wake-up as well; it must not block."""
-        self._listeners.append(listener)
-
     def wake(self) -> None:
         """Let every waiting reader look again."""
         self._count += 1
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
-        for listener in self._listeners:
-            listener()
 
     async def wait(self, seen: int, timeout_s: float | None = None) -> bool:
         """Wait until `count` is above `seen`; return False when that took longer than allowed."""

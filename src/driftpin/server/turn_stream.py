@@ -1,11 +1,13 @@
-"""The stream of a chat: turns and their text, from stored chunks, so that any replica can resume.
+"""The stream of a chat: turns and their text, from stored rows, so that any replica can resume.
 
-`turn` tells every change of a turn's state, `delta` carries text, `reset` says that another worker
-began anew and what was streamed before is void. The cursor names (turn, attempt, offset).
+`turn` tells every change of a turn's state, `delta` carries text, `reset` says that what was
+streamed of a turn before is void. The deltas behind the last `reset` of a turn, joined, are the
+words of its answers. Chunks are stored while a turn runs; of a turn that is over, the messages give
+whatever a reader has not had.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +15,7 @@ from sse_starlette.event import ServerSentEvent
 from starlette.responses import Response
 
 from driftpin import limits
+from driftpin.chat.messages import Role, message_from_json
 from driftpin.errors import Gone, Malformed, NotFound, Unauthenticated
 from driftpin.identity import Actor, ChatId
 from driftpin.server.services import Services
@@ -20,9 +23,28 @@ from driftpin.server.sse import sent_event, stream_response
 from driftpin.store.values import ChunkRow, TurnRow, TurnState
 from driftpin.wire.transfer import DeltaShape, ResetShape, TurnEventShape
 
-CURSOR: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.(-1|[0-9]{1,12})")
-NOTHING_YET: Final = -1
-OVER: Final = frozenset({TurnState.DONE, TurnState.FAILED})
+CURSOR: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,12})")
+OVER: Final = frozenset({TurnState.DONE, TurnState.FAILED, TurnState.INTERRUPTED})
+FIRST_ATTEMPT: Final = 1
+# How soon text that another process stored is seen while a turn runs.
+TEXT_POLL_S: Final = limits.STREAM_FLUSH_INTERVAL_MS / 1000
+
+
+@dataclass(slots=True)
+class _Place:
+    """How much of a turn its reader has had: `end` characters of one attempt.
+
+    `text` are those characters, None when they were had over an earlier connection.
+    """
+
+    turn: int = 0
+    attempt: int = 0
+    end: int = 0
+    text: str | None = ""
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.turn}.{self.attempt}.{self.end}"
 
 
 @dataclass(slots=True)
@@ -34,13 +56,11 @@ class TurnStream:
     actor: Actor
     chat_id: ChatId
     only_turn: int | None = None
-    _turn: int = field(default=0)
-    _attempt: int = field(default=0)
-    _offset: int = field(default=NOTHING_YET)
-    _told: dict[int, tuple[str, int]] = field(default_factory=dict)
+    _place: _Place = field(default_factory=_Place)
+    _told: dict[int, tuple[TurnState, int]] = field(default_factory=dict)
 
     async def begin(self, cursor: str | None) -> None:
-        """Stand behind `cursor`, else before the turn that was asked for, else before the newest.
+        """Stand behind `cursor`, else before the turn that was asked for, else before what runs.
 
         Raises NotFound for a chat, or a turn of it, that the caller may not see or that is not
         there, and Malformed (`bad_cursor`).
@@ -50,13 +70,12 @@ class TurnStream:
         if self.only_turn is not None and self.only_turn not in numbers:
             raise NotFound
         if cursor is not None:
-            self._turn, self._attempt, self._offset = _read_cursor(cursor)
+            self._place = _read_cursor(cursor)
         elif self.only_turn is not None:
-            self._turn = self.only_turn
+            self._place.turn = self.only_turn
         else:
             unfinished = [turn.number for turn in turns if turn.state not in OVER]
-            self._turn = min(unfinished, default=max(numbers, default=0))
-            self._told = {turn.number: _state_of(turn) for turn in turns if turn.state in OVER}
+            self._place.turn = min(unfinished, default=max(numbers, default=0) + 1)
 
     def response(self) -> Response:
         """Return the stream as a response."""
@@ -79,64 +98,99 @@ class TurnStream:
                 if turn.number == self.only_turn and turn.state in OVER:
                     return
             is_live = any(turn.state not in OVER for turn in turns)
-            await tailer.wait(seen, TURN_POLL_S if is_live else limits.STREAM_RECHECK_S)
+            await tailer.wait(seen, TEXT_POLL_S if is_live else limits.STREAM_RECHECK_S)
 
     async def _read_turns(self) -> list[TurnRow]:
         turns = await self.services.store.list_turns(self.actor, self.chat_id)
-        wanted = [turn for turn in turns if turn.number >= self._turn]
-        if self.only_turn is None:
-            return wanted
-        return [turn for turn in wanted if turn.number == self.only_turn]
+        return [
+            turn
+            for turn in turns
+            if turn.number >= self._place.turn and self.only_turn in (None, turn.number)
+        ]
 
     async def _events_of(self, turn: TurnRow) -> AsyncIterator[ServerSentEvent]:
-        # A state is told before the text that follows it, an end only behind all text: the chunks
-        # are read after the turn was, so none of a finished turn can be missing.
-        is_news = self._told.get(turn.number) != _state_of(turn)
-        if is_news and turn.state not in OVER:
+        # The row was read before the text is: an end is never told before all that was said.
+        if self._told.get(turn.number) == (turn.state, turn.attempt) and turn.state in OVER:
+            return
+        if turn.number > self._place.turn:
+            self._place = _Place(turn.number)
+        if turn.state in OVER:
+            for event in self._complete(turn, await self._words_of(turn.number)):
+                yield event
             yield self._told_turn(turn)
-        if turn.number > self._turn:
-            self._turn, self._attempt, self._offset = turn.number, 0, NOTHING_YET
+            return
+        if self._told.get(turn.number) != (turn.state, turn.attempt):
+            yield self._told_turn(turn)
         for chunk in await self._read_chunks(turn.number):
-            if chunk.attempt > self._attempt and self._offset != NOTHING_YET:
-                yield sent_event("reset", ResetShape(turn=chunk.turn, attempt=chunk.attempt))
-            self._attempt, self._offset = chunk.attempt, chunk.offset
-            yield self._delta(chunk)
-        if is_news and turn.state in OVER:
-            yield self._told_turn(turn)
+            for event in self._take(chunk):
+                yield event
 
     async def _read_chunks(self, turn: int) -> tuple[ChunkRow, ...]:
-        return await self.services.store.get_stream_chunks(
-            self.actor, self.chat_id, turn, (self._attempt, self._offset)
+        after = (self._place.attempt, self._place.end - 1)
+        return await self.services.store.get_stream_chunks(self.actor, self.chat_id, turn, after)
+
+    async def _words_of(self, turn: int) -> str:
+        """Return all words of the turn's answers, out of its messages."""
+        words: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = await self.services.store.list_messages(
+                self.actor, self.chat_id, cursor, limits.API_PAGE_ITEMS_MAX
+            )
+            told = [message_from_json(row.content) for row in page.items if row.turn == turn]
+            words += [message.text for message in told if message.role is Role.ASSISTANT]
+            cursor = page.next
+            if cursor is None:
+                return "".join(words)
+
+    def _take(self, chunk: ChunkRow) -> Iterator[ServerSentEvent]:
+        place = self._place
+        if chunk.attempt > place.attempt:
+            if place.end:
+                yield self._void(chunk.attempt)
+            place.attempt, place.end, place.text = chunk.attempt, 0, ""
+        yield self._say(str(chunk.content["text"]))
+
+    def _complete(self, turn: TurnRow, words: str) -> Iterator[ServerSentEvent]:
+        """Give what the reader of a turn that is over has not had."""
+        place = self._place
+        is_first = place.attempt == turn.attempt == FIRST_ATTEMPT
+        if is_first or not place.end:
+            place.attempt = turn.attempt
+        elif place.attempt != turn.attempt or not (place.text and words.endswith(place.text)):
+            yield self._void(turn.attempt)
+            place.attempt, place.end, place.text = turn.attempt, 0, ""
+        else:
+            return
+        if words[place.end :]:
+            yield self._say(words[place.end :])
+
+    def _say(self, text: str) -> ServerSentEvent:
+        place = self._place
+        shape = DeltaShape(
+            turn=place.turn, attempt=place.attempt, offset=place.end, content={"text": text}
         )
+        place.end += len(text)
+        place.text = None if place.text is None else place.text + text
+        return sent_event("delta", shape, place.cursor)
+
+    def _void(self, attempt: int) -> ServerSentEvent:
+        return sent_event("reset", ResetShape(turn=self._place.turn, attempt=attempt))
 
     def _told_turn(self, turn: TurnRow) -> ServerSentEvent:
-        self._told[turn.number] = _state_of(turn)
+        self._told[turn.number] = (turn.state, turn.attempt)
         shape = TurnEventShape(
-            turn=turn.number, attempt=turn.attempt, state=turn.state, error=turn.error
+            turn=turn.number, attempt=turn.attempt, state=turn.state.value, error=turn.error
         )
         return sent_event("turn", shape)
 
-    def _delta(self, chunk: ChunkRow) -> ServerSentEvent:
-        shape = DeltaShape(
-            turn=chunk.turn, attempt=chunk.attempt, offset=chunk.offset, content=chunk.content
-        )
-        return sent_event("delta", shape, f"{chunk.turn}.{chunk.attempt}.{chunk.offset}")
 
-
-# How soon text that another process stored is seen while a turn runs.
-TURN_POLL_S: Final = limits.STREAM_FLUSH_INTERVAL_MS / 1000
-
-
-def _state_of(turn: TurnRow) -> tuple[str, int]:
-    return turn.state, turn.attempt
-
-
-def _read_cursor(cursor: str) -> tuple[int, int, int]:
+def _read_cursor(cursor: str) -> _Place:
     matched = CURSOR.fullmatch(cursor)
     if matched is None:
         raise Malformed("This cursor is not of a chat's stream.", code="bad_cursor")
-    turn, attempt, offset = (int(part) for part in matched.groups())
-    return turn, attempt, offset
+    turn, attempt, end = (int(part) for part in matched.groups())
+    return _Place(turn, attempt, end, text=None if end else "")
 
 
 __all__ = ["TurnStream"]

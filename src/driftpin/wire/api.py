@@ -5,11 +5,18 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from driftpin import limits
-from driftpin.wire.shape import ONE_LINE, DigestText, IdText, InstantText, ReplyShape, Shape
+from driftpin.wire.shape import (
+    ONE_LINE,
+    DigestText,
+    IdText,
+    InstantText,
+    ReplyShape,
+    SeverityText,
+    Shape,
+)
 
 Item = TypeVar("Item")
 AccessText = Literal["read", "update", "owner"]
-SeverityText = Literal["cosmetic", "notation", "additive", "behavioural", "risky"]
 TitleText = Annotated[str, Field(max_length=limits.TITLE_CHARACTERS_MAX), ONE_LINE]
 
 
@@ -243,69 +250,6 @@ class RefreshOutcomeShape(ReplyShape):
     context: ContextShape | None
 
 
-class HistoryEntryShape(ReplyShape):
-    """One move of a pin."""
-
-    revision: int
-    verb: str
-    inputs: dict[str, JsonValue]
-    from_: DigestText | None = Field(alias="from")
-    to: DigestText | None
-    actor: str
-    severity: SeverityText | None
-    at: InstantText
-
-
-class DriftEntryShape(ReplyShape):
-    """One difference between a pin and its head."""
-
-    source: str
-    previous_source: str | None
-    kind: str
-    change: Literal["added", "removed", "modified", "renamed", "status"]
-    severity: SeverityText
-    status_before: str | None
-    status_after: str | None
-    reason_before: str | None
-    reason_after: str | None
-    files: tuple[dict[str, JsonValue], ...]
-    findings: tuple[dict[str, JsonValue], ...]
-    flapping: bool
-
-
-class DiffShape(ReplyShape):
-    """The text of one difference; hidden characters stand as visible escapes."""
-
-    source: str
-    path: str
-    text: str
-    truncated: bool
-    notes: tuple[str, ...]
-    added_lines: int
-    removed_lines: int
-
-
-class CostShape(ReplyShape):
-    """What a refresh costs, in estimated tokens."""
-
-    tokens_before: int
-    tokens_after: int
-    tokens_gained: int
-    tokens_lost: int
-    cache_tokens_forfeited: int
-
-
-class DriftShape(ReplyShape):
-    """The difference between a chat's pin and its agent's head."""
-
-    pin: DigestText | None
-    head: DigestText | None
-    severity: SeverityText | None
-    entries: tuple[DriftEntryShape, ...]
-    diffs: tuple[DiffShape, ...] | None
-    cost: CostShape | None
-
-
 class SendMessageRequest(Shape):
     """A message of the user; it starts a turn, or waits for the one that runs."""
 
@@ -417,7 +361,6 @@ __all__ = [
     "AgentShape",
     "ChatShape",
     "ContextShape",
-    "CostShape",
     "CreateAgentRequest",
     "CreateChatRequest",
     "CreateTokenRequest",
@@ -425,13 +368,9 @@ __all__ = [
     "CreateWorkspaceRequest",
     "CreatedAgentShape",
     "CreatedTokenShape",
-    "DiffShape",
-    "DriftEntryShape",
-    "DriftShape",
     "EventShape",
     "ForkRequest",
     "FullContextShape",
-    "HistoryEntryShape",
     "ImportSnapshotRequest",
     "MessageShape",
     "PageShape",

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 from pydantic_core import PydanticCustomError
@@ -48,9 +48,10 @@ def _written_instant(instant: datetime) -> str:
 
 # Marks a text of one line: a name, a title, a label. Stands behind the limit of its length.
 ONE_LINE = AfterValidator(_checked_line)
+SeverityText = Literal["cosmetic", "notation", "additive", "behavioural", "risky"]
 DigestText = Annotated[str, AfterValidator(_checked_digest)]
 IdText = Annotated[str, AfterValidator(_checked_id)]
 # RFC 3339 in UTC.
 InstantText = Annotated[datetime, PlainSerializer(_written_instant, return_type=str)]
 
-__all__ = ["ONE_LINE", "DigestText", "IdText", "InstantText", "ReplyShape", "Shape"]
+__all__ = ["ONE_LINE", "DigestText", "IdText", "InstantText", "ReplyShape", "SeverityText", "Shape"]

@@ -30,6 +30,7 @@ from driftpin.server.services import services_of
 from driftpin.store.store import Store
 from driftpin.store.values import ChatView, PinnedRead
 from driftpin.wire import api
+from driftpin.wire.drift import DriftShape, HistoryEntryShape
 from driftpin.wire.transfer import ExportedFileShape, ExportShape
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["context"])
@@ -130,7 +131,7 @@ async def rebind(
     return await _context_reply(store, actor, chat_id)
 
 
-@router.get("/context/drift", response_model=api.DriftShape)
+@router.get("/context/drift", response_model=DriftShape)
 async def get_drift(
     actor: CurrentUser,
     request: Request,
@@ -149,7 +150,7 @@ async def get_drift(
     return reply(shape)
 
 
-@router.get("/context/history", response_model=api.PageShape[api.HistoryEntryShape])
+@router.get("/context/history", response_model=api.PageShape[HistoryEntryShape])
 async def list_history(
     actor: CurrentUser,
     request: Request,

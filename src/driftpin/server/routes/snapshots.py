@@ -10,7 +10,7 @@ from driftpin.server.drift_view import show_difference
 from driftpin.server.parameters import DigestPath
 from driftpin.server.replies import JSON_MEDIA_TYPE, reply
 from driftpin.server.services import services_of
-from driftpin.wire import api
+from driftpin.wire.drift import DriftShape
 
 router = APIRouter(prefix="/api/v1", tags=["snapshots"])
 
@@ -43,7 +43,7 @@ async def get_snapshot(actor: CurrentUser, request: Request, digest: DigestPath)
     return Response(manifest, media_type=JSON_MEDIA_TYPE, headers={"ETag": f'"{digest}"'})
 
 
-@router.get("/snapshots/{before}/diff/{after}", response_model=api.DriftShape)
+@router.get("/snapshots/{before}/diff/{after}", response_model=DriftShape)
 async def get_difference(
     actor: CurrentUser, request: Request, before: DigestPath, after: DigestPath
 ) -> Response:

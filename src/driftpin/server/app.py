@@ -49,7 +49,7 @@ from driftpin.server.routes import (
 )
 from driftpin.server.services import ServerOptions, Services, TurnWorkers
 from driftpin.server.tailer import Tailer
-from driftpin.store.database import Database
+from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.startup import check_storage, lock_database
 from driftpin.store.store import Store
@@ -165,12 +165,14 @@ class Server:
 
     @asynccontextmanager
     async def _working(self, services: Services) -> AsyncIterator[None]:
-        loops: tuple[Coroutine[Any, Any, None], ...] = (
+        loops: list[Coroutine[Any, Any, None]] = [
             self._wake_ups.carry(),
-            services.tailer.poll_forever(),
             services.drift_keeper.run_forever(),
             _collect_forever(services.store),
-        )
+        ]
+        if self._database.engine_kind is EngineKind.POSTGRESQL:
+            # An SQLite database is written by this process alone, and its wake-ups are not lost.
+            loops.append(services.tailer.poll_forever())
         tasks = [asyncio.create_task(loop) for loop in loops]
         if services.workers is not None:
             await services.workers.start()

@@ -52,3 +52,17 @@ def test_small_words() -> None:
     assert counted(0, "chat") == "0 chats"
     assert short_digest("sha256:" + "a" * 64) == "a" * 12
     assert short_digest(None) is None
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["[here](javascript:alert(1))", "![pixel](https://evil.example/x.png)", "[link=https://x]y[/]"],
+)
+def test_b18_b19_a_link_in_a_file_is_shown_as_text_and_leads_nowhere(
+    link: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_text(link)
+    write_table(("text",), [(link,)])
+    out = capsys.readouterr().out
+    assert out == f"{link}\ntext\n{link}\n"
+    assert "\x1b]8" not in out

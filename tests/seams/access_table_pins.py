@@ -135,6 +135,11 @@ READS = (
         CHAT_READERS,
     ),
     reads(
+        "list_head_manifests",
+        lambda world, actor: world.store.list_head_manifests(actor, world.chat_id, limit=3),
+        CHAT_READERS,
+    ),
+    reads(
         "list_history",
         lambda world, actor: world.store.list_history(actor, world.chat_id, None, 10),
         CHAT_READERS,

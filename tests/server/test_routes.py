@@ -230,3 +230,30 @@ async def test_tokens_are_shown_once_and_revoked(door: Door) -> None:
     assert gone.status_code == 204
     headers = {"Authorization": f"Bearer {created['token']}"}
     assert problem_of(await door.call(None, "GET", "/me", headers=headers))[0] == 401
+
+
+async def test_a_source_that_goes_back_and_forth_is_marked_as_flapping(greeted: Door) -> None:
+    texts = ("be kind", "be quick", "be kind", "be quick", "be kind")
+    chat = await greeted.chat()
+    for seq, text in enumerate(texts, start=1):
+        await push_text(greeted, seq, text)
+    owner, path = greeted.people.owner, f"/chats/{chat['id']}/context/drift"
+    assert (await greeted.get(owner, path)).json()["entries"] == []
+    await push_text(greeted, 6, "be quick")
+    (entry,) = (await greeted.get(owner, path)).json()["entries"]
+    assert entry["flapping"] is True
+
+
+async def test_one_edit_is_not_flapping(greeted: Door) -> None:
+    await push_text(greeted, 1, "be kind")
+    chat = await greeted.chat()
+    await push_text(greeted, 2, "be quick")
+    path = f"/chats/{chat['id']}/context/drift"
+    (entry,) = (await greeted.get(greeted.people.owner, path)).json()["entries"]
+    assert entry["flapping"] is False
+
+
+async def push_text(door: Door, seq: int, text: str) -> None:
+    body = push_body(seq=seq, AGENTS=text)
+    response = await door.post(door.people.agent, "/agent/snapshots", body)
+    assert response.status_code == 200, response.text

@@ -5,7 +5,7 @@ bytes are read only to tell how much a difference matters and what was renamed. 
 kept per (pin, head, `DRIFT_VERSION`) and is never stale.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,7 +148,19 @@ def _present(before: Resource | None, after: Resource | None) -> Resource:
     return shown
 
 
-def flapping(history: Sequence[Digest | None]) -> bool:
+def flapping_sources(heads: Sequence[Iterable[Resource]]) -> frozenset[str]:
+    """Return the sources that go back and forth between the same contents.
+
+    `heads` are the resources of successive heads, oldest first.
+    """
+    by_source = [{resource.source: resource for resource in head} for head in heads]
+    sources = {source for head in by_source for source in head}
+    return frozenset(
+        source for source in sources if flapping([head.get(source) for head in by_source])
+    )
+
+
+def flapping(history: Sequence[Hashable]) -> bool:
     """Whether a source goes back and forth between the same contents.
 
     `history` holds what the source was in successive heads, oldest first, None where it was absent.
@@ -172,4 +184,5 @@ __all__ = [
     "drift",
     "drift_of",
     "flapping",
+    "flapping_sources",
 ]

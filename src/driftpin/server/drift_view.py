@@ -5,23 +5,26 @@ The work on bytes runs on a thread: it is bounded, but long enough to hold up ev
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from driftpin.context.diff import diff
-from driftpin.context.drift import drift
+from driftpin.context.drift import drift, flapping_sources
 from driftpin.context.manifest import Snapshot, snapshot_of
 from driftpin.context.resource import Kind, Resource, blobs_of
 from driftpin.context.tokens import cost_of_refresh, estimate_tokens, prompt_pieces
-from driftpin.identity import Actor, Digest, WorkspaceId
+from driftpin.identity import Actor, ChatId, Digest
 from driftpin.server.replies import digest_in, drift_shape, resources_of
 from driftpin.store.store import Store
-from driftpin.store.values import DriftRead
+from driftpin.store.values import ChatRow, DriftRead
 from driftpin.wire.drift import DriftShape
+
+HEADS_COMPARED: Final = 12
 
 
 async def show_drift(
     store: Store,
     actor: Actor,
-    workspace_id: WorkspaceId,
+    chat: ChatRow,
     read: DriftRead,
     *,
     has_diffs: bool,
@@ -29,19 +32,20 @@ async def show_drift(
 ) -> DriftShape:
     """Return the drift of a chat with what was asked for."""
     pin, head = digest_in(read.pin), digest_in(read.head)
+    flapping = await _flapping(store, actor, chat.id, read)
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
-        return drift_shape(pin, head, read.drift, diffs=() if has_diffs else None, cost=None)
+        return drift_shape(pin, head, read.drift, flapping=flapping, diffs=() if has_diffs else None)
     before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
     wanted = _changed_blobs(before, after) if has_diffs else set()
     wanted |= _prompt_blobs(before, after) if has_cost else set()
-    bodies = await store.read_blobs(actor, workspace_id, wanted)
+    bodies = await store.read_blobs(actor, chat.workspace_id, wanted)
     diffs = await asyncio.to_thread(diff, before, after, bodies.get) if has_diffs else None
     cost = None
     if has_cost:
         sizes = await asyncio.to_thread(_count_tokens, bodies)
         tokens_of = sizes.__getitem__
         cost = cost_of_refresh(prompt_pieces(before, tokens_of), prompt_pieces(after, tokens_of))
-    return drift_shape(pin, head, read.drift, diffs=diffs, cost=cost)
+    return drift_shape(pin, head, read.drift, flapping=flapping, diffs=diffs, cost=cost)
 
 
 async def show_difference(
@@ -57,6 +61,16 @@ async def show_difference(
     found = await asyncio.to_thread(drift, before, after, bodies.get)
     diffs = await asyncio.to_thread(diff, before, after, bodies.get)
     return drift_shape(before_digest, after_digest, found, diffs=diffs)
+
+
+async def _flapping(
+    store: Store, actor: Actor, chat_id: ChatId, read: DriftRead
+) -> frozenset[str]:
+    """Return the sources that the agent's newest heads show going back and forth."""
+    if read.drift.is_empty:
+        return frozenset()
+    manifests = await store.list_head_manifests(actor, chat_id, limit=HEADS_COMPARED)
+    return flapping_sources([resources_of(manifest) for manifest in manifests])
 
 
 def _snapshot(manifest: bytes) -> Snapshot:

@@ -1,7 +1,7 @@
 """From values of the store to shapes of the wire."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
@@ -296,22 +296,27 @@ def drift_shape(
     head: Digest | None,
     drift: Drift,
     *,
+    flapping: Collection[str] = (),
     diffs: Iterable[ResourceDiff] | None = None,
     cost: RefreshCost | None = None,
 ) -> DriftShape:
-    """Return a drift, with diffs and cost where they were asked for."""
+    """Return a drift, with diffs and cost where they were asked for.
+
+    `flapping` names the sources that go back and forth.
+    """
     return DriftShape(
         pin=pin,
         head=head,
         severity=None if drift.severity is None else drift.severity.value,
-        entries=tuple(_drift_entry(entry) for entry in drift.entries),
+        entries=tuple(_drift_entry(entry, flapping) for entry in drift.entries),
         diffs=None if diffs is None else tuple(_diff_shape(found) for found in diffs),
         cost=None if cost is None else _cost_shape(cost),
     )
 
 
-def _drift_entry(entry: DriftEntry) -> DriftEntryShape:
-    return DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": False})
+def _drift_entry(entry: DriftEntry, flapping: Collection[str]) -> DriftEntryShape:
+    is_flapping = any(source in flapping for source in entry.sources)
+    return DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": is_flapping})
 
 
 def _diff_shape(found: ResourceDiff) -> DiffShape:

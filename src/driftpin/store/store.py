@@ -21,6 +21,7 @@ from driftpin.store.reading import (
     chats,
     drift,
     events,
+    heads,
     messages,
     pins,
     snapshots,
@@ -149,6 +150,13 @@ class Store:
         """Return the chat's pin, its head, and what lies between them."""
         async with self.database.read() as connection:
             return await drift.read_drift(connection, actor, chat_id)
+
+    async def list_head_manifests(
+        self, actor: Actor, chat_id: ChatId, *, limit: int
+    ) -> tuple[bytes, ...]:
+        """Return the manifests of the newest heads of the chat's agent, oldest first."""
+        async with self.database.read() as connection:
+            return await heads.list_head_manifests(connection, actor, chat_id, limit=limit)
 
     async def list_history(
         self, actor: Actor, chat_id: ChatId, after: str | None, limit: int

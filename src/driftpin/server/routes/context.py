@@ -144,9 +144,7 @@ async def get_drift(
     store = services_of(request).store
     view = await store.get_chat(actor, chat_id)
     read = await store.read_drift(actor, chat_id)
-    shape = await show_drift(
-        store, actor, view.chat.workspace_id, read, has_diffs=diff, has_cost=cost
-    )
+    shape = await show_drift(store, actor, view.chat, read, has_diffs=diff, has_cost=cost)
     return reply(shape)
 
 

@@ -34,7 +34,9 @@ async def show_drift(
     pin, head = digest_in(read.pin), digest_in(read.head)
     flapping = await _flapping(store, actor, chat.id, read)
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
-        return drift_shape(pin, head, read.drift, flapping=flapping, diffs=() if has_diffs else None)
+        return drift_shape(
+            pin, head, read.drift, flapping=flapping, diffs=() if has_diffs else None
+        )
     before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
     wanted = _changed_blobs(before, after) if has_diffs else set()
     wanted |= _prompt_blobs(before, after) if has_cost else set()
@@ -63,9 +65,7 @@ async def show_difference(
     return drift_shape(before_digest, after_digest, found, diffs=diffs)
 
 
-async def _flapping(
-    store: Store, actor: Actor, chat_id: ChatId, read: DriftRead
-) -> frozenset[str]:
+async def _flapping(store: Store, actor: Actor, chat_id: ChatId, read: DriftRead) -> frozenset[str]:
     """Return the sources that the agent's newest heads show going back and forth."""
     if read.drift.is_empty:
         return frozenset()

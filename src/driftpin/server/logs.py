@@ -1,9 +1,9 @@
-"""How a server process writes its log: one JSON object a line on standard error."""
+"""How a server writes its log on standard error: JSON lines, or plain ones on a terminal."""
 
 import logging
 import sys
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
 
 import structlog
 
@@ -17,7 +17,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            _plain_line if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -26,6 +26,16 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(
         level=LEVELS[level], stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
+
+
+def _plain_line(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> str:
+    """Write an entry for a person who looks on: the level, the text, then what else is known."""
+    entry.pop("timestamp", None)
+    level, event = entry.pop("level"), entry.pop("event")
+    text = entry.pop("detail", event)
+    trace = entry.pop("exception", None)
+    rest = "".join(f" {name}={value!r}" for name, value in entry.items())
+    return f"{level}: {text}{rest}" + (f"\n{trace}" if trace else "")
 
 
 __all__ = ["LEVELS", "configure_logs"]

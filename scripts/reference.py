@@ -38,8 +38,8 @@ def commands_page() -> str:
     """Return the page of commands and settings."""
     lines = ["# Commands and settings", ""]
     lines += [
-        "Every command takes `--help`. Reads take `--json`. Exit codes: 0 clean, 1 drift or findings,",
-        "2 usage, 3 unreachable, 4 denied.",
+        "Every command takes `--help`. Reads take `--json`.",
+        "Exit codes: 0 clean, 1 drift or findings, 2 usage, 3 unreachable, 4 denied.",
         "",
         "| command | does |",
         "| --- | --- |",
@@ -104,9 +104,10 @@ def api_page() -> str:
         "",
         "## Events",
         "",
-        "`GET /api/v1/events` is a stream of server-sent events; `Last-Event-ID` resumes it without gap",
-        "or repetition, and a cursor that is too old, from the future or from before a restore is",
-        "answered with 410 `resync_required`. Events are hints: compare revisions and read again.",
+        "`GET /api/v1/events` is a stream of server-sent events; `Last-Event-ID` resumes it",
+        "without gap or repetition, and a cursor that is too old, from the future or from before a",
+        "restore is answered with 410 `resync_required`. Events are hints: compare revisions and",
+        "read again.",
         "",
     ]
     lines += [f"- `{kind.value}`" for kind in EventKind]
@@ -138,8 +139,8 @@ def errors_page() -> str:
     lines = [
         "# Error codes",
         "",
-        "A code is stable; the text beside it is for people and may be reworded. `stale` and its like",
-        "carry what the server holds, `need_blobs` the digests it lacks, `too_large` the limit.",
+        "A code is stable; the text beside it is for people and may be reworded. `stale` and its",
+        "like carry what the server holds, `need_blobs` the digests it lacks, `too_large` the limit.",
         "",
         "| code | HTTP status | raised in |",
         "| --- | --- | --- |",

@@ -15,7 +15,6 @@ from driftpin.context.likeness import pair_renames
 from driftpin.context.manifest import Snapshot
 from driftpin.context.resource import Finding, Kind, Resource, Status
 from driftpin.context.severity import Severity, worst
-from driftpin.identity import Digest
 
 # Raised whenever the same two snapshots would give another answer.
 DRIFT_VERSION: Final = 1

@@ -8,6 +8,8 @@ checkpoint. PostgreSQL runs at READ COMMITTED; what needs more takes a row lock 
 import asyncio
 import copy
 import random
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ Outcome = TypeVar("Outcome")
 RETRY_FIRST_S: Final = 0.005
 RETRY_LONGEST_S: Final = 0.25
 POOL_SIZE: Final = 16
+WAL_TRIES_MAX: Final = 50
+WAL_RETRY_S: Final = 0.01
 
 
 class EngineKind(StrEnum):
@@ -195,6 +199,8 @@ def _sqlite_engine(url: URL, *, is_writer: bool, pool_size: int) -> AsyncEngine:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
+        if is_writer:
+            _write_ahead(cursor)
         cursor.close()
 
     def begin(connection: Any) -> None:
@@ -210,8 +216,24 @@ def _sqlite_pragmas(*, is_writer: bool) -> tuple[str, ...]:
     shared = (f"busy_timeout={busy_ms}", "foreign_keys=ON", "temp_store=MEMORY")
     if is_writer:
         # Anything below FULL loses acknowledged pushes in a power cut.
-        return ("journal_mode=WAL", "synchronous=FULL", *shared)
+        return ("synchronous=FULL", *shared)
     return (*shared, "query_only=ON", "wal_autocheckpoint=0")
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Keep the database's log ahead of it.
+
+    SQLite refuses this at once, whatever the busy timeout, while another process does the same to
+    a database that is just being made; a moment later it is done.
+    """
+    for _ in range(WAL_TRIES_MAX):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _postgres_engine(url: URL, pool_size: int) -> AsyncEngine:

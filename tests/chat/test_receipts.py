@@ -42,6 +42,7 @@ def _request(turn: int, number: int) -> RequestRecord:
         volatile=digests.volatile,
         model="offline",
         settings=settings_record({"temperature": 0.5, "max_output_tokens": 100}),
+        budget_tokens=1_000_000,
         left_out=(LeftOut("workspace:A.md", "over_budget", 7),),
         renderer_version=PROMPT.renderer_version,
     )

@@ -31,6 +31,7 @@ REQUEST = RequestRecord(
     volatile=NOTHING,
     model="offline",
     settings=(),
+    budget_tokens=1_000_000,
     left_out=(),
     renderer_version=1,
 )

@@ -43,7 +43,8 @@ class RequestRecord:
     """What a request was built from. All digests are over forms that belong to no provider.
 
     `snapshot`, `prompt_digest` and `revision` are None for a chat without a pin; `policy` is the
-    one in force; `volatile` is over the text behind the history.
+    one in force; `volatile` is over the text behind the history. With `budget_tokens` and the pin
+    the prefix can be rendered again.
     """
 
     chat_id: str
@@ -59,6 +60,7 @@ class RequestRecord:
     volatile: Digest
     model: str
     settings: tuple[tuple[str, Setting], ...]
+    budget_tokens: int
     left_out: tuple[LeftOut, ...]
     renderer_version: int
 

@@ -260,6 +260,7 @@ class Turn:
             volatile=digests.volatile,
             model=self.model.name,
             settings=settings_record(request.settings.record()),
+            budget_tokens=self.model.context_budget_tokens,
             left_out=prompt.left_out,
             renderer_version=prompt.renderer_version,
         )

@@ -11,9 +11,6 @@ from driftpin.store.store import Store
 from driftpin.store.values import ReceiptRow
 from driftpin.wire.api import ReceiptShape
 
-# Larger than any prompt, so that nothing is left out.
-WITHOUT_BUDGET = 1 << 40
-
 
 async def show_receipt(
     store: Store, actor: Actor, chat_id: ChatId, turn: int, *, has_prompt: bool
@@ -42,7 +39,7 @@ async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> str | None:
     entry = entry_from_json(row.content)
     assert entry.phase is Phase.SENT, "a turn's first entry is what was sent"
     context = await _context_of(store, actor, row)
-    rendered = render_prompt(context, budget_tokens=WITHOUT_BUDGET)
+    rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens)
     return rendered.text if rendered.digest == entry.request.prefix else None
 
 

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from driftpin.clock import SystemClock
@@ -26,8 +25,8 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
-from driftpin.store.tables import metadata
 from people import People
+from pristine import empty_database
 from stepping import CountingIds, SteppedClock
 
 
@@ -93,7 +92,7 @@ def database_url(engine_kind: EngineKind, request: pytest.FixtureRequest, tmp_pa
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgres_url")
-    asyncio.run(_empty(url))
+    asyncio.run(empty_database(url))
     return url
 
 
@@ -148,11 +147,3 @@ async def _prepare(url: str) -> None:
     database = Database(url, clock=SystemClock(), ids=RandomIds())
     await prepare_schema(database)
     await database.close()
-
-
-async def _empty(url: str) -> None:
-    # Plain deletes without triggers are far quicker here than TRUNCATE.
-    deletes = "; ".join(f'DELETE FROM "{table.name}"' for table in metadata.sorted_tables)
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"SET session_replication_role = replica; {deletes}")
-    await connection.close()

@@ -18,9 +18,12 @@ class GitLock:
 
 
 def find_index_lock(workspace: Path) -> GitLock | None:
-    """Return the lock on the index of the repository whose working tree is `workspace`."""
-    git_directory = _git_directory(workspace)
+    """Return the lock on the index of the repository whose working tree is `workspace`.
+
+    None also where that cannot be told: a workspace that was closed to this user, say.
+    """
     try:
+        git_directory = _git_directory(workspace)
         status = (git_directory / "index.lock").lstat() if git_directory else None
     except (OSError, ValueError):
         return None

@@ -245,9 +245,9 @@ def _remarks_bytes(candidate: Candidate) -> int:
 
 
 def _nearest_directory(path: Path) -> Path:
-    """Return the nearest parent that is there: where a missing root would appear."""
+    """Return the nearest parent that can be seen: where a missing root would appear."""
     for parent in path.parents:
-        if parent.is_dir():
+        if os.path.isdir(parent):  # noqa: PTH112 - `Path.is_dir` raises behind a closed one
             return parent
     return Path("/")
 

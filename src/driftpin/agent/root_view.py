@@ -108,6 +108,8 @@ class RootView:
         return None if is_file else found
 
     def _look_linked(self, path: str, *, is_link: bool) -> Found | Refusal | None:
+        # A link that is laid anew changes the directory it stands in, not the one it leads to.
+        self.watched.add(path.rpartition("/")[0])
         seen = linked_seen(self._reader, self._handle, path)
         self.trace.saw_linked(path, seen)
         if seen in _ABSENT and is_link:

@@ -6,6 +6,7 @@ where only the one name on the way to it counts. A signal carries no content: wh
 look at the truth. Whatever a watcher misses, the rescan finds.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def _nearest_existing(path: Path) -> tuple[Path | None, Path | None]:
     """Return the directory to watch, and the first missing name on the way down to `path`."""
     missing: Path | None = None
     for candidate in (path, *path.parents):
-        if candidate.is_dir():
+        if os.path.isdir(candidate):  # noqa: PTH112 - `Path.is_dir` raises behind a closed one
             return candidate, missing
         missing = candidate
     return None, missing

@@ -129,6 +129,8 @@ STREAM_RECHECK_S: Final = 5.0
 
 # Turns (spec/turns.md).
 TURN_REQUESTS_MAX: Final = 50
+# Has a place in a four-byte column of either database.
+TURN_NUMBER_MAX: Final = 999_999_999
 TURN_FIRST_PIN_WAIT_S: Final = 15
 TURN_LEASE_S: Final = 15
 TURN_RENEW_S: Final = 2.0

@@ -16,6 +16,7 @@ from agent.workspace import (
 )
 from driftpin.agent.beneath import Opener
 from driftpin.agent.resolve import ScanSettings
+from driftpin.agent.roots import DeclaredSource
 from driftpin.limits import (
     INSTRUCTION_BYTES_MAX,
 )
@@ -122,6 +123,31 @@ def test_a20_no_permission_to_read(opener: Opener) -> None:
     assert outcome_of(resolution, "workspace:skills/tidy") == "unreadable/permission"
     in_closed = "workspace:.github/copilot-instructions.md"
     assert outcome_of(resolution, in_closed) == "unreadable/permission"
+
+
+def test_a20_a_root_behind_a_closed_directory_is_an_error_of_its_own(opener: Opener) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        workspace = Workspace(Path(directory).resolve() / "workspace", opener)
+        file = workspace.write("AGENTS.md", "Be kind.")
+        source = Path(directory).resolve() / "closed" / "inner" / "source"
+        source.mkdir(parents=True)
+        closed = source.parent.parent
+        workspace.sources.append(DeclaredSource("more", source))
+        closed.chmod(0)
+        try:
+            with ordinary_user(Path(directory), workspace.path, file, closed):
+                resolution = workspace.resolve()
+        finally:
+            closed.chmod(0o700)
+    assert resolution.observations.errors == ("root_unreadable:more",)
+    assert outcome_of(resolution, AGENTS) == "ok"
+
+
+def test_the_directory_of_a_linked_container_is_watched(workspace: Workspace) -> None:
+    workspace.skill("kept/tidy")
+    workspace.link(".claude/skills", "../kept")
+    watched = workspace.resolve().watch
+    assert {workspace.path / ".claude", workspace.path / "kept"} <= watched
 
 
 def test_a21_input_output_error(opener: Opener) -> None:

@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+from agent.workspace import ordinary_user
 from driftpin.agent.git_state import find_index_lock
 
 
@@ -36,3 +37,14 @@ def test_a_named_pipe_in_the_place_of_the_repository_holds_nothing_up(tmp_path: 
 def test_a_pointer_that_is_no_path_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / ".git").write_bytes(b"gitdir: a\0b")
     assert find_index_lock(tmp_path) is None
+
+
+def test_a_workspace_that_was_closed_holds_nothing_up(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    try:
+        with ordinary_user(closed):
+            assert find_index_lock(closed) is None
+    finally:
+        closed.chmod(0o700)

@@ -1,11 +1,14 @@
+import os
 import resource
 import shutil
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from agent.workspace import ordinary_user
 from agent_runtime.signals import Signals, replace_file
 from driftpin.agent.watch import Watcher, plan_watch
 
@@ -103,3 +106,40 @@ def test_no_signal_comes_after_closing(tmp_path: Path, watcher: Watcher, signals
     watcher.close()
     (tmp_path / "x").touch()
     assert signals.count == 0
+
+
+def test_a23_a_directory_whose_name_is_not_utf_8_does_not_end_the_watching(
+    tmp_path: Path, watcher: Watcher, signals: Signals
+) -> None:
+    unfit = tmp_path / os.fsdecode(b"bad\xff")
+    unfit.mkdir()
+    assert watcher.arm(frozenset({tmp_path, unfit}))
+    assert watcher.degraded == "watch_bad_name"
+    (tmp_path / "AGENTS.md").touch()
+    signals.wait_for(lambda: signals.count >= 1)
+
+
+def test_a23_a_changed_name_that_is_not_utf_8_is_signalled_and_watching_goes_on(
+    tmp_path: Path, watcher: Watcher, signals: Signals
+) -> None:
+    watcher.arm(frozenset({tmp_path}))
+    (tmp_path / os.fsdecode(b"bad\xff")).touch()
+    signals.wait_for(lambda: signals.count >= 1)
+    assert watcher.arm(frozenset({tmp_path}))
+    seen = signals.count
+    (tmp_path / "AGENTS.md").touch()
+    signals.wait_for(partial(signals.has_risen, seen))
+
+
+def test_a20_a_closed_directory_stands_in_for_what_lies_behind_it() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        closed = Path(directory) / "closed"
+        inner = closed / "middle" / "inner"
+        inner.mkdir(parents=True)
+        closed.chmod(0)
+        try:
+            with ordinary_user(Path(directory), closed):
+                plan = plan_watch({inner})
+        finally:
+            closed.chmod(0o700)
+    assert list(plan.directories) == [closed]

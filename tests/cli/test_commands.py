@@ -151,6 +151,33 @@ def test_share_with_nobody_is_refused(served: Machine, chat: str) -> None:
     assert served.run("chat", "share", chat, nobody).code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("chat", "share", "last", "bob"),
+        ("rebind", "last", "--agent", "bogus"),
+        ("chat", "new", "x" * 300),
+        ("chat", "new", "a\x01b"),
+        ("chat", "new", "a\udcff"),
+        ("chat", "ask", "a\udcff"),
+    ],
+)
+def test_what_no_request_can_carry_is_wrong_usage(
+    served: Machine, chat: str, arguments: tuple[str, ...]
+) -> None:
+    assert chat
+    ended = served.run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+
+
+def test_roll_back_to_an_unknown_snapshot_points_to_the_history(served: Machine, chat: str) -> None:
+    ended = served.run("rollback", chat, "--to", "ffff")
+    assert ended.code == 2
+    assert "driftpin history" in ended.err
+    assert "published" not in ended.err
+
+
 def test_rebind_to_the_present_agent_changes_nothing(served: Machine, chat: str) -> None:
     ended = served.run("rebind", chat, "--json")
     assert ended.code == 0

@@ -31,6 +31,15 @@ def test_one_line_tells_programs_where_the_server_is(machine: Machine, start: St
     assert snapshot == machine.run("scan", "--json").json["snapshot"]
 
 
+@pytest.mark.parametrize("name", [b"two\nlines", b"bad\xff"])
+def test_a22_a23_a_directory_of_any_name_comes_up(
+    machine: Machine, start: StartUp, name: bytes
+) -> None:
+    directory = machine.make_workspace(os.fsdecode(name))
+    assert set(start(machine, directory=directory).ready) == READY_KEYS
+    assert machine.run("resync", at=directory).code == 0
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_server_and_agent_and_writes_nothing_more(
     machine: Machine, start: StartUp, ending: signal.Signals

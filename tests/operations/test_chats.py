@@ -113,6 +113,23 @@ async def test_a_sub_chat_can_have_a_subset_of_its_parents_sources(
     assert digest_pinned(view) == expected.digest
 
 
+async def test_a_source_that_the_parent_does_not_list_is_refused(
+    store: Store, people: People, pusher: Pusher
+) -> None:
+    await pusher.push(AGENTS="one")
+    parent_id = await chat_of(store, people)
+    with pytest.raises(Rejected) as refusal:
+        await create_chat(
+            store,
+            people.owner,
+            people.workspace_id,
+            parent_id=parent_id,
+            sources=["workspace:AGENTS.md", "workspace:CLAUDE.md"],
+        )
+    assert refusal.value.code == "unknown_source"
+    assert refusal.value.fields["sources"] == ["workspace:CLAUDE.md"]
+
+
 async def test_combinations_that_contradict_are_refused(store: Store, people: People) -> None:
     chat_id = await chat_of(store, people)
     chosen: dict[str, Any]

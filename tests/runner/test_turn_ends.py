@@ -1,19 +1,18 @@
-"""Turns that end early: stopped, deleted under way, or let down by their model, on both databases."""
+"""Turns that end early: stopped, deleted under way, or let down by their model."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import pytest
 
-from driftpin.chat.messages import ToolCallPart
+from driftpin.chat.messages import ToolCallPart, user_message
 from driftpin.identity import WORKER
 from driftpin.models.offline import OfflineModel
 from driftpin.models.port import (
     Finished,
     FinishReason,
+    Model,
     ModelEvent,
     ModelRequest,
     TextDelta,
@@ -23,7 +22,6 @@ from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.delete_chat import delete_chat
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.send_message import send_message
-from driftpin.chat.messages import user_message
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
 from driftpin.store.leases import LeaseLost
@@ -39,12 +37,16 @@ class SpeakingModel:
     context_budget_tokens: int = 100_000
     has_spoken: asyncio.Event = field(default_factory=asyncio.Event)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    is_closed: asyncio.Event = field(default_factory=asyncio.Event)
     ending: BaseException | None = None
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         yield TextDelta("word ")
         self.has_spoken.set()
-        await self.let_go.wait()
+        try:
+            await self.let_go.wait()
+        finally:
+            self.is_closed.set()
         if self.ending is not None:
             raise self.ending
         yield TextDelta("end")
@@ -76,12 +78,12 @@ class RepeatingModel:
         return None
 
 
-async def _claimed(room: Room, clock: SteppedClock, model: object) -> Turn:
+async def _claimed(room: Room, clock: SteppedClock, model: Model) -> Turn:
     await room.worker.stop()
     await send_message(room.store, room.owner, room.chat_id, user_message("Go."))
     claimed = await claim_turn(room.store, WORKER, holder="w", lease_s=60)
     assert claimed is not None
-    return Turn(room.store, PinReader(room.store, WORKER), model, clock, claimed)  # type: ignore[arg-type]
+    return Turn(room.store, PinReader(room.store, WORKER), model, clock, claimed)
 
 
 async def test_a_turn_whose_chat_is_deleted_under_way_ends_as_lease_lost(
@@ -98,7 +100,7 @@ async def test_a_turn_whose_chat_is_deleted_under_way_ends_as_lease_lost(
 
 
 async def test_a_turn_that_was_interrupted_before_it_was_claimed_asks_no_model(
-    room: Room, clock: SteppedClock
+    room: Room,
 ) -> None:
     await room.worker.stop()
     model = SpeakingModel()
@@ -120,9 +122,8 @@ async def test_asking_twice_to_stop_keeps_the_words_as_asking_once_does(
     running = asyncio.create_task(turn.run())
     await asyncio.wait_for(model.has_spoken.wait(), 5)
     turn.request_stop()
-    for _ in range(3):
-        # The first stop is now writing the words down.
-        await asyncio.sleep(0)
+    # From here on the first stop is writing the words down.
+    await asyncio.wait_for(model.is_closed.wait(), 5)
     turn.request_stop()
     await asyncio.wait_for(running, 5)
     assert await room.said() == "word "
@@ -138,11 +139,15 @@ async def test_a_model_that_cancels_itself_fails_the_turn(room: Room) -> None:
 
 
 async def test_a_model_that_breaks_fails_the_turn_and_the_next_one_goes_on(room: Room) -> None:
-    room.models.known["tested"] = SpeakingModel(ending=RuntimeError("broken"))
-    room.models.known["tested"].let_go.set()
+    model = SpeakingModel(ending=RuntimeError("broken"))
+    model.let_go.set()
+    room.models.known["tested"] = model
     await room.send("Go.")
     turn = await room.finished(1)
     assert turn.state == "failed"
+    receipts = await room.store.list_receipts(room.owner, room.chat_id, 1)
+    assert [row.content["phase"] for row in receipts] == ["sent", "outcome"]
+    assert receipts[-1].content["outcome"] == "failed"
     room.models.known["tested"] = OfflineModel()
     await room.send("Go on.")
     turn = await room.finished(2)
@@ -156,5 +161,5 @@ async def test_calls_with_ids_that_repeat_are_all_carried_out(room: Room) -> Non
     assert (turn.state, turn.error) == ("done", None)
     results = [m.content["parts"] for m in await room.messages() if m.role == "tool"]
     assert [len(parts) for parts in results] == [2, 2]
-    ids = [part["call_id"] for parts in results for part in parts]
+    ids = [part["id"] for parts in results for part in parts]
     assert len(set(ids)) == 4

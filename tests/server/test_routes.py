@@ -257,3 +257,29 @@ async def push_text(door: Door, seq: int, text: str) -> None:
     body = push_body(seq=seq, AGENTS=text)
     response = await door.post(door.people.agent, "/agent/snapshots", body)
     assert response.status_code == 200, response.text
+
+
+async def test_an_administrator_gives_a_new_user_a_token(door: Door) -> None:
+    administrator = door.people.administrator
+    user = (await door.post(administrator, "/users", {"name": "newcomer"})).json()
+    token = (await door.post(administrator, "/tokens", {"user_id": user["id"]})).json()["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    me = await door.call(None, "GET", "/me", headers=headers)
+    assert me.json()["user"] == user
+
+
+async def test_nobody_else_makes_a_token_for_another_user(door: Door) -> None:
+    other = {"user_id": door.people.administrator.user_id}
+    assert problem_of(await door.post(door.people.owner, "/tokens", other)) == (404, "not_found")
+
+
+async def test_a_workspace_and_a_chat_need_no_name(door: Door) -> None:
+    workspace = await door.post(door.people.owner, "/workspaces", {})
+    assert (workspace.status_code, workspace.json()["name"]) == (201, "workspace")
+    assert (await door.chat(title=None))["title"] == ""
+
+
+async def test_a_fork_at_a_turn_beyond_every_number_is_refused(door: Door) -> None:
+    chat = await door.chat()
+    response = await door.post(door.people.owner, f"/chats/{chat['id']}/fork", {"turn": 10**20})
+    assert problem_of(response) == (400, "invalid_request")

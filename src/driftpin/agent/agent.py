@@ -20,6 +20,7 @@ from driftpin.agent.lifeline import stopped_by_signals, wait_for_end_of
 from driftpin.agent.link import Dialer, Link
 from driftpin.agent.local_protocol import socket_paths
 from driftpin.agent.local_socket import LocalSocket
+from driftpin.agent.names import shown_name
 from driftpin.agent.passes import Passes
 from driftpin.agent.push import ControlPlane, Pusher
 from driftpin.agent.readiness import Readiness, ReadinessSettings, Ready
@@ -183,7 +184,7 @@ class WorkspaceAgent:
             hostname=socket.gethostname(),
             os=platform.system(),
             version=__version__,
-            roots={root.name: str(root.path) for root in self._workspace.roots},
+            roots={root.name: shown_name(str(root.path)) for root in self._workspace.roots},
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from driftpin.agent.link import CallHandler
 from driftpin.agent.local_protocol import LocalCall
 from driftpin.agent.local_socket import LocalHandler
+from driftpin.agent.names import shown_name
 from driftpin.agent.passes import Passes, WorkspaceState
 from driftpin.agent.push import Pusher
 from driftpin.agent.readiness import Readiness
@@ -56,7 +57,7 @@ class AgentCalls:
         """Tell how the agent does."""
         agent, head, last = self.pusher.agent, self.pusher.head, self.passes.last
         return {
-            "directory": str(self.directory),
+            "directory": shown_name(str(self.directory)),
             "process_id": os.getpid(),
             "agent_id": agent.agent_id if agent else None,
             "workspace_id": agent.workspace_id if agent else None,

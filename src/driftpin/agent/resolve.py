@@ -24,6 +24,7 @@ from driftpin.agent.instruction_files import (
     find_not_recognised,
     find_unsupported_files,
 )
+from driftpin.agent.names import shown_name
 from driftpin.agent.reading import Reader
 from driftpin.agent.root_view import ReadStats, RootView
 from driftpin.agent.roots import Root, RootProblem, open_root
@@ -202,7 +203,7 @@ class Resolver:
         return Observations(
             resources=_bounded(capped.candidates),
             errors=tuple(gathered.errors),
-            roots=tuple((root.name, str(root.path)) for root in self._roots),
+            roots=tuple((root.name, shown_name(str(root.path))) for root in self._roots),
             not_recognised=tuple(gathered.not_recognised[:NOT_RECOGNISED_MAX]),
         )
 

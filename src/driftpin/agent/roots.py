@@ -95,15 +95,17 @@ def list_roots(
     Without `home` the user's own are left out. A path that is reached through links is resolved
     here, once; what becomes a link later is not followed.
     """
-    declared = []
-    for source in sources:
-        check_label(source.label)
-        declared.append(Root(source.label, _resolved(source.path)))
     return (
-        *declared,
+        *(declared_root(source) for source in sources),
         *(_user_roots(home) if home is not None else ()),
         Root(WORKSPACE_LABEL, _resolved(workspace), is_workspace=True, reads_mcp=True),
     )
+
+
+def declared_root(source: DeclaredSource) -> Root:
+    """Return the root of a declared source; links on the way to it are resolved here, once."""
+    check_label(source.label)
+    return Root(source.label, _resolved(source.path))
 
 
 def _user_roots(home: Path) -> tuple[Root, ...]:
@@ -169,6 +171,7 @@ __all__ = [
     "Root",
     "RootProblem",
     "check_label",
+    "declared_root",
     "list_roots",
     "open_root",
 ]

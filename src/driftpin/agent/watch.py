@@ -48,7 +48,7 @@ def plan_watch(wanted: Iterable[Path]) -> WatchPlan:
     directories: dict[Path, Identity] = {}
     existing: set[Path] = set()
     awaited: set[Path] = set()
-    for path in sorted(wanted)[: limits.WATCH_DIRECTORIES_MAX]:
+    for path in sorted(filter(_is_watchable, wanted))[: limits.WATCH_DIRECTORIES_MAX]:
         found, missing = _nearest_existing(path)
         if found is None:
             continue
@@ -58,6 +58,15 @@ def plan_watch(wanted: Iterable[Path]) -> WatchPlan:
         else:
             awaited.add(missing)
     return WatchPlan(directories, frozenset(existing), frozenset(awaited))
+
+
+def _is_watchable(path: Path) -> bool:
+    """Whether `watchfiles` can be told the path: it takes no bytes that are not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _nearest_existing(path: Path) -> tuple[Path | None, Path | None]:
@@ -120,6 +129,8 @@ class Watcher:
     def _judge(self, wanted: frozenset[Path]) -> str:
         if self._armed is None:
             return "watch_failed" if wanted else ""
+        if not all(map(_is_watchable, wanted)):
+            return "watch_bad_name"
         return "watch_limit" if len(wanted) > limits.WATCH_DIRECTORIES_MAX else ""
 
     def _try_to_arm(self, plan: WatchPlan) -> "_Armed | None":
@@ -137,7 +148,7 @@ class Watcher:
         except (OSError, RuntimeError):
             # A directory went away in between, or the machine has no watches left.
             return None
-        return _Armed(plan, notify, self._report)
+        return _Armed(plan, notify, self._report, self._on_change)
 
     def _report(self, changed: Iterable[Path], plan: WatchPlan) -> None:
         if any(plan.is_relevant(path) and self._is_relevant(path) for path in changed):
@@ -152,8 +163,11 @@ class _Armed:
         plan: WatchPlan,
         notify: RustNotify,
         report: Callable[[Iterable[Path], WatchPlan], None],
+        on_failure: Callable[[], None],
     ) -> None:
         self.plan = plan
+        self._on_failure = on_failure
+        self._has_failed = False
         self._notify = notify
         self._report = report
         self._stopping = threading.Event()
@@ -162,7 +176,7 @@ class _Armed:
 
     @property
     def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._has_failed
 
     def stop(self) -> None:
         self._stopping.set()
@@ -175,6 +189,9 @@ class _Armed:
                     limits.WATCH_GROUP_MS, limits.WATCH_STEP_MS, 0, self._stopping
                 )
             except RuntimeError:
+                # One changed name that is not UTF-8 ends the watching; a look arms it anew.
+                self._has_failed = True
+                self._on_failure()
                 break
             if isinstance(found, set) and not self._stopping.is_set():
                 self._report([Path(path) for _, path in found], self.plan)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from driftpin.agent.explain import Explanation, explain
 from driftpin.agent.resolve import Resolution, Resolver, ScanSettings
-from driftpin.agent.roots import DeclaredSource, Root, list_roots
+from driftpin.agent.roots import DeclaredSource, Root, declared_root, list_roots
 from driftpin.agent.sources import SourceFile
 from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
@@ -29,9 +29,10 @@ class Workspace:
         clock: Clock,
         settings: ScanSettings | None = None,
     ) -> None:
-        self._directory = directory
+        # Found once: what is replaced by a link after the start is not followed (`agent.roots`).
+        self._own_roots = list_roots(directory, home=home)
+        self._declared_roots: dict[DeclaredSource, Root] = {}
         self._source_file = source_file
-        self._home = home
         self._clock = clock
         self._settings = settings or ScanSettings()
         self._declared: tuple[DeclaredSource, ...] = ()
@@ -79,7 +80,11 @@ class Workspace:
         return declared
 
     def _build(self) -> Resolver:
-        roots = list_roots(self._directory, sources=self._declared, home=self._home)
+        known = self._declared_roots
+        self._declared_roots = {
+            source: known.get(source) or declared_root(source) for source in self._declared
+        }
+        roots = (*self._declared_roots.values(), *self._own_roots)
         return Resolver(roots, self._settings, clock=self._clock)
 
 

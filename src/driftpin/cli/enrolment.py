@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from driftpin.agent.names import shown_name
 from driftpin.cli.remembered import KnownDirectory, Remembered
 from driftpin.client import Client
 from driftpin.errors import Gone, NotFound
@@ -40,7 +41,7 @@ async def ensure_enrolled(
 
 def _shown_name(directory: Path) -> str:
     """Return the directory's name as it may be stored and shown."""
-    name = directory.name.encode(errors="backslashreplace").decode()
+    name = shown_name(directory.name)
     return name[:_NAME_CHARACTERS_MAX] or "workspace"
 
 

@@ -99,7 +99,7 @@ def _target(wanted: str | None, known: list[str | None]) -> str:
             f"{wanted!r} fits {output.counted(len(found), 'snapshot')}; see `driftpin history`."
             if wanted
             else "The pin was never on another snapshot; there is nothing to go back to.",
-            code="no_snapshot",
+            code="no_such_snapshot",
         )
     return found[0]
 
@@ -116,8 +116,9 @@ def _say_moved(before: ChatShape, now: ContextShape) -> None:
     if was.revision == now.revision:
         say(f"chat {before.id}: nothing to move; it is {context_text(now)}.")
         return
+    old = "nothing" if was.snapshot is None else output.short_digest(was.snapshot)
     say(
-        f"chat {before.id}: {output.short_digest(was.snapshot)} → "
+        f"chat {before.id}: {old} → "
         f"{output.short_digest(now.snapshot)}, revision {now.revision}, {context_text(now)}."
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pydantic import ValidationError
+
 from driftpin import limits
 from driftpin.cli.options import Reach
 from driftpin.cli.remembered import KnownDirectory, Remembered
@@ -15,6 +17,7 @@ from driftpin.errors import NotFound, UsageError
 from driftpin.identity import is_id
 from driftpin.settings import load_settings, state_directory
 from driftpin.wire.api import ChatShape
+from driftpin.wire.reading import refusal_of
 
 Outcome = TypeVar("Outcome")
 LAST_CHAT_NAMES: Final = ("last", ".")
@@ -102,13 +105,19 @@ class Session:
 
 
 def in_session(reach: Reach, action: Callable[[Session], Awaitable[Outcome]]) -> Outcome:
-    """Run an action against the server that the flags, the settings or the state name."""
+    """Run an action against the server that the flags, the settings or the state name.
+
+    What cannot be written into a request is refused as the server would refuse it.
+    """
     target = get_target(reach)
     state = state_directory(load_settings(reach.flags()).settings)
 
     async def run() -> Outcome:
         async with Client(target.url, target.token) as client:
-            return await action(Session(client, Remembered(state)))
+            try:
+                return await action(Session(client, Remembered(state)))
+            except ValidationError as error:
+                raise refusal_of(error) from None
 
     return asyncio.run(run())
 

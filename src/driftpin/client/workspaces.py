@@ -31,7 +31,7 @@ class WorkspaceCalls(Calls):
         return await self._all(f"{V1}/tokens", api.TokenShape)
 
     async def create_token(self, request: api.CreateTokenRequest) -> api.CreatedTokenShape:
-        """Create a token for the caller; the answer has its secret."""
+        """Create a token for the caller or, as an administrator, for the user that is named."""
         return await self._transport.call(
             "POST", f"{V1}/tokens", api.CreatedTokenShape, body=request
         )

@@ -8,7 +8,7 @@ rows name it (`store.reading.events`).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from driftpin import limits
 from driftpin.context.manifest import Snapshot
@@ -36,6 +36,13 @@ from driftpin.store.writing.heads import (
 )
 from driftpin.store.writing.pins import PinVerb, lock_pins, lock_waiting_pins, of_agent
 from driftpin.store.writing.snapshots import Origin
+
+_OUTDATED: Final[Mapping[str, str]] = {
+    "hello_required": "The server gave out no such incarnation; say hello first.",
+    "fenced": "A newer run of this agent took over from this one.",
+    "stale": "A newer push of this run was accepted already; push the newest state.",
+    "seq_conflict": "Another snapshot was accepted under this number; push with a higher one.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,7 @@ def _fence(push: Push, agent: LockedAgent, head: SnapshotRef | None) -> None:
     code = _why_outdated(push, agent, head)
     if code is not None:
         raise PushOutdated(
+            _OUTDATED[code],
             code=code,
             head=head.digest if head else None,
             incarnation=agent.incarnation,

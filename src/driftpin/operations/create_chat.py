@@ -7,7 +7,7 @@ from typing import Any, Final
 from driftpin.errors import NotFound, Rejected
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, AgentId, ChatId, Digest, UserId, WorkspaceId
-from driftpin.operations.derive_snapshot import derive_subset
+from driftpin.operations.derive_snapshot import derive_subset, require_sources
 from driftpin.operations.hydrate_chats import hydrate_new_chat, pin_new_chat
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
@@ -61,7 +61,7 @@ async def create_chat(
     Without `parent_id` and `snapshot` the chat pins the workspace's head, if there is one; that
     step may fail, and then the chat is there and its context says so. A sub-chat gets its parent's
     snapshot, or the named `sources` of it, and stays on it. Raises NotFound for an unknown
-    snapshot, Rejected (`bad_combination`, `parent_elsewhere`).
+    snapshot, Rejected (`bad_combination`, `parent_elsewhere`, `unknown_source`).
     """
     owner_id = require_user(actor)
     order = _ChatOrder(
@@ -154,7 +154,12 @@ async def _birth_of_sub_chat(
     transaction: Transaction, actor: Actor, order: _ChatOrder, parent_id: ChatId
 ) -> _Birth | None:
     parent = await permit_on_chat(
-        transaction, actor, parent_id, Access.UPDATE, action="create_sub_chat"
+        transaction,
+        actor,
+        parent_id,
+        Access.UPDATE,
+        action="create_sub_chat",
+        lock=Lock.SHARED,
     )
     if parent.workspace_id != order.workspace_id:
         raise Rejected(
@@ -166,6 +171,7 @@ async def _birth_of_sub_chat(
     inputs: dict[str, Any] = {"parent_id": parent_id}
     if order.sources is None:
         return _Birth(snapshot_id, agent_id, inputs)
+    await require_sources(transaction, snapshot_id, order.sources)
     subset = await derive_subset(transaction, order.workspace_id, snapshot_id, order.sources)
     return _Birth(subset.id, agent_id, inputs | {"sources": sorted(order.sources)})
 

@@ -3,12 +3,28 @@
 from collections.abc import Collection
 
 from driftpin.context.manifest import snapshot_of
+from driftpin.errors import Rejected
 from driftpin.identity import WorkspaceId
 from driftpin.operations.stored_snapshots import store_snapshot
 from driftpin.store.database import Transaction
 from driftpin.store.reading.manifests import read_snapshots
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.snapshots import Origin
+
+
+async def require_sources(
+    transaction: Transaction, snapshot_id: int, sources: Collection[str]
+) -> None:
+    """Refuse sources that the snapshot does not list; raises Rejected (`unknown_source`)."""
+    whole = (await read_snapshots(transaction.connection, {snapshot_id}))[snapshot_id]
+    unknown = set(sources) - {resource.source for resource in whole.resources}
+    if unknown:
+        raise Rejected(
+            "The snapshot does not list all of these sources.",
+            code="unknown_source",
+            field="sources",
+            sources=sorted(unknown),
+        )
 
 
 async def derive_subset(
@@ -27,4 +43,4 @@ async def derive_subset(
     return await store_snapshot(transaction, workspace_id, part, {}, Origin.DERIVED)
 
 
-__all__ = ["derive_subset"]
+__all__ = ["derive_subset", "require_sources"]

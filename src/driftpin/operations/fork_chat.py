@@ -35,7 +35,7 @@ async def fork_chat(
 
     async def operation(transaction: Transaction) -> ChatView:
         origin = await permit_on_chat(
-            transaction, actor, chat_id, Access.UPDATE, action="fork_chat"
+            transaction, actor, chat_id, Access.UPDATE, action="fork_chat", lock=Lock.SHARED
         )
         await _require_workspace(transaction, actor, origin)
         snapshot_id = await _snapshot_of_turn(transaction, chat_id, turn)

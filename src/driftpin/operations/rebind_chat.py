@@ -16,7 +16,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, PinMove
 from driftpin.store.writing.heads import LockedWorkspace, is_agent_of, share_workspace
 from driftpin.store.writing.permits import permit_on_chat
-from driftpin.store.writing.pins import lock_pins, of_chat
+from driftpin.store.writing.pins import lock_pin
 
 
 async def rebind_chat(
@@ -43,7 +43,7 @@ async def rebind_in(
     """Do the same inside a transaction of the caller's."""
     chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.rebind")
     binding = await _share_target(transaction, chat, agent_id)
-    (pin,) = await lock_pins(transaction, of_chat(chat_id))
+    pin = await lock_pin(transaction, chat_id)
     refuse_archived(pin)
     if pin.agent_id == binding.agent_id and pin.error is None and pin.snapshot_id is not None:
         return await move_of(transaction, pin, None)

@@ -13,7 +13,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, PinMove
 from driftpin.store.writing.heads import is_agent_alive
 from driftpin.store.writing.permits import permit_on_chat
-from driftpin.store.writing.pins import LockedPin, lock_pins, of_chat
+from driftpin.store.writing.pins import LockedPin, lock_pin
 
 
 async def settle_pin(store: Store, actor: Actor, chat_id: ChatId) -> PinMove:
@@ -33,7 +33,7 @@ async def settle_in(transaction: Transaction, actor: Actor, chat_id: ChatId) -> 
     """Do the same inside a transaction of the caller's."""
     chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.settle")
     current = await share_current_binding(transaction, chat.workspace_id)
-    (pin,) = await lock_pins(transaction, of_chat(chat_id))
+    pin = await lock_pin(transaction, chat_id)
     if current is None or not await _is_due(transaction, pin, current):
         return await move_of(transaction, pin, None)
     settled = await _settle(transaction, actor, chat, pin, current)

@@ -1,8 +1,9 @@
 """Takes a model's answer as it comes and keeps what streamed in batches."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from driftpin import limits
@@ -27,9 +28,13 @@ class AnswerCollector:
 
     The first words are handed on at once, later ones at most every STREAM_FLUSH_INTERVAL_MS.
     `offset_characters` is where this answer begins within what the attempt has streamed so far.
+    `call_ids` are those of earlier calls: a call that comes with one of them gets another, since
+    some providers count anew in every answer.
     """
 
-    def __init__(self, keep: KeepBatch, clock: Clock, offset_characters: int) -> None:
+    def __init__(
+        self, keep: KeepBatch, clock: Clock, offset_characters: int, call_ids: AbstractSet[str]
+    ) -> None:
         """Start with nothing collected."""
         self._keep = keep
         self._clock = clock
@@ -37,6 +42,7 @@ class AnswerCollector:
         self._text: list[str] = []
         self._unkept: list[str] = []
         self._calls: list[ToolCallPart] = []
+        self._call_ids = set(call_ids)
         self._tokens: TokenCounts | None = None
         self._kept_at_s: float | None = None
 
@@ -59,7 +65,7 @@ class AnswerCollector:
             case TextDelta(text=text):
                 await self._add_text(text)
             case ToolCallRequested(call=call):
-                self._calls.append(call)
+                self._add_call(call)
             case Usage(tokens=tokens):
                 self._tokens = tokens
             case Finished():
@@ -86,6 +92,14 @@ class AnswerCollector:
         self._kept_at_s = self._clock.monotonic_s()
         await self._keep(self._offset, text)
         self._offset += len(text)
+
+    def _add_call(self, call: ToolCallPart) -> None:
+        call_id, number = call.call_id, 1
+        while call_id in self._call_ids:
+            number += 1
+            call_id = f"{call.call_id}-{number}"
+        self._call_ids.add(call_id)
+        self._calls.append(replace(call, call_id=call_id))
 
     async def _add_text(self, text: str) -> None:
         if not text:

@@ -42,11 +42,13 @@ from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
-from driftpin.store.leases import ClaimedTurn
+from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
 from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, TurnState
 
 DEFAULT_POLICY = "pin"
+# What a receipt says of a failure that is no refusal.
+INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Turn:
         return self.claimed.lease.chat_id
 
     def request_stop(self) -> None:
-        """End the turn now, keeping the words that have come so far."""
+        """End the turn now, keeping the words that have come so far; once is enough."""
+        if self.is_stopping:
+            return
         self.is_stopping = True
         if self._asking is not None:
             self._asking.cancel()
@@ -97,9 +101,9 @@ class Turn:
         """
         try:
             end, error = await self._carry_out(), None
+        except LeaseLost:
+            raise
         except DriftpinError as refusal:
-            if refusal.code == "lease_lost":
-                raise
             end, error = TurnState.FAILED, f"{refusal.code}: {refusal.message}"
         await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
 
@@ -174,7 +178,12 @@ class Turn:
         sent = await begin_request(
             self.store, WORKER, lease, prepared.record, snapshot_id=prepared.snapshot_id
         )
-        collector = AnswerCollector(self._keep_batch, self.clock, self.streamed_characters)
+        collector = AnswerCollector(
+            self._keep_batch,
+            self.clock,
+            self.streamed_characters,
+            {call.call_id for message in self.history for call in message.calls},
+        )
         try:
             answer = await collector.collect(self.model.stream(prepared.request))
         except asyncio.CancelledError:
@@ -182,17 +191,10 @@ class Turn:
             if self.is_stopping:
                 await asyncio.shield(self._keep_interrupted(collector, prepared, sent))
             raise
-        except DriftpinError as refusal:
-            await commit_answer(
-                self.store,
-                WORKER,
-                lease,
-                sent,
-                snapshot_id=prepared.snapshot_id,
-                message=None,
-                outcome=Outcome.FAILED,
-                error_code=refusal.code,
-            )
+        except LeaseLost:
+            raise
+        except Exception as failure:
+            await self._keep_failed(failure, prepared, sent)
             raise
         self.streamed_characters = collector.offset_characters
         await commit_answer(
@@ -218,6 +220,21 @@ class Turn:
             snapshot_id=prepared.snapshot_id,
             message=collector.words(),
             outcome=Outcome.INTERRUPTED,
+        )
+
+    async def _keep_failed(
+        self, failure: Exception, prepared: Prepared, sent: ReceiptEntry
+    ) -> None:
+        """Write into the receipt that the request failed; a fault of our own has no code."""
+        await commit_answer(
+            self.store,
+            WORKER,
+            self.claimed.lease,
+            sent,
+            snapshot_id=prepared.snapshot_id,
+            message=None,
+            outcome=Outcome.FAILED,
+            error_code=failure.code if isinstance(failure, DriftpinError) else INTERNAL,
         )
 
     async def _keep_batch(self, offset: int, text: str) -> None:

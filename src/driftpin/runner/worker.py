@@ -7,8 +7,9 @@ from typing import Final, Protocol
 import structlog
 
 from driftpin import limits
+from driftpin.chat.states import ChatState
 from driftpin.clock import Clock
-from driftpin.errors import DriftpinError
+from driftpin.errors import DriftpinError, Unavailable
 from driftpin.identity import WORKER, ChatId
 from driftpin.models.port import Model
 from driftpin.operations.claim_turn import claim_turn
@@ -102,6 +103,8 @@ class TurnWorker:
             model = self._models.get(claimed.chat.model)
             turn = Turn(self._store, self._pins, model, self._clock, claimed)
             self._turns[chat_id] = turn
+            if claimed.chat.state is ChatState.INTERRUPTING:
+                turn.request_stop()
             await self._run_held(turn)
         except LeaseLost:
             log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
@@ -120,8 +123,10 @@ class TurnWorker:
         try:
             await asyncio.wait({running, holding}, return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
-                running.cancel()
-            await (running if running.done() and not running.cancelled() else holding)
+                await holding
+            if running.cancelled():
+                raise RuntimeError("the model cancelled the turn that it was asked in")
+            await running
         finally:
             running.cancel()
             holding.cancel()
@@ -132,8 +137,12 @@ class TurnWorker:
         while True:
             await asyncio.sleep(limits.TURN_RENEW_S)
             lease = turn.claimed.lease
-            if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
-                turn.request_stop()
+            try:
+                if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
+                    turn.request_stop()
+            except Unavailable as refusal:
+                # The lease outlasts several renewals, and a lost one shows at the next write.
+                log.warning("turn_not_renewed", chat_id=lease.chat_id, code=refusal.code)
 
     async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
         try:

@@ -48,8 +48,9 @@ class TokenShape(ReplyShape):
 
 
 class CreateTokenRequest(Shape):
-    """A token to make for the calling user."""
+    """A token to make for the calling user; an administrator may name another user."""
 
+    user_id: IdText | None = None
     label: Annotated[str, Field(max_length=100), ONE_LINE] = ""
     expires_in_s: Annotated[int, Field(ge=1, le=10 * 365 * 86_400)] | None = None
 
@@ -70,7 +71,7 @@ class CreateUserRequest(Shape):
 class CreateWorkspaceRequest(Shape):
     """A workspace to make for the caller."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200), ONE_LINE]
+    name: Annotated[str, Field(min_length=1, max_length=200), ONE_LINE] = "workspace"
 
 
 class SnapshotShape(ReplyShape):
@@ -179,7 +180,7 @@ class CreateChatRequest(Shape):
     """A chat to make. With `parent_id` it is a sub-chat, born with its parent's exact snapshot."""
 
     workspace_id: IdText
-    title: TitleText = ""
+    title: TitleText | None = None
     parent_id: IdText | None = None
     snapshot: DigestText | None = None
     sources: tuple[str, ...] | None = None
@@ -237,7 +238,7 @@ class RebindRequest(Shape):
 class ForkRequest(Shape):
     """Start a chat from the end of a turn, with the messages up to it and the pin of it."""
 
-    turn: Annotated[int, Field(ge=0)]
+    turn: Annotated[int, Field(ge=0, le=limits.TURN_NUMBER_MAX)]
     title: TitleText | None = None
 
 

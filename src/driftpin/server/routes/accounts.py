@@ -77,13 +77,14 @@ async def list_tokens(actor: CurrentUser, request: Request) -> Response:
 async def add_token(
     actor: CurrentUser, request: Request, new: NewToken, once: Repeatable
 ) -> Response:
-    """Create a token for the caller; its secret is shown this once."""
+    """Create a token for the caller, or as an administrator for a user; shown this once."""
+    user_id = _user_id(actor) if new.user_id is None else UserId(new.user_id)
     clock = services_of(request).clock
     lifetime = None if new.expires_in_s is None else timedelta(seconds=new.expires_in_s)
 
     async def create(store: Store) -> tuple[TokenRow, str]:
         expires_at = None if lifetime is None else clock.now() + lifetime
-        return await create_user_token(store, actor, _user_id(actor), new.label, expires_at)
+        return await create_user_token(store, actor, user_id, new.label, expires_at)
 
     return await once.reply(actor, new, create, _created_token, is_secret=True)
 

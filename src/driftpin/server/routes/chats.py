@@ -79,7 +79,7 @@ async def add_chat(actor: CurrentUser, new: NewChat, once: Repeatable) -> Respon
             store,
             actor,
             WorkspaceId(new.workspace_id),
-            title=new.title,
+            title=new.title or "",
             parent_id=None if new.parent_id is None else ChatId(new.parent_id),
             snapshot=None if new.snapshot is None else Digest(new.snapshot),
             model=new.model or OFFLINE_MODEL,

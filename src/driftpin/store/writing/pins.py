@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, insert, literal, or_, select, update
 
+from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
@@ -85,6 +86,14 @@ async def lock_pins(
     )
     rows = (await transaction.connection.execute(statement)).all()
     return tuple(LockedPin(*row) for row in rows)
+
+
+async def lock_pin(transaction: Transaction, chat_id: ChatId) -> LockedPin:
+    """Take one chat's pin; raises NotFound if the chat was deleted in the meantime."""
+    pins = await lock_pins(transaction, of_chat(chat_id))
+    if not pins:
+        raise NotFound
+    return pins[0]
 
 
 def of_chat(chat_id: ChatId) -> ColumnElement[bool]:
@@ -245,6 +254,7 @@ __all__ = [
     "PinVerb",
     "bind_pins",
     "history_values",
+    "lock_pin",
     "lock_pins",
     "lock_waiting_pins",
     "move_pins",

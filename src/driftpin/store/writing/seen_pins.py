@@ -5,9 +5,10 @@ made at that instant; one that does not looks again.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import NotFound
@@ -27,6 +28,8 @@ from driftpin.store.writing.pins import LockedPin
 
 PIN: Final = snapshot_alias("pin")
 HEAD: Final = snapshot_alias("head")
+CHAT_ID: Final = "seen_chat_id"
+ACTORS_KEPT_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,20 @@ async def see_pin(
     transaction: Transaction, actor: Actor, chat_id: ChatId, *, action: str
 ) -> SeenPin:
     """Return the pin of a chat that the actor may update; NotFound or Forbidden otherwise."""
+    statement = _statement(actor)
+    row = (await transaction.connection.execute(statement, {CHAT_ID: chat_id})).first()
+    if row is None:
+        raise NotFound
+    require_access(Access(row.access), Access.UPDATE)
+    await audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
+    return _seen_from(row)
+
+
+@lru_cache(maxsize=ACTORS_KEPT_MAX)
+def _statement(actor: Actor) -> Select[Any]:
+    """Return what `see_pin` asks for this actor; building it costs as much as running it."""
     is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
-    statement = (
+    return (
         select(
             chats,
             access_to_chat(actor).label("access"),
@@ -59,14 +74,8 @@ async def see_pin(
         .outerjoin(agents, is_alive)
         .outerjoin(PIN, PIN.c.id == chat_pins.c.snapshot_id)
         .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
-        .where(chats.c.id == chat_id, visible_chats(actor))
+        .where(chats.c.id == bindparam(CHAT_ID, type_=chats.c.id.type), visible_chats(actor))
     )
-    row = (await transaction.connection.execute(statement)).first()
-    if row is None:
-        raise NotFound
-    require_access(Access(row.access), Access.UPDATE)
-    await audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
-    return _seen_from(row)
 
 
 async def find_in_history(

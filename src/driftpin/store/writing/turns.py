@@ -144,9 +144,15 @@ async def set_chat_state(
 
 
 async def lock_chat_state(transaction: Transaction, chat_id: ChatId) -> ChatState:
-    """Lock the chat's row and return what the chat is doing."""
+    """Lock the chat of a turn and return what it is doing.
+
+    Raises LeaseLost when the chat was deleted: its turns went with it.
+    """
     statement = select(chats.c.state).where(chats.c.id == chat_id).with_for_update()
-    return ChatState((await transaction.connection.execute(statement)).scalar_one())
+    state = (await transaction.connection.execute(statement)).scalar_one_or_none()
+    if state is None:
+        raise LeaseLost
+    return ChatState(state)
 
 
 async def add_chunk(transaction: Transaction, lease: TurnLease, offset: int, text: str) -> None:

@@ -1,7 +1,6 @@
 """`driftpin export`: a chat's pin, fetched and written out."""
 
 import base64
-import json
 from pathlib import Path
 
 from driftpin.cli import output
@@ -9,7 +8,7 @@ from driftpin.cli.exits import say
 from driftpin.cli.exported_tree import plan_tree, write_tree
 from driftpin.cli.options import Reach
 from driftpin.cli.session import Session, in_session
-from driftpin.context.manifest import resource_from_json
+from driftpin.context.manifest import resources_of
 from driftpin.errors import Rejected
 from driftpin.identity import Digest, digest_of
 from driftpin.wire.transfer import ExportShape
@@ -27,7 +26,7 @@ def export(reach: Reach, name: str, directory: Path, *, as_json: bool) -> None:
     manifest = base64.b64decode(pin.manifest)
     if digest_of(manifest) != pin.snapshot:
         raise Rejected("The server's manifest is not the pinned one.", code="digest_mismatch")
-    files = plan_tree(map(resource_from_json, json.loads(manifest)["resources"]))
+    files = plan_tree(resources_of(manifest))
     blobs = {Digest(file.digest): base64.b64decode(file.data) for file in pin.files}
     write_tree(directory, manifest, files, blobs)
     if as_json:

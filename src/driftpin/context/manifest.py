@@ -5,6 +5,7 @@ A manifest is the RFC 8785 (JCS) form of `{"v": 1, "resources": [...]}`, resourc
 bytes on any machine, in any order of listing (spec/context.md §3).
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -92,6 +93,14 @@ def resource_to_json(resource: Resource) -> dict[str, Json]:
         "reason": resource.reason,
         **_body_to_json(resource.body),
     }
+
+
+def resources_of(manifest: bytes) -> tuple[Resource, ...]:
+    """Return what a manifest lists, in its order; the bytes are those of an accepted one.
+
+    Raises ValueError, KeyError, TypeError or AssertionError for anything else.
+    """
+    return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
 
 
 def resource_from_json(entry: Mapping[str, Json]) -> Resource:
@@ -199,5 +208,6 @@ __all__ = [
     "canonical_manifest",
     "resource_from_json",
     "resource_to_json",
+    "resources_of",
     "snapshot_of",
 ]

@@ -1,13 +1,11 @@
 """Reads of a pin for one model request: one statement for the pin, then immutable bytes."""
 
-import json
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
-from driftpin.context.manifest import resource_from_json
-from driftpin.context.resource import Resource
+from driftpin.context.manifest import resources_of
 from driftpin.identity import Actor, ChatId, Digest, WorkspaceId
 from driftpin.store.store import Store
 from driftpin.store.values import PinnedRead
@@ -67,9 +65,4 @@ class PinReader:
         return await self._store.read_blobs(self._actor, workspace_id, digests)
 
 
-def resources_of(manifest: bytes) -> tuple[Resource, ...]:
-    """Return the resources of a stored manifest."""
-    return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
-
-
-__all__ = ["CONTEXTS_KEPT", "PinReader", "resources_of"]
+__all__ = ["CONTEXTS_KEPT", "PinReader"]

@@ -44,9 +44,8 @@ from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
-from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, TurnState
+from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, Policy, TurnState
 
-DEFAULT_POLICY = "pin"
 # What a receipt says of a failure that is no refusal.
 INTERNAL = "internal"
 
@@ -270,7 +269,7 @@ class Turn:
             snapshot=None if snapshot is None else snapshot.digest,
             prompt_digest=None if snapshot is None else snapshot.prompt_digest,
             revision=None if snapshot is None else pin.revision,
-            policy=pin.chat.policy or DEFAULT_POLICY,
+            policy=pin.chat.policy or Policy.PIN,
             prefix=digests.prefix,
             tools=digests.tools,
             messages=digests.messages,
@@ -320,4 +319,4 @@ def _drift_note(context: ContextSummary) -> str:
     return f"the workspace has changed since this context was pinned ({context.severity})"
 
 
-__all__ = ["DEFAULT_POLICY", "Prepared", "Turn"]
+__all__ = ["Prepared", "Turn"]

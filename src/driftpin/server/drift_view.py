@@ -9,11 +9,11 @@ from typing import Final
 
 from driftpin.context.diff import diff
 from driftpin.context.drift import drift, flapping_sources
-from driftpin.context.manifest import Snapshot, snapshot_of
+from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
 from driftpin.context.resource import Kind, Resource, blobs_of
 from driftpin.context.tokens import cost_of_refresh, estimate_tokens, prompt_pieces
 from driftpin.identity import Actor, ChatId, Digest
-from driftpin.server.replies import digest_in, drift_shape, resources_of
+from driftpin.server.replies import digest_in, drift_shape
 from driftpin.store.store import Store
 from driftpin.store.values import ChatRow, DriftRead
 from driftpin.wire.drift import DriftShape

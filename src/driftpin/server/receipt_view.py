@@ -3,10 +3,10 @@
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
 from driftpin.chat.prompt import render_prompt
 from driftpin.chat.receipts import Phase, entry_from_json, verify_chain
-from driftpin.context.manifest import snapshot_of
+from driftpin.context.manifest import resources_of, snapshot_of
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
-from driftpin.server.replies import receipt_shape, resources_of
+from driftpin.server.replies import receipt_shape
 from driftpin.store.store import Store
 from driftpin.store.values import ReceiptRow
 from driftpin.wire.api import ReceiptShape

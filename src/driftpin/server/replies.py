@@ -1,6 +1,5 @@
 """From values of the store to shapes of the wire."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from driftpin.context.diff import ResourceDiff
 from driftpin.context.drift import Drift, DriftEntry
 from driftpin.context.drift_json import entry_to_json
-from driftpin.context.manifest import resource_from_json, resource_to_json
+from driftpin.context.manifest import resource_to_json, resources_of
 from driftpin.context.resource import Resource, blobs_of
 from driftpin.context.tokens import RefreshCost
 from driftpin.identity import Digest
@@ -22,6 +21,7 @@ from driftpin.store.values import (
     MessageRow,
     Page,
     PinnedEntry,
+    Policy,
     ReceiptRow,
     ShareRow,
     SnapshotRef,
@@ -38,7 +38,6 @@ ItemShape = TypeVar("ItemShape", bound=BaseModel)
 
 # An inventory is shown without reading bytes: about so many of them come to a token.
 BYTES_PER_TOKEN: Final = 4
-DEFAULT_POLICY: Final = "pin"
 JSON_MEDIA_TYPE: Final = "application/json"
 
 
@@ -181,7 +180,7 @@ def chat_shape(view: ChatView) -> api.ChatShape:
         forked_from_id=chat.forked_from_id,
         title=chat.title,
         model=chat.model,
-        policy=chat.policy or DEFAULT_POLICY,
+        policy=chat.policy or Policy.PIN,
         state=chat.state,
         error=chat.error,
         archived=chat.archived_at is not None,
@@ -190,13 +189,6 @@ def chat_shape(view: ChatView) -> api.ChatShape:
         created_at=chat.created_at,
         updated_at=chat.updated_at,
     )
-
-
-def resources_of(manifest: bytes | None) -> tuple[Resource, ...]:
-    """Return the resources of a stored manifest; none for no manifest."""
-    if manifest is None:
-        return ()
-    return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
 
 
 def resource_shapes(
@@ -208,7 +200,8 @@ def resource_shapes(
         for entry in entries
         if entry.digest is not None and entry.size_bytes is not None
     }
-    return tuple(_resource_shape(resource, sizes) for resource in resources_of(manifest))
+    listed = () if manifest is None else resources_of(manifest)
+    return tuple(_resource_shape(resource, sizes) for resource in listed)
 
 
 def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.ResourceShape:
@@ -361,7 +354,6 @@ __all__ = [
     "receipt_shape",
     "reply",
     "resource_shapes",
-    "resources_of",
     "share_shape",
     "snapshot_shape",
     "token_fields",

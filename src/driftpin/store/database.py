@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from driftpin import limits
 from driftpin.clock import Clock
 from driftpin.errors import Unavailable, UsageError
+from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
 from driftpin.store.failures import is_retryable, unavailable_from
 
@@ -49,13 +50,14 @@ class Transaction:
     """One writing transaction. An operation gets it, uses it, and never keeps it.
 
     `now` is one instant for the whole operation. `has_events` is set by `store.events` when an
-    event row was written, so that readers are woken after the commit.
+    event row was written, so that readers are woken after the commit. `reach` passes a failpoint.
     """
 
     connection: AsyncConnection
     now: datetime
     ids: IdSource
     engine: EngineKind
+    reach: Reach = field(default=pass_by)
     has_events: bool = field(default=False)
 
 
@@ -66,9 +68,16 @@ class Database:
     """Opens connections, runs transactions, retries what the engine asks to retry."""
 
     def __init__(
-        self, url: str, *, clock: Clock, ids: IdSource, pool_size: int = POOL_SIZE
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        pool_size: int = POOL_SIZE,
+        reach: Reach = pass_by,
     ) -> None:
         """Prepare engines for `sqlite:///path` or `postgresql://…`; nothing is opened yet."""
+        self.reach = reach
         parsed = make_url(url)
         self.engine_kind = _engine_kind(parsed)
         self._clock = clock
@@ -142,6 +151,7 @@ class Database:
                 now=self._clock.now(),
                 ids=self._ids,
                 engine=self.engine_kind,
+                reach=self.reach,
             )
             outcome: Outcome = await self._around(transaction, operation)
         if transaction.has_events:

@@ -5,10 +5,11 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from evidence_page import evidence_page
 from typer.main import get_command
 
 from driftpin import errors
@@ -180,10 +181,11 @@ def _status(family: type[DriftpinError]) -> str:
     return "" if family in (errors.UsageError, errors.Unreachable) else str(status)
 
 
-PAGES: Final = {
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "api.md": api_page,
     "errors.md": errors_page,
+    "evidence.md": lambda: MADE + evidence_page(),
 }
 
 

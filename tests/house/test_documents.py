@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import reference
+from evidence_page import defects
 
 from driftpin.chat.states import transitions_as_markdown
 
@@ -33,3 +34,14 @@ def test_links_to_files_lead_somewhere(document: str) -> None:
 def test_generated_reference_pages_are_what_the_code_says(name: str) -> None:
     written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert written == reference.PAGES[name](), "run ./scripts/docs"
+
+
+def test_every_defect_names_a_test_that_is_there() -> None:
+    missing = [defect["test"] for defect in defects() if not _is_there(defect["test"])]
+    assert missing == []
+
+
+def _is_there(test: str) -> bool:
+    path, _, name = test.partition("::")
+    file = ROOT / path
+    return file.is_file() and f"def {name}(" in file.read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from driftpin import limits
 from driftpin.context.manifest import Snapshot
 from driftpin.errors import Gone, Malformed, PushOutdated, Rejected
 from driftpin.events.event import EventKind
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, Digest, digest_of
 from driftpin.operations.pin_moves import Binding, bind_and_pin
 from driftpin.operations.stored_snapshots import store_snapshot
@@ -89,18 +90,23 @@ async def accept_snapshot(
     _check_envelope(push)
 
     async def accept(transaction: Transaction) -> PushOutcome:
-        return await accept_push(transaction, actor, push)
+        outcome = await accept_push(transaction, actor, push)
+        await transaction.reach(Failpoint.PUSH_PRE_COMMIT)
+        return outcome
 
     try:
-        return await store.database.write(accept)
+        outcome = await store.database.write(accept)
     except PushOutdated as refusal:
         if refusal.code == "seq_conflict":
             await _audit_conflict(store, actor, push)
         raise
+    await store.database.reach(Failpoint.PUSH_POST_COMMIT)
+    return outcome
 
 
 async def accept_push(transaction: Transaction, actor: Actor, push: Push) -> PushOutcome:
     """Do the same inside a transaction of the caller's; it may run again from its start."""
+    await transaction.reach(Failpoint.PUSH_TX_BEGUN)
     pushed = await _meet(transaction, actor, push)
     if _is_repeated(pushed):
         assert pushed.head is not None, "an accepted sequence has a head"
@@ -203,6 +209,7 @@ async def _make_head(transaction: Transaction, pushed: _Pushed) -> SnapshotRef:
     head = await store_snapshot(
         transaction, pushed.workspace.id, push.snapshot, push.blobs, Origin.PUSHED
     )
+    await transaction.reach(Failpoint.PUSH_SNAPSHOT)
     await append_head(
         transaction,
         pushed.agent.id,
@@ -211,6 +218,7 @@ async def _make_head(transaction: Transaction, pushed: _Pushed) -> SnapshotRef:
         seq=push.seq,
         observations=push.observations,
     )
+    await transaction.reach(Failpoint.PUSH_HEAD)
     return head
 
 
@@ -231,6 +239,7 @@ async def _settle_chats(
             "tools_digest": head.tools_digest,
         },
     )
+    await transaction.reach(Failpoint.PUSH_OUTBOX)
     if workspace.current_agent_id != agent.id and not pushed.takes_over:
         return 0
     pins = await lock_waiting_pins(transaction, workspace.id, agent.id)
@@ -245,6 +254,7 @@ async def _settle_chats(
         return event_id
 
     settled = await bind_and_pin(transaction, actor, pins, Binding(agent.id, head), this_event)
+    await transaction.reach(Failpoint.PUSH_HYDRATE)
     return len(settled.hydrated)
 
 

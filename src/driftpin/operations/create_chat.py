@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from driftpin.errors import NotFound, Rejected
 from driftpin.events.event import EventKind
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId, Digest, UserId, WorkspaceId
 from driftpin.operations.derive_snapshot import derive_subset, require_sources
 from driftpin.operations.hydrate_chats import hydrate_new_chat, pin_new_chat
@@ -111,6 +112,7 @@ async def _create(
         policy=None if order.parent_id is None else Policy.FREEZE,
     )
     chat_id = await insert_chat(transaction, new)
+    await transaction.reach(Failpoint.CHAT_CREATE_TX)
     event_id = await record_event(
         transaction,
         EventKind.CHAT_CREATED,
@@ -118,6 +120,7 @@ async def _create(
         chat_id=chat_id,
         payload={"parent_id": order.parent_id},
     )
+    await transaction.reach(Failpoint.CHAT_CREATE_OUTBOX)
     if birth is not None:
         await pin_new_chat(
             transaction,
@@ -131,6 +134,7 @@ async def _create(
         )
     elif order.parent_id is None:
         await hydrate_new_chat(transaction, actor, chat_id, order.workspace_id, event_id)
+    await transaction.reach(Failpoint.CHAT_CREATE_HYDRATE)
     return await get_chat(transaction.connection, actor, chat_id)
 
 

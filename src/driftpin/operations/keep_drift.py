@@ -4,6 +4,7 @@ Nothing depends on it: a drift that was not kept is made by whoever reads it. Th
 after `agent.head`, so that lists need not.
 """
 
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId
 from driftpin.store.access import require_worker
 from driftpin.store.database import Transaction
@@ -28,6 +29,7 @@ async def keep_drift(store: Store, actor: Actor, agent_id: AgentId) -> int:
 
     async def keep(transaction: Transaction) -> None:
         await keep_drifts(transaction, made)
+        await transaction.reach(Failpoint.PUSH_DIRTY)
 
     await store.database.write(keep)
     return len(made)

@@ -1,6 +1,7 @@
 """Bind a chat to another agent; binding and pin move in one transaction."""
 
 from driftpin.errors import Conflict, NotFound
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.operations.hydrate_chats import share_binding
 from driftpin.operations.pin_moves import Binding, bind_and_pin
@@ -34,7 +35,9 @@ async def rebind_chat(
     async def rebind(transaction: Transaction) -> PinMove:
         return await rebind_in(transaction, actor, chat_id, agent_id)
 
-    return await store.database.write(rebind)
+    move = await store.database.write(rebind)
+    await store.database.reach(Failpoint.MOVE_POST_COMMIT)
+    return move
 
 
 async def rebind_in(
@@ -45,11 +48,13 @@ async def rebind_in(
     binding = await _share_target(transaction, chat, agent_id)
     pin = await lock_pin(transaction, chat_id)
     refuse_archived(pin)
+    await transaction.reach(Failpoint.MOVE_READ_HEAD)
     if pin.agent_id == binding.agent_id and pin.error is None and pin.snapshot_id is not None:
         return await move_of(transaction, pin, None)
     settled = await bind_and_pin(
         transaction, actor, [pin], binding, event_for(transaction, chat, binding.head)
     )
+    await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     if not settled.moved and (settled.failure or _is_other_head(pin.snapshot_id, binding)):
         await record_changed(transaction, chat, binding)
     return await move_of(transaction, pin, settled)

@@ -7,6 +7,7 @@ it is still as it was read. A retry, and a race with a push or a rebind, look at
 from dataclasses import dataclass
 
 from driftpin.errors import Conflict, HeadMoved, PreconditionFailed, Unavailable
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.operations.derive_snapshot import derive_subset
 from driftpin.operations.single_moves import (
@@ -64,7 +65,9 @@ async def refresh_context(
     async def refresh(transaction: Transaction) -> PinMove:
         return await refresh_in(transaction, actor, chat_id, asked)
 
-    return await store.database.write(refresh)
+    move = await store.database.write(refresh)
+    await store.database.reach(Failpoint.MOVE_POST_COMMIT)
+    return move
 
 
 async def refresh_in(
@@ -74,6 +77,7 @@ async def refresh_in(
     for _ in range(LOOKS_MAX):
         seen = await see_pin(transaction, actor, chat_id, action="pin.refresh")
         head = _target(seen, asked)
+        await transaction.reach(Failpoint.MOVE_READ_HEAD)
         if asked.dry_run:
             return _foreseen(seen, head)
         if asked.cascade:

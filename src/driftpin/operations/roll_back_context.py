@@ -5,6 +5,7 @@ follows from the newest of the two (`store.reading.policies`), so no row of `cha
 """
 
 from driftpin.errors import Conflict, Rejected, Unavailable
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.operations.refresh_context import LOOKS_MAX
 from driftpin.operations.single_moves import (
@@ -33,7 +34,9 @@ async def roll_back_context(store: Store, actor: Actor, chat_id: ChatId, to: Dig
     async def roll_back(transaction: Transaction) -> PinMove:
         return await roll_back_in(transaction, actor, chat_id, to)
 
-    return await store.database.write(roll_back)
+    move = await store.database.write(roll_back)
+    await store.database.reach(Failpoint.MOVE_POST_COMMIT)
+    return move
 
 
 async def roll_back_in(
@@ -47,6 +50,7 @@ async def roll_back_in(
         if seen.snapshot is not None and seen.snapshot.digest == to:
             return unmoved(seen, PinVerb.ROLL_BACK)
         target = await _earlier(transaction, chat_id, to)
+        await transaction.reach(Failpoint.MOVE_READ_HEAD)
         intent = Intent(actor, PinVerb.ROLL_BACK, {"to": to, "policy": "pin"})
         moved = await try_move(transaction, seen, target, intent)
         if moved is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from driftpin.errors import Conflict
 from driftpin.events.event import EventKind
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor
 from driftpin.operations.pin_moves import Binding, EventSource, Settled
 from driftpin.store.database import Transaction
@@ -45,6 +46,7 @@ def event_for(transaction: Transaction, chat: ChatRow, target: SnapshotRef | Non
     async def record(verb: PinVerb) -> int:
         if not recorded:
             recorded.append(await record_pinned(transaction, chat, target, verb))
+            await transaction.reach(Failpoint.MOVE_OUTBOX)
         return recorded[0]
 
     return record
@@ -120,6 +122,7 @@ async def try_move(
     )
     if event_id is None:
         return None
+    await transaction.reach(Failpoint.MOVE_OUTBOX)
     revision = seen.pin.revision + 1
     return Moved(
         PinMove(seen.chat.id, revision, target, moved=True, verb=intent.verb.value), event_id

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from driftpin.context.manifest import Snapshot
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.operations.push_checks import (
     check_bodies,
@@ -41,6 +42,7 @@ async def store_snapshot(
     refuse_missing(missing - offered.keys())
     if missing:
         await add_blobs(transaction, workspace_id, {digest: offered[digest] for digest in missing})
+        await transaction.reach(Failpoint.PUSH_BLOBS)
         present |= await find_blobs(transaction, workspace_id, missing)
     check_sizes(snapshot, {digest: blob.size_bytes for digest, blob in present.items()})
     return await add_snapshot(transaction, workspace_id, snapshot, present, origin)

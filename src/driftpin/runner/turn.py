@@ -32,6 +32,7 @@ from driftpin.chat.tools import ToolResult, sorted_tools
 from driftpin.chat.volatile import VolatileNotes, render_volatile
 from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
+from driftpin.failpoints import Failpoint
 from driftpin.identity import WORKER, ChatId
 from driftpin.models.port import Model, ModelRequest
 from driftpin.operations.append_chunk import append_chunk
@@ -283,18 +284,22 @@ class Turn:
 
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
         """Carry out an answer's calls from the pin, and commit their results together."""
+        await self._reach(Failpoint.TOOL_ID_SAVED)
         pin, context = await self.pins.read(self.chat_id)
         results = tuple([await self._carry_out_call(pin, context, call) for call in calls])
         message = await commit_tool_results(self.store, WORKER, self.claimed.lease, results)
+        await self._reach(Failpoint.TOOL_RESULT_SAVED)
         self.history.append(message)
 
     async def _carry_out_call(
         self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
     ) -> ToolResultPart:
+        await self._reach(Failpoint.TOOL_SENT)
         if call.name not in {tool.name for tool in TOOLS}:
             result = ToolResult(f"There is no tool {call.name!r}.", is_error=True, code="no_tool")
         else:
             result = await self._call_skill_tool(pin, context, call)
+        await self._reach(Failpoint.TOOL_RESULT_IN)
         return ToolResultPart(
             call.call_id, call.name, result.content, is_error=result.is_error, code=result.code
         )
@@ -310,6 +315,9 @@ class Turn:
             needed = blobs_for_call(context, call.name, arguments)
             context = await self.pins.with_bodies(pin, context, needed)
         return call_skill_tool(context, call.name, arguments)
+
+    async def _reach(self, failpoint: Failpoint) -> None:
+        await self.store.database.reach(failpoint)
 
 
 def _drift_note(context: ContextSummary) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from driftpin import limits
 from driftpin.errors import Gone, Unauthenticated
 from driftpin.events.event import Event, Position
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, WorkspaceId
 from driftpin.server.cursors import resync_required
 from driftpin.server.derived_events import Deriver
@@ -51,6 +52,7 @@ class EventStream:
         if asked is not None and not first <= asked <= last:
             raise resync_required()
         self._position = last if asked is None else asked
+        await store.database.reach(Failpoint.STREAM_LIST_DONE)
 
     def response(self) -> Response:
         """Return the stream as a response."""
@@ -60,6 +62,7 @@ class EventStream:
         """Give events until the server stops or the caller may no longer listen."""
         tailer, store = self.services.tailer, self.services.store
         yield ServerSentEvent(comment="open", id=self._cursor(), sep="\n")
+        await store.database.reach(Failpoint.STREAM_ATTACHED)
         while not tailer.is_closed:
             seen = tailer.count
             batch, position = await self._read()
@@ -68,6 +71,7 @@ class EventStream:
             for event in batch:
                 async for derived in Deriver(store, self.actor, self.chat_id).derive(event):
                     yield sent_event(derived.kind.value, _shape(derived))
+                await store.database.reach(Failpoint.STREAM_BEFORE_SEND)
                 self._position = event.position
                 yield sent_event(event.kind.value, _shape(event), self._cursor())
             self._position = position

@@ -8,11 +8,12 @@ one migrates and the others find it done. They only go forward; the way back is 
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Text, func, inspect, select
+from sqlalchemy import Connection, Text, func, inspect, select, util
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import column, table
 
 from driftpin.errors import UsageError
+from driftpin.failpoints import Failpoint, Reach
 from driftpin.store.database import Database, EngineKind
 
 REVISIONS: Final = ("0001", "0002")
@@ -36,7 +37,7 @@ async def prepare_schema(database: Database) -> bool:
             await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         is_behind = await _find_revision(connection) != HEAD
         if is_behind:
-            await connection.run_sync(_migrate)
+            await connection.run_sync(_migrate, database.reach)
         await connection.commit()
         return is_behind
 
@@ -58,7 +59,7 @@ async def _find_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, reach: Reach) -> None:
     # Imported here because it takes longer than starting on a database that is up to date.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -70,8 +71,14 @@ def _migrate(connection: Connection) -> None:
         scripts,
         fn=lambda revision, _: scripts._upgrade_revs("head", revision),  # noqa: SLF001 the way alembic.command.upgrade does it
     )
+
+    def reach_step(*_: object, **__: object) -> None:
+        util.await_only(reach(Failpoint.MIGRATE_STEP))
+
     with environment:
-        environment.configure(connection=connection, transactional_ddl=True)
+        environment.configure(
+            connection=connection, transactional_ddl=True, on_version_apply=reach_step
+        )
         environment.run_migrations()
 
 

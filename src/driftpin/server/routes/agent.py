@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from driftpin import limits
 from driftpin.errors import Forbidden, Unavailable
+from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, Digest
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.refresh_agent_chats import refresh_agent_chats
@@ -78,6 +79,8 @@ def _head_shape(outcome: HelloOutcome) -> wire.HeadShape | None:
 async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     """Accept a push, or refuse it and change nothing."""
     services = services_of(request)
+    reach = services.store.database.reach
+    await reach(Failpoint.PUSH_RECV)
     if services.options.is_sync_paused:
         raise Unavailable("Pushes are paused on this server.", code="sync_paused")
     services.push_rates.take(_agent_id(actor))
@@ -85,6 +88,7 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     snapshot = read_manifest(pushed.manifest, claimed)
     blobs = read_blobs(pushed.blobs, snapshot)
     observations = read_observations(pushed.observations)
+    await reach(Failpoint.PUSH_VALIDATED)
     outcome = await accept_snapshot(
         services.store,
         actor,
@@ -99,7 +103,9 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     head = wire.HeadShape(
         digest=outcome.head.digest, incarnation=outcome.incarnation, seq=outcome.seq
     )
-    return reply(wire.PushReply(result=outcome.result.value, head=head))
+    answer = reply(wire.PushReply(result=outcome.result.value, head=head))
+    await reach(Failpoint.PUSH_ACKED)
+    return answer
 
 
 @router.post("/blobs", response_model=wire.BlobsReply)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
+from driftpin.failpoints import Failpoint
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.dialects.postgresql import PostgresDialect
@@ -95,6 +96,7 @@ async def compare_and_move(transaction: Transaction, wanted: ComparedMove) -> in
         }
         moved = (await connection.execute(MOVE_IN_ONE_STATEMENT, parameters)).first()
         event_id: int | None = None if moved is None else moved[0]
+        await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     else:
         event_id = await _move_step_by_step(transaction, pin, wanted.event, history)
     transaction.has_events = transaction.has_events or event_id is not None
@@ -124,6 +126,7 @@ async def _move_step_by_step(
     connection = transaction.connection
     if (await connection.execute(COMPARE, dict(pin))).rowcount == 0:
         return None
+    await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     number = dialect_of(connection).transaction_number()
     statement = insert(events).values(transaction_id=number).returning(events.c.id)
     event_id: int = (await connection.execute(statement, dict(event))).scalar_one()

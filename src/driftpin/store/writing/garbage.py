@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from driftpin.failpoints import Failpoint
 from driftpin.store.database import Transaction
 from driftpin.store.tables import (
     agent_heads,
@@ -145,7 +146,9 @@ async def _remove(transaction: Transaction, table: Table, chosen: Select[Any]) -
             async with transaction.connection.begin_nested():
                 ids = list((await transaction.connection.execute(chosen)).scalars())
                 if ids:
+                    await transaction.reach(Failpoint.GC_MARK)
                     await transaction.connection.execute(delete(table).where(table.c.id.in_(ids)))
+                    await transaction.reach(Failpoint.GC_SWEEP)
                 return len(ids)
     return 0
 

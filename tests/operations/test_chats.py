@@ -289,6 +289,7 @@ async def test_a_message_starts_a_turn_and_the_next_one_queues_behind_it(
     rest = await store.list_messages(people.owner, chat_id, page.next, 1)
     assert (page.items, rest.items, rest.next) == ((first,), (second,), None)
     assert await store.list_turns(people.owner, chat_id) == (turn, queued)
+    assert await store.list_turns(people.owner, chat_id, first=2) == (queued,)
 
 
 async def test_messages_that_are_sent_at_once_get_places_of_their_own(

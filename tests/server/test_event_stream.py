@@ -94,6 +94,27 @@ async def test_g1_a_cursor_that_is_too_old_asks_for_a_resync(
     assert problem_of(response) == (410, "resync_required")
 
 
+async def test_a_reader_that_is_connected_and_falls_behind_retention_is_ended_without_a_gap(
+    door: Door, clock: SteppedClock
+) -> None:
+    people = door.people
+
+    async def recheck() -> Actor:
+        return people.owner
+
+    stream = EventStream(door.services, recheck, people.owner)
+    await stream.begin(None)
+    events = stream.events()
+    opened = await anext(events)
+    for _ in range(3):
+        await door.chat()
+    clock.step((limits.EVENTS_KEPT_DAYS + 1) * 86_400)
+    await collect_garbage(door.services.store, WORKER)
+    assert [event async for event in events] == []
+    response = await door.get(people.owner, f"/events?cursor={opened.id}")
+    assert problem_of(response) == (410, "resync_required")
+
+
 async def test_g2_a_cursor_of_the_future_asks_for_a_resync(door: Door) -> None:
     future = door.services.cursors.write_event(Position(2**40, 2**40))
     response = await door.call(

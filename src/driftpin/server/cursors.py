@@ -17,6 +17,7 @@ from typing import Final
 from driftpin.clock import Clock
 from driftpin.errors import Gone, Malformed
 from driftpin.events.event import Position
+from driftpin.store.event_order import resync_required
 
 VECTOR_BYTES: Final = 16
 CURSOR_CHARACTERS_MAX: Final = 1_024
@@ -130,12 +131,4 @@ class Cursors:
         return Position(transaction_id, number)
 
 
-def resync_required() -> Gone:
-    """Return the refusal of a cursor from which no stream can go on without a gap."""
-    return Gone(
-        "The events behind this cursor are not known; read everything again and begin without one.",
-        code="resync_required",
-    )
-
-
-__all__ = ["BadSeal", "Cursors", "Sealer", "resync_required"]
+__all__ = ["BadSeal", "Cursors", "Sealer"]

@@ -16,10 +16,10 @@ from driftpin.errors import Gone, Unauthenticated
 from driftpin.events.event import Event, Position
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, WorkspaceId
-from driftpin.server.cursors import resync_required
 from driftpin.server.derived_events import Deriver
 from driftpin.server.services import Services
 from driftpin.server.sse import sent_event, stream_response
+from driftpin.store.event_order import resync_required
 from driftpin.wire.api import EventShape
 
 Recheck = Callable[[], Awaitable[Actor]]
@@ -59,13 +59,19 @@ class EventStream:
         return stream_response(self.events(), self.services.clock)
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Give events until the server stops or the caller may no longer listen."""
+        """Give events until the server stops, the caller may no longer listen, or fell behind.
+
+        Whoever comes back behind removed events is told so (`begin`).
+        """
         tailer, store = self.services.tailer, self.services.store
         yield ServerSentEvent(comment="open", id=self._cursor(), sep="\n")
         await store.database.reach(Failpoint.STREAM_ATTACHED)
         while not tailer.is_closed:
             seen = tailer.count
-            batch, position = await self._read()
+            try:
+                batch, position = await self._read()
+            except Gone:
+                return
             if not await self._is_welcome():
                 return
             for event in batch:

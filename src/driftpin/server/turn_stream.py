@@ -65,7 +65,8 @@ class TurnStream:
         Raises NotFound for a chat, or a turn of it, that the caller may not see or that is not
         there, and Malformed (`bad_cursor`).
         """
-        turns = await self.services.store.list_turns(self.actor, self.chat_id)
+        first = self.only_turn or 0
+        turns = await self.services.store.list_turns(self.actor, self.chat_id, first=first)
         numbers = [turn.number for turn in turns]
         if self.only_turn is not None and self.only_turn not in numbers:
             raise NotFound
@@ -101,12 +102,10 @@ class TurnStream:
             await tailer.wait(seen, TEXT_POLL_S if is_live else limits.STREAM_RECHECK_S)
 
     async def _read_turns(self) -> list[TurnRow]:
-        turns = await self.services.store.list_turns(self.actor, self.chat_id)
-        return [
-            turn
-            for turn in turns
-            if turn.number >= self._place.turn and self.only_turn in (None, turn.number)
-        ]
+        # A long chat has many turns, and what its reader has had is not read again at every look.
+        first = self._place.turn if self.only_turn is None else self.only_turn
+        turns = await self.services.store.list_turns(self.actor, self.chat_id, first=first)
+        return [turn for turn in turns if self.only_turn in (None, turn.number)]
 
     async def _events_of(self, turn: TurnRow) -> AsyncIterator[ServerSentEvent]:
         # The row was read before the text is: an end is never told before all that was said.

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from driftpin.errors import Gone
 from driftpin.events.event import Position
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import deployment, events
@@ -56,14 +57,30 @@ async def find_window_end(
     return None if row is None else Position(row.transaction_id, row.id)
 
 
+async def refuse_gap(connection: AsyncConnection, after: Position) -> None:
+    """Refuse to go on behind `after` if events behind it were removed; ask once they were read.
+
+    A reader that is connected may fall behind retention like one that comes back. Raises Gone
+    (`resync_required`).
+    """
+    if after < await _removed_to(connection):
+        raise resync_required()
+
+
+def resync_required() -> Gone:
+    """Return the refusal of a cursor from which no stream can go on without a gap."""
+    return Gone(
+        "The events behind this cursor are not known; read everything again and begin without one.",
+        code="resync_required",
+    )
+
+
 async def read_bounds(connection: AsyncConnection) -> tuple[Position, Position]:
     """Return how far events were removed, and the newest readable position.
 
     A reader that stands between the two, both included, can go on without a gap.
     """
-    removed = select(deployment.c.content).where(deployment.c.name == REMOVED_TO)
-    content: str | None = (await connection.execute(removed)).scalar_one_or_none()
-    first = BEGINNING if content is None else read_position(content)
+    first = await _removed_to(connection)
     newest = (
         select(events.c.transaction_id, func.max(events.c.id).label("number"))
         .where(events.c.transaction_id < dialect_of(connection).horizon())
@@ -73,6 +90,12 @@ async def read_bounds(connection: AsyncConnection) -> tuple[Position, Position]:
     )
     row = (await connection.execute(newest)).first()
     return first, (first if row is None else Position(row.transaction_id, row.number))
+
+
+async def _removed_to(connection: AsyncConnection) -> Position:
+    removed = select(deployment.c.content).where(deployment.c.name == REMOVED_TO)
+    content: str | None = (await connection.execute(removed)).scalar_one_or_none()
+    return BEGINNING if content is None else read_position(content)
 
 
 def write_position(position: Position) -> str:
@@ -94,5 +117,7 @@ __all__ = [
     "is_up_to",
     "read_bounds",
     "read_position",
+    "refuse_gap",
+    "resync_required",
     "write_position",
 ]

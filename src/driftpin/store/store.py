@@ -177,10 +177,12 @@ class Store:
         async with self.database.read() as connection:
             return await messages.list_messages(connection, actor, chat_id, after, limit)
 
-    async def list_turns(self, actor: Actor, chat_id: ChatId) -> tuple[TurnRow, ...]:
-        """Return the chat's turns in order."""
+    async def list_turns(
+        self, actor: Actor, chat_id: ChatId, *, first: int = 0
+    ) -> tuple[TurnRow, ...]:
+        """Return the chat's turns in order, from number `first` on."""
         async with self.database.read() as connection:
-            return await messages.list_turns(connection, actor, chat_id)
+            return await messages.list_turns(connection, actor, chat_id, first)
 
     async def list_receipts(
         self, actor: Actor, chat_id: ChatId, turn: int | None
@@ -224,7 +226,8 @@ class Store:
     ) -> tuple[tuple[Event, ...], Position]:
         """Return the stored events behind `after` that the actor may see.
 
-        The position to go on from may lie behind the last event that is returned.
+        The position to go on from may lie behind the last event that is returned. Raises Gone
+        (`resync_required`) when events behind `after` were removed.
         """
         async with self.database.read() as connection:
             return await events.list_events(

@@ -17,7 +17,7 @@ from driftpin.errors import Unauthenticated
 from driftpin.events.event import Event, EventKind, Position
 from driftpin.identity import Actor, ActorKind, ChatId, WorkspaceId
 from driftpin.store.access import visible_chats, visible_workspaces
-from driftpin.store.event_order import find_window_end, is_after, is_up_to, read_bounds
+from driftpin.store.event_order import find_window_end, is_after, is_up_to, read_bounds, refuse_gap
 from driftpin.store.tables import chats, events, workspaces
 
 # What somebody with whom one chat of a workspace is shared may hear of the workspace.
@@ -35,7 +35,8 @@ async def list_events(
 ) -> tuple[tuple[Event, ...], Position]:
     """Return visible events in order, and where to go on: behind others' events too.
 
-    One call looks at a bounded number of rows; it may return nothing and still move on.
+    One call looks at a bounded number of rows; it may return nothing and still move on. Raises Gone
+    (`resync_required`) when events behind `after` were removed.
     """
     end = await find_window_end(connection, after, max(limit, limits.EVENTS_PAGE_MAX))
     if end is None:
@@ -47,6 +48,7 @@ async def list_events(
         .limit(limit)
     )
     found = tuple(_event_from(row) for row in await connection.execute(statement))
+    await refuse_gap(connection, after)
     return found, (found[-1].position if len(found) == limit else end)
 
 

@@ -33,14 +33,14 @@ async def list_messages(
 
 
 async def list_turns(
-    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId, first: int
 ) -> tuple[TurnRow, ...]:
-    """Return the chat's turns by number."""
+    """Return the chat's turns from number `first` on."""
     await _require_visible(connection, actor, chat_id)
     statement = (
         select(turns, snapshots.c.digest.label("snapshot_digest"))
         .outerjoin(snapshots, snapshots.c.id == turns.c.snapshot_id)
-        .where(turns.c.chat_id == chat_id)
+        .where(turns.c.chat_id == chat_id, turns.c.number >= first)
         .order_by(turns.c.number)
     )
     return tuple(turn_from(row) for row in await connection.execute(statement))

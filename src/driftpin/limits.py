@@ -67,6 +67,10 @@ WATCH_DIRECTORIES_MAX: Final = 8_192
 SETTLE_TRIES_MAX: Final = 3
 SETTLE_LONGEST_MS: Final = 2_000
 READY_TIMEOUT_S: Final = 300
+# How long a root that is gone goes on bringing what it brought: ten rescans.
+ROOT_HELD_S: Final = 300.0
+# So many looks in a row that lacked memory or descriptors end the agent.
+EXHAUSTED_PASSES_MAX: Final = 3
 READY_POLL_INTERVAL_MS: Final = 250
 
 # The agent's local socket (spec/context.md §7).
@@ -180,6 +184,7 @@ assert SERVER_PUSH_BODY_BYTES_MAX >= (
 assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
+assert ROOT_HELD_S >= 5 * RESCAN_INTERVAL_S
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
 # One skill file that was replaced as a whole must fit into a diff, both sides of it.
 assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX

@@ -15,6 +15,7 @@ from driftpin.agent.local_protocol import LocalCall, socket_paths
 from driftpin.agent.readiness import ReadinessSettings
 from driftpin.agent.schedule import Timing
 from driftpin.errors import Unreachable
+from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import Digest, digest_of
 
 
@@ -66,6 +67,7 @@ async def running_agent(
     timing: Timing | None = None,
     readiness: ReadinessSettings | None = None,
     server: RuleKeepingServer | None = None,
+    reach: Reach = pass_by,
 ) -> AsyncIterator[RunningAgent]:
     """Run an agent until the block ends."""
     server = server or RuleKeepingServer()
@@ -75,7 +77,7 @@ async def running_agent(
         timing=timing or Timing(),
         readiness=readiness or ReadinessSettings(),
     )
-    agent = WorkspaceAgent(settings, server, no_link, environment=environment)
+    agent = WorkspaceAgent(settings, server, no_link, environment=environment, reach=reach)
     task = asyncio.create_task(agent.run())
     socket = socket_paths(workspace, environment)[0]
     listening = asyncio.create_task(agent.listening.wait())

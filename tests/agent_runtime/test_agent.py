@@ -118,8 +118,9 @@ async def test_a36_a_root_removed_and_made_again_is_followed(
     async with running_agent(workspace, environment) as running:
         await running.wait_for_body("first\n")
         shutil.rmtree(workspace)
-        await running.server.wait_for(lambda: not running.head_digests())
+        await settle(running)
         assert running.server.pushes[-1].observations["errors"] == ["root_missing:workspace"]
+        assert running.head_digests() == {digest_of(b"first\n")}
         make_again(workspace)
         (workspace / "AGENTS.md").write_text("again\n", encoding="utf-8")
         await running.wait_for_body("again\n")
@@ -136,9 +137,9 @@ async def test_a12_a_root_replaced_by_a_link_is_not_followed(
     async with running_agent(workspace, environment) as running:
         await running.wait_for_body("first\n")
         replace_by_link(workspace, outside)
-        await running.server.wait_for(lambda: not running.head_digests())
         await settle(running)
     assert running.server.pushes[-1].observations["errors"] == ["root_replaced:workspace"]
+    assert running.head_digests() == {digest_of(b"first\n")}
     assert digest_of(b"secret\n") not in running.server.blobs
 
 

@@ -184,3 +184,28 @@ def test_writes_in_a_parent_of_a_root_that_lead_nowhere_do_not_matter(tmp_path: 
     assert workspace.is_relevant(home / ".claude")
     assert not workspace.is_relevant(home / ".bash_history")
     assert not workspace.is_relevant(home / "code" / "other")
+
+
+async def test_x50_an_agent_that_keeps_running_out_of_handles_says_so_and_ends(
+    workspace: Path, states: States
+) -> None:
+    restless = Restless(workspace_at(workspace), moves=0, faults=limits.EXHAUSTED_PASSES_MAX)
+    timing = Timing(rescan_interval_s=0.01)
+    passes = Passes(workspace, restless, states, clock=CLOCK, timing=timing)
+    with pytest.raises(Unavailable) as ended:
+        await asyncio.wait_for(passes.run(), WAIT_S)
+    assert ended.value.code == "out_of_resources"
+    assert states.all == []
+
+
+async def test_x50_an_agent_that_ran_out_of_handles_now_and_then_goes_on(
+    workspace: Path, states: States
+) -> None:
+    restless = Restless(workspace_at(workspace), moves=0)
+    async with running(Passes(workspace, restless, states, clock=CLOCK)) as passes:
+        for _ in range(limits.EXHAUSTED_PASSES_MAX):
+            restless.faults = limits.EXHAUSTED_PASSES_MAX - 1
+            for _ in range(restless.faults):
+                with pytest.raises(Unavailable):
+                    await asyncio.wait_for(passes.seen.wait(passes.ask()), WAIT_S)
+            await asyncio.wait_for(passes.seen.wait(passes.ask()), WAIT_S)

@@ -82,3 +82,28 @@ def test_a_lock_left_behind_by_a_dead_git_holds_up_one_pass_only() -> None:
     schedule.ask()
     assert schedule.next_step(12.0, LOCK) == Resolve()
     assert schedule.next_step(12.0, GitLock(2, 2)) == Wait(12.1)
+
+
+def test_x49_what_was_read_while_git_took_its_lock_is_read_again() -> None:
+    schedule = running_schedule()
+    assert schedule.holds_back(1.0, LOCK)
+    assert schedule.next_step(1.0, LOCK) == Wait(1.1)
+    assert schedule.next_step(1.1, None) == Resolve()
+    schedule.begin_pass(1.1)
+    assert not schedule.holds_back(1.2, None)
+    assert schedule.next_step(1.2, None) == Wait(31.1)
+
+
+def test_x49_a_lock_that_was_outlasted_holds_nothing_back() -> None:
+    schedule = running_schedule()
+    schedule.ask()
+    schedule.next_step(1.0, LOCK)
+    assert schedule.next_step(11.0, LOCK) == Resolve()
+    schedule.begin_pass(11.0)
+    assert not schedule.holds_back(11.1, LOCK)
+
+
+def test_x49_locks_that_come_and_go_hold_no_state_back_for_longer_than_one() -> None:
+    schedule = running_schedule()
+    held_back = [schedule.holds_back(float(tick), GitLock(tick, tick)) for tick in range(1, 13)]
+    assert held_back == [True] * 10 + [False, True]

@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +21,7 @@ from driftpin.agent.link import Dialer, Link
 from driftpin.agent.local_protocol import socket_paths
 from driftpin.agent.local_socket import LocalSocket
 from driftpin.agent.names import shown_name
-from driftpin.agent.passes import Passes
+from driftpin.agent.passes import Passes, WorkspaceState
 from driftpin.agent.push import ControlPlane, Pusher
 from driftpin.agent.readiness import Readiness, ReadinessSettings, Ready
 from driftpin.agent.resolve import ScanSettings
@@ -30,6 +30,7 @@ from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
 from driftpin.clock import Clock, SystemClock
 from driftpin.errors import DriftpinError
+from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource, RandomIds
 from driftpin.wire.agent import HelloRequest
 
@@ -68,6 +69,7 @@ class WorkspaceAgent:
         clock: Clock | None = None,
         ids: IdSource | None = None,
         environment: Mapping[str, str] = os.environ,
+        reach: Reach = pass_by,
     ) -> None:
         clock = clock or SystemClock()
         self._settings = settings
@@ -85,15 +87,17 @@ class WorkspaceAgent:
             self._introduction((ids or RandomIds()).fresh(clock.now())),
             clock=clock,
             ask_for_pass=self._ask_for_pass,
+            reach=reach,
         )
         self._passes = Passes(
             settings.directory,
             self._workspace,
-            self._pusher.offer,
+            self._hand_on,
             clock=clock,
             timing=settings.timing,
             is_relevant=self._workspace.is_relevant,
             notes=self._notes,
+            reach=reach,
         )
         self.calls = AgentCalls(
             directory=settings.directory,
@@ -104,6 +108,7 @@ class WorkspaceAgent:
             readiness=self._readiness,
             is_linked=lambda: self._link.is_up,
             stop_agent=self.stop,
+            reach=reach,
         )
         self._link = Link(
             dial,
@@ -121,7 +126,8 @@ class WorkspaceAgent:
         """Work until stopped, signalled, or until the other end of `lifeline` is closed.
 
         Raises what ended it for good: PushOutdated (`fenced`) when a newer process took over, Gone
-        when the agent was deleted, Conflict (`agent_running`) when one runs here already.
+        when the agent was deleted, Conflict (`agent_running`) when one runs here already,
+        Unavailable (`out_of_resources`) when only a fresh process may have what this one lacks.
         """
         places = socket_paths(self._settings.directory, self._environment)
         with stopped_by_signals(self.stop):
@@ -131,13 +137,19 @@ class WorkspaceAgent:
         if self._final is not None:
             raise self._final
 
+    def _hand_on(self, state: WorkspaceState) -> None:
+        self._workspace.hand_on()
+        self._pusher.offer(state)
+
     def _ask_for_pass(self) -> None:
+        # What a root that is gone brought cannot be read for the server; only the rest can.
+        self._workspace.let_go()
         self._passes.ask()
 
     async def _work(self, lifeline: IO[Any] | None) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._passes.run(), name="passes"),
+                group.create_task(self._look(), name="passes"),
                 group.create_task(self._push(), name="push"),
                 group.create_task(self._keep_link(), name="link"),
             ]
@@ -154,8 +166,14 @@ class WorkspaceAgent:
             _log.info("the workspace is ready: %s", ready)
             # What was seen before may be half set up.
             first_pass = self._passes.ask()
+        await self._until_final(self._pusher.run(first_pass))
+
+    async def _look(self) -> None:
+        await self._until_final(self._passes.run())
+
+    async def _until_final(self, work: Awaitable[None]) -> None:
         try:
-            await self._pusher.run(first_pass)
+            await work
         except DriftpinError as final:
             _log.error("the agent stops: %s", final.message)
             self._final = final

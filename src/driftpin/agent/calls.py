@@ -19,6 +19,7 @@ from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
 from driftpin.context.manifest import Json
 from driftpin.errors import Malformed
+from driftpin.failpoints import Failpoint, Reach, pass_by
 
 Arguments = Mapping[str, Any]
 
@@ -35,6 +36,7 @@ class AgentCalls:
     readiness: Readiness
     is_linked: Callable[[], bool]
     stop_agent: Callable[[], None]
+    reach: Reach = pass_by
 
     def local(self) -> dict[LocalCall, LocalHandler]:
         """Return the handlers of the local socket."""
@@ -101,6 +103,7 @@ class AgentCalls:
         """Declare a source; it counts from the pass on that begins now."""
         name, path = text_of(arguments, "name"), path_of(arguments, "path")
         added = await asyncio.to_thread(self.source_file.add, name, path)
+        await self.reach(Failpoint.AGENT_STATE_SAVED)
         self.passes.ask()
         return {"name": added.label, "path": str(added.path)}
 
@@ -108,6 +111,7 @@ class AgentCalls:
         """Take a source back; it is gone from the pass on that begins now."""
         name = text_of(arguments, "name")
         await asyncio.to_thread(self.source_file.remove, name)
+        await self.reach(Failpoint.AGENT_STATE_SAVED)
         self.passes.ask()
         return {"name": name}
 

@@ -16,7 +16,8 @@ from typing import Protocol, assert_never
 
 from driftpin import limits
 from driftpin.agent.barrier import Barrier
-from driftpin.agent.git_state import find_index_lock
+from driftpin.agent.exhaustion import is_exhaustion
+from driftpin.agent.git_state import GitLock, find_index_lock
 from driftpin.agent.parcels import Blobs
 from driftpin.agent.schedule import Resolve, Schedule, Timing, Wait
 from driftpin.agent.waiting import Waiter, wait_on_clock
@@ -25,8 +26,10 @@ from driftpin.clock import Clock
 from driftpin.context.manifest import Snapshot
 from driftpin.context.resource import Observations
 from driftpin.errors import Unavailable
+from driftpin.failpoints import Failpoint, Reach, pass_by
 
 MOVED_WHILE_READ = "moved_while_read"
+GIT_LOCK_HELD = "git_lock_held"
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +100,7 @@ class Passes:
         waiter: Waiter = wait_on_clock,
         is_relevant: Callable[[Path], bool] = lambda _path: True,
         notes: Callable[[], tuple[str, ...]] = tuple,
+        reach: Reach = pass_by,
     ) -> None:
         self._workspace = workspace
         self._resolver = resolver
@@ -107,6 +111,8 @@ class Passes:
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._notes = notes
+        self._reach = reach
+        self._exhausted = 0
         self._is_asked = False
         self._begun = 0
         self.watcher = Watcher(self._signal_from_thread, is_relevant)
@@ -127,7 +133,11 @@ class Passes:
         self._woken.set()
 
     async def run(self) -> None:
-        """Run passes until cancelled; when this has returned nothing is watched any more."""
+        """Run passes until cancelled; when this has returned nothing is watched any more.
+
+        Raises Unavailable (`out_of_resources`) when memory or descriptors lacked several times
+        in a row: a fresh process may do better.
+        """
         self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="driftpin-pass") as executor:
             try:
@@ -159,20 +169,36 @@ class Passes:
         self._begun += 1
         number, was_asked, self._is_asked = self._begun, self._is_asked, False
         self._schedule.begin_pass(self._clock.monotonic_s())
+        await self._reach(Failpoint.AGENT_SCAN)
         try:
             look = await asyncio.get_running_loop().run_in_executor(
                 executor, self._look_until_settled
             )
-        except Exception:  # noqa: BLE001 - the top of a loop
+        except Exception as error:  # noqa: BLE001 - the top of a loop
             # The next rescan tries again.
-            self.failures += 1
             _log.exception("a look at the workspace failed")
-            self.seen.fail(number, Unavailable("the workspace could not be looked at"))
+            self._note_failure(number, error)
             return
+        self._exhausted = 0
+        await self._reach(Failpoint.AGENT_HASH)
         if look.has_rearmed:
             # What changed between the look and the watch was not signalled.
             self.signal()
-        self._hand_on(self._state_of(number, look, was_asked=was_asked))
+        lock = find_index_lock(self._workspace)
+        if self._schedule.holds_back(self._clock.monotonic_s(), lock):
+            self._is_asked |= was_asked
+            return
+        self._hand_on(self._state_of(number, look, lock, was_asked=was_asked))
+
+    def _note_failure(self, number: int, error: Exception) -> None:
+        self.failures += 1
+        self.seen.fail(number, Unavailable("the workspace could not be looked at"))
+        self._exhausted = self._exhausted + 1 if is_exhaustion(error) else 0
+        if self._exhausted >= limits.EXHAUSTED_PASSES_MAX:
+            raise Unavailable(
+                "memory or file handles ran out; the agent has to be started again",
+                code="out_of_resources",
+            ) from error
 
     def _hand_on(self, state: WorkspaceState) -> None:
         self.last = state
@@ -190,12 +216,15 @@ class Passes:
                 break
         return _Look(resolved, has_moved=not is_current, has_rearmed=has_rearmed)
 
-    def _state_of(self, number: int, look: _Look, *, was_asked: bool) -> WorkspaceState:
+    def _state_of(
+        self, number: int, look: _Look, lock: GitLock | None, *, was_asked: bool
+    ) -> WorkspaceState:
         observations = look.resolved.observations
         moved = (MOVED_WHILE_READ,) if look.has_moved else ()
+        held = (GIT_LOCK_HELD,) if lock is not None else ()
         observations = dataclasses.replace(
             observations,
-            errors=(*observations.errors, *moved, *self._notes()),
+            errors=(*observations.errors, *moved, *held, *self._notes()),
             degraded=self.watcher.degraded or observations.degraded,
         )
         return WorkspaceState(
@@ -207,4 +236,4 @@ class Passes:
         )
 
 
-__all__ = ["MOVED_WHILE_READ", "Passes", "Resolved", "Resolver", "WorkspaceState"]
+__all__ = ["GIT_LOCK_HELD", "MOVED_WHILE_READ", "Passes", "Resolved", "Resolver", "WorkspaceState"]

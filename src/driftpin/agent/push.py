@@ -32,6 +32,7 @@ from driftpin.errors import (
     TooLarge,
     Unavailable,
 )
+from driftpin.failpoints import Failpoint, Reach, pass_by
 from driftpin.identity import Digest
 from driftpin.wire.agent import (
     BlobsRequest,
@@ -104,6 +105,7 @@ class Pusher:
         ask_for_pass: Callable[[], object],
         backoff: Backoff | None = None,
         waiter: Waiter = wait_on_clock,
+        reach: Reach = pass_by,
     ) -> None:
         self._control_plane = control_plane
         self._introduction = introduction
@@ -111,6 +113,7 @@ class Pusher:
         self._ask_for_pass = ask_for_pass
         self._backoff = backoff or Backoff()
         self._waiter = waiter
+        self._reach = reach
         self._numbering: Numbering | None = None
         self._newest: _Offer | None = None
         self._is_forced = False
@@ -239,7 +242,10 @@ class Pusher:
             digest=offer.content.digest,
             blobs=await asyncio.to_thread(read_inline, blobs, fresh),
         )
-        return await self._control_plane.push(request)
+        await self._reach(Failpoint.AGENT_SEND)
+        reply = await self._control_plane.push(request)
+        await self._reach(Failpoint.AGENT_ACK)
+        return reply
 
     def _fresh_digests(self, offer: _Offer) -> list[Digest]:
         if self._acknowledged is not None:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from driftpin.agent.beneath import HANDLE_FLAGS, Opener
+from driftpin.agent.exhaustion import is_exhaustion
 from driftpin.context.resource import Status
 from driftpin.identity import Digest
 from driftpin.limits import KIB, READ_TRIES_MAX
@@ -24,7 +25,6 @@ Taken = TypeVar("Taken", bound=object)
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LISTING_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK_BYTES: Final = 256 * KIB
-_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class StatKey(NamedTuple):
@@ -133,10 +133,9 @@ _IO_ERROR: Final = Refusal(Status.UNREADABLE, "io_error")
 
 def refusal_for(error: OSError) -> Refusal:
     """Return what an error of the file system means for a resource; raise it if nothing."""
-    number = error.errno or errno.EIO
-    if number in _OUT_OF_RESOURCES:
+    if is_exhaustion(error):
         raise error
-    return _REFUSALS.get(number, _IO_ERROR)
+    return _REFUSALS.get(error.errno or errno.EIO, _IO_ERROR)
 
 
 @dataclass(frozen=True, slots=True)

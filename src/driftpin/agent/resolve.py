@@ -24,8 +24,9 @@ from driftpin.agent.instruction_files import (
     find_not_recognised,
     find_unsupported_files,
 )
+from driftpin.agent.kept_roots import Brought, KeptRoots
 from driftpin.agent.names import shown_name
-from driftpin.agent.reading import Reader
+from driftpin.agent.reading import Listing, Reader
 from driftpin.agent.root_view import ReadStats, RootView
 from driftpin.agent.roots import Root, RootProblem, open_root
 from driftpin.agent.skills import find_skills
@@ -37,6 +38,7 @@ from driftpin.context.resource import Observation, Observations
 from driftpin.limits import (
     AGENT_OBSERVATIONS_BYTES_MAX,
     NOT_RECOGNISED_MAX,
+    ROOT_HELD_S,
     SCAN_DIRECTORY_ENTRIES_MAX,
 )
 
@@ -47,12 +49,14 @@ _FINDING_BYTES: Final = 160
 class ScanSettings:
     """What a pass looks for and how much it may list.
 
-    `is_strict` also refuses hard links and files of another mount.
+    `is_strict` also refuses hard links and files of another mount. A root that is gone goes on
+    bringing what it brought for `root_held_s`.
     """
 
     instruction_names: tuple[str, ...] = INSTRUCTION_NAMES
     is_strict: bool = False
     directory_entries_max: int = SCAN_DIRECTORY_ENTRIES_MAX
+    root_held_s: float = ROOT_HELD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,15 @@ class Resolver:
         clock: Clock | None = None,
         reader: Reader | None = None,
         opener: Opener | None = None,
+        kept: KeptRoots | None = None,
     ) -> None:
-        """Look at these roots in this order of precedence."""
+        """Look at these roots in this order of precedence; `kept` is what they brought before."""
+        clock = clock or SystemClock()
         self._roots = tuple(roots)
         self._settings = settings or ScanSettings()
         self._reader = reader or Reader(opener or detected_opener(), self._settings.is_strict)
-        self._cache = StatCache(clock or SystemClock())
+        self._cache = StatCache(clock)
+        self._kept = kept or KeptRoots(clock, self._settings.root_held_s)
         self._last: Resolution | None = None
 
     @property
@@ -138,6 +145,7 @@ class Resolver:
 
     def _look_again(self, last: Resolution | None) -> Resolution:
         gathered = _Pass()
+        self._kept.begin_look(self._roots)
         with ExitStack() as stack:
             for rank, root in enumerate(self._roots):
                 self._look_at(root, rank, gathered, stack)
@@ -162,13 +170,18 @@ class Resolver:
             gathered.traces.append(Trace(root, handle))
             gathered.watch.add(_nearest_directory(root.path))
             if handle is not RootProblem.MISSING or not root.is_optional:
-                gathered.errors.append(f"{handle}:{root.name}")
+                self._hold(root, rank, gathered, handle)
             return
         stack.callback(os.close, handle)
         found = os.fstat(handle)
         identity = (found.st_dev, found.st_ino)
         trace = Trace(root, identity)
         gathered.traces.append(trace)
+        if self._is_unmounted(root, handle, found.st_dev):
+            gathered.watch.add(root.path)
+            self._hold(root, rank, gathered, RootProblem.UNMOUNTED)
+            return
+        self._kept.saw(root, Brought((), found.st_dev))
         if identity in gathered.identities:
             return
         gathered.identities.add(identity)
@@ -182,10 +195,26 @@ class Resolver:
         )
         self._gather(view, rank, gathered)
 
+    def _hold(self, root: Root, rank: int, gathered: _Pass, problem: RootProblem) -> None:
+        # How long it is held is a matter of time alone, which no stat tells.
+        gathered.traces[-1].is_settled = False
+        gathered.errors.append(f"{problem}:{root.name}")
+        gathered.ranked.extend(Ranked(rank, each) for each in self._kept.held(root))
+
+    def _is_unmounted(self, root: Root, handle: int, device: int) -> bool:
+        """Whether what is seen is the empty place that a file system was mounted on."""
+        known = self._kept.known(root)
+        if known is None or known.device == device:
+            return False
+        listing = self._reader.list_directory(handle, "", entries_max=1)
+        return isinstance(listing, Listing) and not listing.names and not listing.is_cut
+
     def _gather(self, view: RootView, rank: int, gathered: _Pass) -> None:
         names = self._settings.instruction_names
         entries_max = self._settings.directory_entries_max
-        gathered.ranked.extend(Ranked(rank, each) for each in self._candidates(view))
+        candidates = tuple(self._candidates(view))
+        self._kept.saw(view.root, Brought(candidates, view.device))
+        gathered.ranked.extend(Ranked(rank, each) for each in candidates)
         gathered.not_recognised.extend(find_not_recognised(view, names, entries_max))
         gathered.errors.extend(dict.fromkeys(view.errors))
         gathered.watch |= view.watched_paths()

@@ -68,7 +68,9 @@ class RootView:
         self._reader = reader
         self._cache = cache
         self._stats = stats
-        self._parents: dict[str, Found | Refusal | None] = {"": Found(key_of(os.fstat(handle)))}
+        own = Found(key_of(os.fstat(handle)))
+        self.device = own.key.device
+        self._parents: dict[str, Found | Refusal | None] = {"": own}
 
     def look(self, path: str) -> Found | Refusal | None:
         """Return what is at a path; None if nothing is, a refusal if that cannot be told."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from driftpin.agent.beneath import DIRECTORY_HANDLE_FLAGS
+from driftpin.agent.exhaustion import is_exhaustion
 from driftpin.agent.names import joined, shown_name
 from driftpin.errors import Rejected
 
@@ -24,8 +25,6 @@ USER_DIRECTORIES: Final = (".config/driftpin", ".agents", ".claude", ".codex")
 USER_MCP_DIRECTORY: Final = ".config/driftpin"
 RESERVED_LABELS: Final = frozenset({WORKSPACE_LABEL, USER_LABEL, "mcp"})
 LABEL_PATTERN: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-
-_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ class RootProblem(StrEnum):
     MISSING = "root_missing"
     REPLACED = "root_replaced"
     UNREADABLE = "root_unreadable"
+    UNMOUNTED = "root_unmounted"
 
 
 def check_label(label: str) -> None:
@@ -135,7 +135,7 @@ def open_root(path: Path) -> int | RootProblem:
         try:
             inner = os.open(part, DIRECTORY_HANDLE_FLAGS, dir_fd=handle)
         except OSError as error:
-            if error.errno in _OUT_OF_RESOURCES:
+            if is_exhaustion(error):
                 raise
             return _problem_at(handle, part, error)
         finally:

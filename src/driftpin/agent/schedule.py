@@ -51,6 +51,7 @@ class Schedule:
         self._is_asked = False
         self._blocked_since_s: float | None = None
         self._outlasted: GitLock | None = None
+        self._held_back_since_s: float | None = None
 
     def signal(self, now_s: float) -> None:
         """Something relevant may have changed."""
@@ -83,6 +84,21 @@ class Schedule:
         self._is_asked = False
         self._blocked_since_s = None
         self._rescan_due_s = now_s + self._timing.rescan_interval_s
+
+    def holds_back(self, now_s: float, lock: GitLock | None) -> bool:
+        """Whether the pass that ends now is thrown away, and another one is due instead.
+
+        It is when git took its lock while the pass was reading, which may have read half of a
+        checkout. No state is held back for longer than git is waited for.
+        """
+        since_s = now_s if self._held_back_since_s is None else self._held_back_since_s
+        is_patient = now_s - since_s < self._timing.git_lock_wait_s
+        if lock is None or lock == self._outlasted or not is_patient:
+            self._held_back_since_s = None
+            return False
+        self._held_back_since_s = since_s
+        self._is_asked = True
+        return True
 
     def _due_s(self) -> float:
         if self._first_signal_s is None or self._last_signal_s is None:

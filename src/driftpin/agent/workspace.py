@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from driftpin.agent.explain import Explanation, explain
+from driftpin.agent.kept_roots import KeptRoots
 from driftpin.agent.resolve import Resolution, Resolver, ScanSettings
 from driftpin.agent.roots import DeclaredSource, Root, declared_root, list_roots
 from driftpin.agent.sources import SourceFile
@@ -35,6 +36,7 @@ class Workspace:
         self._source_file = source_file
         self._clock = clock
         self._settings = settings or ScanSettings()
+        self._kept = KeptRoots(clock, self._settings.root_held_s)
         self._declared: tuple[DeclaredSource, ...] = ()
         self._resolver = self._build()
         self._last: Resolution | None = None
@@ -53,6 +55,14 @@ class Workspace:
             self._resolver = self._build()
         self._last = self._resolver.resolve()
         return self._last
+
+    def hand_on(self) -> None:
+        """The last resolution is what others get to see: what a root that goes away is held to."""
+        self._kept.hand_on()
+
+    def let_go(self) -> None:
+        """Hold nothing of roots that are gone: its bytes cannot be had any more."""
+        self._kept.let_go()
 
     def is_relevant(self, changed: Path) -> bool:
         """Whether a change there can matter: at a root, below one, or on the way to one."""
@@ -85,7 +95,7 @@ class Workspace:
             source: known.get(source) or declared_root(source) for source in self._declared
         }
         roots = (*self._declared_roots.values(), *self._own_roots)
-        return Resolver(roots, self._settings, clock=self._clock)
+        return Resolver(roots, self._settings, clock=self._clock, kept=self._kept)
 
 
 __all__ = ["Workspace"]

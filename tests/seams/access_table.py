@@ -1,10 +1,12 @@
 """Who may do what with accounts and chats: every door of the store and every operation on them."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from driftpin.chat.messages import user_message
 from driftpin.credentials import read_token
-from driftpin.identity import Actor, ChatId, TokenId, digest_of
+from driftpin.identity import WORKER, Actor, ChatId, TokenId, digest_of
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
@@ -18,6 +20,7 @@ from driftpin.operations.idempotency import run_once
 from driftpin.operations.keep_deployment_fact import keep_deployment_fact
 from driftpin.operations.mark_agent_seen import mark_agent_seen
 from driftpin.operations.prepare_deployment import prepare_deployment
+from driftpin.operations.restore_backup import restore_backup
 from driftpin.operations.revoke_token import revoke_token
 from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.operations.say_hello import say_hello
@@ -25,6 +28,7 @@ from driftpin.operations.send_message import send_message
 from driftpin.operations.share_chat import share_chat
 from driftpin.operations.unshare_chat import unshare_chat
 from driftpin.operations.update_chat import update_chat
+from driftpin.operations.write_backup import write_backup
 from driftpin.store.values import Access
 from seams.access_world import (
     AGENTS,
@@ -79,6 +83,18 @@ async def _resolve_token(world: World, actor: Actor) -> object:
 
 async def _get_deployment(world: World, actor: Actor) -> object:
     return await world.store.get_deployment(actor, "restore_epoch") or "not kept"
+
+
+async def _write_backup(world: World, actor: Actor) -> object:
+    with TemporaryDirectory() as directory:
+        return await write_backup(world.store, actor, Path(directory) / "a.backup")
+
+
+async def _restore_backup(world: World, actor: Actor) -> object:
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "a.backup"
+        await write_backup(world.store, WORKER, file)
+        return await restore_backup(world.store, actor, file, may_replace=True)
 
 
 async def _own_token(world: World) -> TokenId:
@@ -282,6 +298,8 @@ OPERATIONS = (
     Row("delete_agent", _delete_agent, MASTER_WORKSPACE),
     Row("say_hello", _say_hello, EVERY_AGENT),
     Row("mark_agent_seen", _mark_agent_seen, EVERY_AGENT),
+    Row("write_backup", _write_backup, WORKERS),
+    Row("restore_backup", _restore_backup, WORKERS),
     Row("keep_deployment_fact", _keep_deployment_fact, WORKERS),
     Row("prepare_deployment", _prepare_deployment, WORKERS),
     Row(

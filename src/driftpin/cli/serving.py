@@ -38,7 +38,7 @@ class EnvironmentModels:
 def build_server(settings: Settings) -> Server:
     """Return the server that the settings describe, with turn workers; nothing is opened yet."""
     options = ServerOptions(agents_may_refresh=settings.agent_refresh)
-    return Server(_database(settings), options=options, make_workers=_make_workers)
+    return Server(get_database(settings), options=options, make_workers=_make_workers)
 
 
 def serve(flags: Mapping[str, object]) -> None:
@@ -97,7 +97,7 @@ async def _sign_in(store: Store, remembered: Remembered, url: str) -> KnownServe
 def check(flags: Mapping[str, object], *, as_json: bool) -> None:
     """Check the store; findings where an invariant does not hold."""
     settings = load_settings(flags).settings
-    path = sqlite_path(_database(settings).url)
+    path = sqlite_path(get_database(settings).url)
     if path is not None and not path.is_file():
         raise UsageError(f"There is no database at {str(path)!r}.", code="no_database")
     with output.progress("Checking every pin and every byte …"):
@@ -114,14 +114,15 @@ def check(flags: Mapping[str, object], *, as_json: bool) -> None:
 
 
 async def _check(settings: Settings) -> tuple[StoreFinding, ...]:
-    database = _database(settings)
+    database = get_database(settings)
     try:
         return await check_store(Store(database), WORKER)
     finally:
         await database.close()
 
 
-def _database(settings: Settings) -> Database:
+def get_database(settings: Settings) -> Database:
+    """Return the database that the settings name; nothing is opened yet."""
     return Database(database_address(settings), clock=SystemClock(), ids=RandomIds())
 
 
@@ -130,4 +131,4 @@ def _make_workers(store: Store, clock: Clock) -> TurnWorker:
     return TurnWorker(store, EnvironmentModels(), clock, name=name)
 
 
-__all__ = ["EnvironmentModels", "build_server", "check", "serve", "start_server"]
+__all__ = ["EnvironmentModels", "build_server", "check", "get_database", "serve", "start_server"]

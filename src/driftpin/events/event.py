@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     CHAT_MESSAGE = "chat.message"
     CHAT_TURN = "chat.turn"
     CHAT_SHARED = "chat.shared"
+    DEPLOYMENT_RESTORED = "deployment.restored"
 
 
 Payload = Mapping[str, str | int | bool | None]

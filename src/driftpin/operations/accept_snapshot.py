@@ -159,11 +159,17 @@ def _why_outdated(push: Push, agent: LockedAgent, head: SnapshotRef | None) -> s
     if agent.incarnation == 0 or push.incarnation > agent.incarnation:
         return "hello_required"
     if push.incarnation < agent.incarnation:
-        return "fenced"
+        return "hello_required" if _is_of_earlier_epoch(push, agent) else "fenced"
     if push.seq < _accepted_seq(agent):
         return "stale"
     is_same_seq = push.seq == _accepted_seq(agent)
     return "seq_conflict" if is_same_seq and not is_head(push.snapshot, head) else None
+
+
+def _is_of_earlier_epoch(push: Push, agent: LockedAgent) -> bool:
+    """Whether a backup was restored since: the run may still be the newest, and is to say hello."""
+    per_epoch = limits.INCARNATIONS_PER_EPOCH_MAX
+    return push.incarnation // per_epoch < agent.incarnation // per_epoch
 
 
 def _accepted_seq(agent: LockedAgent) -> int:

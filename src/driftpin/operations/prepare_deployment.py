@@ -5,10 +5,10 @@ from typing import Final
 
 from driftpin.identity import Actor
 from driftpin.operations.keep_deployment_fact import keep_deployment_fact
+from driftpin.store.event_order import RESTORE_EPOCH
 from driftpin.store.store import Store
 
 SIGNING_KEY: Final = "signing_key"
-RESTORE_EPOCH: Final = "restore_epoch"
 SIGNING_KEY_BYTES: Final = 32
 FIRST_EPOCH: Final = "1"
 

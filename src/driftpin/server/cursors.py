@@ -22,7 +22,7 @@ from driftpin.store.event_order import resync_required
 VECTOR_BYTES: Final = 16
 CURSOR_CHARACTERS_MAX: Final = 1_024
 PAGE_CURSOR_LIFETIME: Final = timedelta(hours=24)
-PAGE_HEAD: Final = struct.Struct(">Q")
+PAGE_HEAD: Final = struct.Struct(">QQ")
 EVENT_CURSOR: Final = struct.Struct(">QQQ")
 EVENTS: Final = "events"
 
@@ -83,14 +83,14 @@ class Cursors:
         """Return the cursor of the next page, None when there is none."""
         if after is None:
             return None
-        issued_at = PAGE_HEAD.pack(int(self.clock.now().timestamp()))
-        return self.sealer.seal(purpose, issued_at + after.encode("utf-8"))
+        head = PAGE_HEAD.pack(self.epoch, int(self.clock.now().timestamp()))
+        return self.sealer.seal(purpose, head + after.encode("utf-8"))
 
     def read_page(self, purpose: str, cursor: str | None) -> str | None:
         """Return what the store continues behind.
 
         Raises Malformed (`bad_cursor`) for one that was altered or is of another list, and Gone
-        (`cursor_expired`) for one that is too old.
+        (`cursor_expired`) for one that is too old or from before a restore.
         """
         if cursor is None:
             return None
@@ -100,8 +100,8 @@ class Cursors:
             raise Malformed(
                 "This cursor is not of this list; begin at its first page.", code="bad_cursor"
             ) from None
-        issued_at = PAGE_HEAD.unpack(content[: PAGE_HEAD.size])[0]
-        if datetime.fromtimestamp(issued_at, self.clock.now().tzinfo) < (
+        epoch, issued_at = PAGE_HEAD.unpack(content[: PAGE_HEAD.size])
+        if epoch != self.epoch or datetime.fromtimestamp(issued_at, self.clock.now().tzinfo) < (
             self.clock.now() - PAGE_CURSOR_LIFETIME
         ):
             raise Gone("This cursor is too old; begin at the first page.", code="cursor_expired")

@@ -334,10 +334,13 @@ def _cost_shape(cost: RefreshCost) -> CostShape:
     )
 
 
-def etag_of(context: ContextSummary) -> str:
-    """Return the tag of a chat's context: revision and the first digits of what is pinned."""
+def etag_of(context: ContextSummary, epoch: int) -> str:
+    """Return the tag of a chat's context: revision and the first digits of what is pinned.
+
+    It carries the restore epoch, since after a restore revisions count from an older one again.
+    """
     digest = "none" if context.snapshot is None else context.snapshot.digest[7:19]
-    return f'"{context.revision}-{digest}"'
+    return f'"{epoch}-{context.revision}-{digest}"'
 
 
 __all__ = [

@@ -20,10 +20,11 @@ from driftpin.errors import Gone, Malformed, NotFound, Unauthenticated
 from driftpin.identity import Actor, ChatId
 from driftpin.server.services import Services
 from driftpin.server.sse import sent_event, stream_response
+from driftpin.store.event_order import resync_required
 from driftpin.store.values import ChunkRow, TurnRow, TurnState
 from driftpin.wire.transfer import DeltaShape, ResetShape, TurnEventShape
 
-CURSOR: Final = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,12})")
+CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,12})")
 OVER: Final = frozenset({TurnState.DONE, TurnState.FAILED, TurnState.INTERRUPTED})
 FIRST_ATTEMPT: Final = 1
 # How soon text that another process stored is seen while a turn runs.
@@ -42,9 +43,8 @@ class _Place:
     end: int = 0
     text: str | None = ""
 
-    @property
-    def cursor(self) -> str:
-        return f"{self.turn}.{self.attempt}.{self.end}"
+    def cursor(self, epoch: int) -> str:
+        return f"{epoch}.{self.turn}.{self.attempt}.{self.end}"
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class TurnStream:
         """Stand behind `cursor`, else before the turn that was asked for, else before what runs.
 
         Raises NotFound for a chat, or a turn of it, that the caller may not see or that is not
-        there, and Malformed (`bad_cursor`).
+        there, Malformed (`bad_cursor`), and Gone (`resync_required`) for one from before a restore.
         """
         first = self.only_turn or 0
         turns = await self.services.store.list_turns(self.actor, self.chat_id, first=first)
@@ -71,7 +71,7 @@ class TurnStream:
         if self.only_turn is not None and self.only_turn not in numbers:
             raise NotFound
         if cursor is not None:
-            self._place = _read_cursor(cursor)
+            self._place = _read_cursor(cursor, self.services.cursors.epoch)
         elif self.only_turn is not None:
             self._place.turn = self.only_turn
         else:
@@ -171,7 +171,7 @@ class TurnStream:
         )
         place.end += len(text)
         place.text = None if place.text is None else place.text + text
-        return sent_event("delta", shape, place.cursor)
+        return sent_event("delta", shape, place.cursor(self.services.cursors.epoch))
 
     def _void(self, attempt: int) -> ServerSentEvent:
         return sent_event("reset", ResetShape(turn=self._place.turn, attempt=attempt))
@@ -184,11 +184,13 @@ class TurnStream:
         return sent_event("turn", shape)
 
 
-def _read_cursor(cursor: str) -> _Place:
+def _read_cursor(cursor: str, epoch: int) -> _Place:
     matched = CURSOR.fullmatch(cursor)
     if matched is None:
         raise Malformed("This cursor is not of a chat's stream.", code="bad_cursor")
-    turn, attempt, end = (int(part) for part in matched.groups())
+    of_epoch, turn, attempt, end = (int(part) for part in matched.groups())
+    if of_epoch != epoch:
+        raise resync_required()
     return _Place(turn, attempt, end, text=None if end else "")
 
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -59,6 +59,11 @@ class Transaction:
     engine: EngineKind
     reach: Reach = field(default=pass_by)
     has_events: bool = field(default=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may use the database at the same time."""
+        return self.engine is EngineKind.POSTGRESQL
 
 
 Around = Callable[[Transaction, Callable[[Transaction], Awaitable[Any]]], Awaitable[Any]]
@@ -122,6 +127,40 @@ class Database:
         except (DBAPIError, PoolTimeoutError, OSError) as failure:
             raise unavailable_from(failure) from failure
 
+    @asynccontextmanager
+    async def read_one_instant(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that sees the state of its first statement for as long as it takes.
+
+        For reading everything; nobody who writes waits for it.
+        """
+        is_shared = self.engine_kind is EngineKind.POSTGRESQL
+        reader = (
+            self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            if is_shared
+            else self._reader
+        )
+        try:
+            async with reader.connect() as connection:
+                if is_shared:
+                    await _wait_for_ever(connection)
+                yield connection
+        except (DBAPIError, PoolTimeoutError, OSError) as failure:
+            raise unavailable_from(failure) from failure
+
+    @asynccontextmanager
+    async def replace_all(self) -> AsyncIterator[Transaction]:
+        """Give one transaction that may take any time and change any table; never run again."""
+        try:
+            async with self._writer.begin() as connection:
+                transaction = self._transaction(connection)
+                if transaction.is_shared:
+                    await _wait_for_ever(connection)
+                yield transaction
+        except (DBAPIError, PoolTimeoutError) as failure:
+            raise unavailable_from(failure) from failure
+
     async def write(self, operation: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
         """Run `operation` in one transaction and commit it; return what it returned.
 
@@ -146,17 +185,20 @@ class Database:
 
     async def _write_once(self, operation: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
         async with self._writer.begin() as connection:
-            transaction = Transaction(
-                connection=connection,
-                now=self._clock.now(),
-                ids=self._ids,
-                engine=self.engine_kind,
-                reach=self.reach,
-            )
+            transaction = self._transaction(connection)
             outcome: Outcome = await self._around(transaction, operation)
         if transaction.has_events:
             self._after_commit()
         return outcome
+
+    def _transaction(self, connection: AsyncConnection) -> Transaction:
+        return Transaction(
+            connection=connection,
+            now=self._clock.now(),
+            ids=self._ids,
+            engine=self.engine_kind,
+            reach=self.reach,
+        )
 
     @asynccontextmanager
     async def connect_for_schema(self) -> AsyncIterator[AsyncConnection]:
@@ -168,6 +210,15 @@ class Database:
         """Close every connection; running transactions are rolled back."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+async def _wait_for_ever(connection: AsyncConnection) -> None:
+    """Lift PostgreSQL's timeouts until the end of the transaction."""
+    lifted = [
+        func.set_config(f"{name}_timeout", "0", True)  # noqa: FBT003 an SQL function's own flag
+        for name in ("statement", "idle_in_transaction_session")
+    ]
+    await connection.execute(select(*lifted))
 
 
 async def _just_run(

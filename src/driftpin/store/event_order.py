@@ -19,6 +19,8 @@ from driftpin.store.tables import deployment, events
 
 # The name of the deployment's row that says how far events were removed.
 REMOVED_TO: Final = "events_removed_to"
+# The name of the row that says how often a backup was restored; every cursor carries it.
+RESTORE_EPOCH: Final = "restore_epoch"
 BEGINNING: Final = Position(0, 0)
 
 
@@ -112,6 +114,7 @@ def read_position(content: str) -> Position:
 __all__ = [
     "BEGINNING",
     "REMOVED_TO",
+    "RESTORE_EPOCH",
     "find_window_end",
     "is_after",
     "is_up_to",

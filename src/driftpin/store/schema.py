@@ -8,8 +8,9 @@ one migrates and the others find it done. They only go forward; the way back is 
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Text, func, inspect, select, util
+from sqlalchemy import Connection, MetaData, Table, Text, func, inspect, select, util
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import DropView
 from sqlalchemy.sql import column, table
 
 from driftpin.errors import UsageError
@@ -20,6 +21,7 @@ REVISIONS: Final = ("0001", "0002")
 HEAD: Final = REVISIONS[-1]
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 VERSION_TABLE: Final = "alembic_version"
+VIEW: Final = "chat_context_resources"
 # Any fixed number: it names the lock among PostgreSQL's advisory locks.
 MIGRATION_LOCK: Final = 0x64_72_69_66_74
 
@@ -33,13 +35,52 @@ async def prepare_schema(database: Database) -> bool:
         if await _find_revision(connection) == HEAD:
             return False
         await connection.rollback()
-        if database.engine_kind is EngineKind.POSTGRESQL:
-            await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        await lock_schema(connection)
         is_behind = await _find_revision(connection) != HEAD
         if is_behind:
-            await connection.run_sync(_migrate, database.reach)
+            await migrate(connection, HEAD, database.reach)
         await connection.commit()
         return is_behind
+
+
+async def require_current_schema(connection: AsyncConnection) -> str:
+    """Return the revision, which is the one that this release writes.
+
+    Raises UsageError: `no_database`, `database_older`, `database_newer`.
+    """
+    revision = await _find_revision(connection)
+    if revision is None:
+        raise UsageError("There is nothing of driftpin in this database.", code="no_database")
+    if revision != HEAD:
+        raise UsageError(
+            f"The database is at revision {revision!r} and this release writes {HEAD!r}; start the "
+            "server once, which brings it up to date.",
+            code="database_older",
+        )
+    return revision
+
+
+async def require_known_schema(connection: AsyncConnection) -> None:
+    """Raise UsageError (`database_newer`) for a database that a newer release has migrated."""
+    await lock_schema(connection)
+    await _find_revision(connection)
+
+
+async def lock_schema(connection: AsyncConnection) -> None:
+    """Keep every other process from changing the schema until the transaction ends."""
+    if connection.dialect.name == EngineKind.POSTGRESQL:
+        await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+
+
+async def migrate(connection: AsyncConnection, revision: str, reach: Reach) -> None:
+    """Bring the schema forward to the revision, inside the connection's transaction."""
+    await connection.run_sync(_migrate, revision, reach)
+
+
+def drop_views(connection: Connection) -> None:
+    """Drop the views that people with SQL in hand read."""
+    if VIEW in inspect(connection).get_view_names():
+        connection.execute(DropView(Table(VIEW, MetaData())))
 
 
 async def _find_revision(connection: AsyncConnection) -> str | None:
@@ -59,7 +100,7 @@ async def _find_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection, reach: Reach) -> None:
+def _migrate(connection: Connection, target: str, reach: Reach) -> None:
     # Imported here because it takes longer than starting on a database that is up to date.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -69,7 +110,7 @@ def _migrate(connection: Connection, reach: Reach) -> None:
     environment = EnvironmentContext(
         Config(),
         scripts,
-        fn=lambda revision, _: scripts._upgrade_revs("head", revision),  # noqa: SLF001 the way alembic.command.upgrade does it
+        fn=lambda revision, _: scripts._upgrade_revs(target, revision),  # noqa: SLF001 the way alembic.command.upgrade does it
     )
 
     def reach_step(*_: object, **__: object) -> None:
@@ -82,4 +123,15 @@ def _migrate(connection: Connection, reach: Reach) -> None:
         environment.run_migrations()
 
 
-__all__ = ["HEAD", "MIGRATIONS", "REVISIONS", "prepare_schema"]
+__all__ = [
+    "HEAD",
+    "MIGRATIONS",
+    "REVISIONS",
+    "VERSION_TABLE",
+    "drop_views",
+    "lock_schema",
+    "migrate",
+    "prepare_schema",
+    "require_current_schema",
+    "require_known_schema",
+]

@@ -76,6 +76,41 @@ def fsck(
     serving.check({"database_url": database, "state_dir": state}, as_json=as_json)
 
 
+ReplaceFlag = Annotated[bool, typer.Option("--replace", help="Replace what is there.")]
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A new file, or a directory for one.")],
+    database: DatabaseOption = None,
+    state: StateOption = None,
+    *,
+    replace: ReplaceFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write everything that the server keeps to one file; the server may go on running."""
+    from driftpin.cli import backups
+
+    flags = {"database_url": database, "state_dir": state}
+    backups.backup(target, flags, may_replace=replace, as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    database: DatabaseOption = None,
+    state: StateOption = None,
+    *,
+    replace: ReplaceFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a database, of either engine, what a backup holds; every server must be stopped."""
+    from driftpin.cli import backups
+
+    flags = {"database_url": database, "state_dir": state}
+    backups.restore(file, flags, may_replace=replace, as_json=as_json)
+
+
 @app.command()
 def demo(directory: DirectoryArgument = Path(), as_json: JsonFlag = False) -> None:
     """Play the whole story on a throw-away copy of DIR's context; DIR is not touched."""

@@ -92,8 +92,10 @@ async def add_chat(actor: CurrentUser, new: NewChat, once: Repeatable) -> Respon
 @router.get("/{chat_id}", response_model=api.ChatShape)
 async def get_chat(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
     """Return a chat with its context in short."""
-    view = await services_of(request).store.get_chat(actor, chat_id)
-    return reply(chat_shape(view), headers={"ETag": etag_of(view.context)})
+    services = services_of(request)
+    view = await services.store.get_chat(actor, chat_id)
+    tag = etag_of(view.context, services.cursors.epoch)
+    return reply(chat_shape(view), headers={"ETag": tag})
 
 
 @router.patch("/{chat_id}", response_model=api.ChatShape)

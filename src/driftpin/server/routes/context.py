@@ -26,7 +26,7 @@ from driftpin.server.replies import (
     reply,
     resource_shapes,
 )
-from driftpin.server.services import services_of
+from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
 from driftpin.store.values import ChatView, PinnedRead
 from driftpin.wire import api
@@ -45,16 +45,17 @@ LOOKS_MAX: Final = 5
 @router.get("/context", response_model=api.FullContextShape)
 async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
     """Return everything that is listed in the chat's pin, without bodies."""
-    return await _context_reply(services_of(request).store, actor, chat_id)
+    return await _context_reply(services_of(request), actor, chat_id)
 
 
-async def _context_reply(store: Store, actor: Actor, chat_id: ChatId) -> Response:
+async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> Response:
+    store = services.store
     view, pin = await _read_together(store, actor, chat_id)
     entries = await store.list_pinned_entries(actor, chat_id)
     shape = api.FullContextShape(
         **context_fields(view.context), resources=resource_shapes(pin.manifest, entries)
     )
-    return reply(shape, headers={"ETag": etag_of(view.context)})
+    return reply(shape, headers={"ETag": etag_of(view.context, services.cursors.epoch)})
 
 
 async def _read_together(
@@ -78,9 +79,10 @@ async def put_context(
     if_match: IfMatch = None,
 ) -> Response:
     """Move the pin to the head. With `dry_run` nothing moves, and the refusals are the same."""
-    store = services_of(request).store
+    services = services_of(request)
+    store = services.store
     try:
-        revision = await _matched_revision(store, actor, chat_id, if_match)
+        revision = await _matched_revision(services, actor, chat_id, if_match)
         await refresh_context(
             store,
             actor,
@@ -92,20 +94,20 @@ async def put_context(
         )
     except PreconditionFailed as refusal:
         view = await store.get_chat(actor, chat_id)
-        refusal.fields["etag"] = etag_of(view.context)
+        refusal.fields["etag"] = etag_of(view.context, services.cursors.epoch)
         raise
-    return await _context_reply(store, actor, chat_id)
+    return await _context_reply(services, actor, chat_id)
 
 
 async def _matched_revision(
-    store: Store, actor: Actor, chat_id: ChatId, if_match: str | None
+    services: Services, actor: Actor, chat_id: ChatId, if_match: str | None
 ) -> int | None:
     """Return the revision that the pin must still have; None if any will do."""
     if if_match is None or if_match.strip() == "*":
         return None
-    view = await store.get_chat(actor, chat_id)
+    view = await services.store.get_chat(actor, chat_id)
     tags = {tag.strip() for tag in if_match.split(",")}
-    if etag_of(view.context) not in tags:
+    if etag_of(view.context, services.cursors.epoch) not in tags:
         raise PreconditionFailed("The pin has moved since you read it; read it again.")
     return view.context.revision
 
@@ -115,9 +117,10 @@ async def roll_back(
     actor: CurrentUser, request: Request, chat_id: ChatIdPath, rollback: Rollback
 ) -> Response:
     """Move the pin back to a snapshot of the chat's history; it stays there until a refresh."""
-    store = services_of(request).store
+    services = services_of(request)
+    store = services.store
     await roll_back_context(store, actor, chat_id, Digest(rollback.to))
-    return await _context_reply(store, actor, chat_id)
+    return await _context_reply(services, actor, chat_id)
 
 
 @router.post("/context/rebind", response_model=api.FullContextShape)
@@ -125,10 +128,11 @@ async def rebind(
     actor: CurrentUser, request: Request, chat_id: ChatIdPath, rebinding: Rebind
 ) -> Response:
     """Bind the chat to another agent of its workspace; the pin follows in the same transaction."""
-    store = services_of(request).store
+    services = services_of(request)
+    store = services.store
     agent_id = None if rebinding.agent_id is None else AgentId(rebinding.agent_id)
     await rebind_chat(store, actor, chat_id, agent_id)
-    return await _context_reply(store, actor, chat_id)
+    return await _context_reply(services, actor, chat_id)
 
 
 @router.get("/context/drift", response_model=DriftShape)

@@ -33,6 +33,9 @@ class Dialect(Protocol):
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves a row alone whose key is taken."""
 
+    async def continue_numbers(self, connection: AsyncConnection, table: Table) -> None:
+        """Go on numbering behind the highest id of a table whose ids the engine gives out."""
+
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Row]
     ) -> None:

@@ -48,6 +48,15 @@ class PostgresDialect:
         """Return an insert that leaves a row alone whose key is taken."""
         return insert(table).on_conflict_do_nothing()
 
+    async def continue_numbers(self, connection: AsyncConnection, table: Table) -> None:
+        """Set the sequence behind the table's id, if it has one."""
+        counted = table.autoincrement_column
+        if counted is None:
+            return
+        sequence = func.pg_get_serial_sequence(table.name, counted.name)
+        highest = func.coalesce(func.max(counted), 0) + 1
+        await connection.execute(sql_select(func.setval(sequence, highest, False)))  # noqa: FBT003 an SQL function's own flag
+
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
     ) -> None:

@@ -37,6 +37,9 @@ class SqliteDialect:
         """Return an insert that leaves a row alone whose key is taken."""
         return insert(table).on_conflict_do_nothing()
 
+    async def continue_numbers(self, connection: AsyncConnection, table: Table) -> None:
+        """Do nothing: the engine itself goes on behind the highest id."""
+
     async def insert_rows(
         self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
     ) -> None:

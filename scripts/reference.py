@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Final
 from evidence_page import evidence_page
 from typer.main import get_command
 
-from driftpin import errors
+from driftpin import errors, limits
 from driftpin.cli.app import build_app as build_cli
 from driftpin.clock import SystemClock
 from driftpin.errors import DriftpinError
@@ -21,8 +22,8 @@ from driftpin.identity import RandomIds
 from driftpin.server.app import build_app
 from driftpin.server.cursors import Cursors, Sealer
 from driftpin.server.drift_keeper import DriftKeeper
+from driftpin.server.gate import Gate
 from driftpin.server.links import Links
-from driftpin.server.push_rate import PushRates
 from driftpin.server.services import ServerOptions, Services
 from driftpin.server.tailer import Tailer
 from driftpin.settings import ENVIRONMENT_PREFIX, Settings
@@ -129,7 +130,7 @@ def _services() -> Services:
         cursors=Cursors(Sealer(bytes(32)), clock, 1),
         tailer=Tailer(store),
         links=Links(),
-        push_rates=PushRates(clock),
+        gate=Gate(clock),
         drift_keeper=DriftKeeper(store),
         options=ServerOptions(),
     )
@@ -164,6 +165,10 @@ def _codes() -> dict[str, tuple[str, set[str]]]:
 
 
 def _codes_at(node: ast.AST) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "problem_response":
+        match node.args[:2]:
+            case [ast.Constant(value=int() as status), ast.Constant(value=str() as code)]:
+                yield code, str(status)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         family = getattr(errors, node.func.id, None)
         if isinstance(family, type) and issubclass(family, DriftpinError):
@@ -181,10 +186,25 @@ def _status(family: type[DriftpinError]) -> str:
     return "" if family in (errors.UsageError, errors.Unreachable) else str(status)
 
 
+def limits_page() -> str:
+    """Return the page of every maximum, in the order and under the words of the code."""
+    lines = ["# Limits", "", "Exactly at a limit is fine, one more is not."]
+    sections = (ROOT / "src" / "driftpin" / "limits.py").read_text(encoding="utf-8").split("\n\n")
+    for section in sections:
+        names = re.findall(r"^([A-Z][A-Z0-9_]+): Final = ", section, re.MULTILINE)
+        title = re.match(r"# (.+?)[.:]?(?: \(|\n)", section)
+        if not names or title is None:
+            continue
+        lines += ["", f"## {title.group(1).rstrip('.')}", "", "| limit | value |", "| --- | --- |"]
+        lines += [f"| `{name}` | {getattr(limits, name):,} |" for name in names]
+    return MADE + "\n".join(lines) + "\n"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "api.md": api_page,
     "errors.md": errors_page,
+    "limits.md": limits_page,
     "evidence.md": lambda: MADE + evidence_page(),
 }
 

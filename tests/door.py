@@ -19,8 +19,8 @@ from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.server.app import build_app
 from driftpin.server.cursors import Cursors, Sealer
 from driftpin.server.drift_keeper import DriftKeeper
+from driftpin.server.gate import Gate
 from driftpin.server.links import Links
-from driftpin.server.push_rate import PushRates
 from driftpin.server.services import ServerOptions, Services, TurnWorkers
 from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
@@ -154,7 +154,7 @@ async def open_services(
         cursors=Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
         tailer=tailer,
         links=Links(),
-        push_rates=PushRates(clock),
+        gate=Gate(clock),
         drift_keeper=DriftKeeper(store),
         options=options or ServerOptions(),
         workers=workers,

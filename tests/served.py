@@ -13,6 +13,7 @@ from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.server.serve import bind, serve, url_of
 from driftpin.server.services import ServerOptions
+from driftpin.server.sockets import Sockets
 from driftpin.store.database import Database
 from driftpin.wire.agent import HelloRequest, PushReply, PushRequest
 from driftpin.wire.api import (
@@ -56,14 +57,16 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(database_url: str) -> AsyncIterator[Site]:
+async def open_site(
+    database_url: str, options: ServerOptions | None = None, sockets: Sockets | None = None
+) -> AsyncIterator[Site]:
     """Serve on a free port until this is left; stopping must take no longer than a wait."""
     database = Database(database_url, clock=SystemClock(), ids=RandomIds())
-    server = Server(database, options=ServerOptions())
+    server = Server(database, options=options or ServerOptions())
     listener = bind("127.0.0.1", 0)
     url = url_of(listener)
     ready = asyncio.Event()
-    serving = asyncio.create_task(serve(server, listener, on_ready=ready.set))
+    serving = asyncio.create_task(serve(server, listener, on_ready=ready.set, sockets=sockets))
     try:
         async with asyncio.timeout(WAIT_S):
             await ready.wait()

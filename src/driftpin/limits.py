@@ -123,6 +123,41 @@ IDEMPOTENCY_KEPT_S: Final = 86_400
 ROTATED_TOKEN_GRACE_S: Final = 3_600
 IMPORT_BODY_BYTES_MAX: Final = 32 * MIB
 
+# The door: who may come in how often (spec/bad-input.md F22, F23, G7, G8, H7).
+CALLS_BURST_MAX: Final = 10_000
+CALLS_PER_SECOND_MAX: Final = 500
+# Whoever guesses gets so many wrong from one address, then one every few seconds.
+BAD_CREDENTIALS_BURST_MAX: Final = 30
+BAD_CREDENTIALS_PER_SECOND_MAX: Final = 0.2
+BAD_PASSWORDS_PER_NAME_BURST_MAX: Final = 100
+BAD_PASSWORDS_PER_NAME_PER_SECOND_MAX: Final = 0.02
+CALLERS_REMEMBERED_MAX: Final = 10_000
+STREAMS_PER_CALLER_MAX: Final = 100
+STREAMS_MAX: Final = 5_000
+CONNECTIONS_MAX: Final = 10_000
+CONNECTIONS_PER_ADDRESS_MAX: Final = 2_000
+# Handles that are kept for the database, files and links when connections are counted.
+HANDLES_KEPT: Final = 64
+SOCKETS_LINGERING_MAX: Final = 32
+REQUEST_HEAD_TIMEOUT_S: Final = 10.0
+REQUEST_BODY_PAUSE_MAX_S: Final = 20.0
+REQUEST_BODY_TIMEOUT_S: Final = 120.0
+LINK_PINGS_BURST_MAX: Final = 60
+LINK_PINGS_PER_SECOND_MAX: Final = 5
+
+# Signing in without a token (spec/trust.md T15): argon2id, the second choice of RFC 9106 §4.
+PASSWORD_TIME_COST: Final = 3
+PASSWORD_MEMORY_KIB: Final = 64 * 1024
+PASSWORD_LANES: Final = 4
+PASSWORD_CHARACTERS_MIN: Final = 8
+PASSWORD_CHARACTERS_MAX: Final = 1_000
+SIGN_IN_BODY_BYTES_MAX: Final = 8 * KIB
+PASSWORD_CHECKS_AT_ONCE_MAX: Final = 2
+PASSWORD_CHECKS_WAITING_MAX: Final = 32
+SESSION_LIFETIME_S: Final = 7 * 86_400
+SESSIONS_PER_USER_MAX: Final = 50
+LOGIN_LINK_LIFETIME_S: Final = 600
+
 # Events and streams (spec/pinning.md §8).
 EVENTS_PAGE_MAX: Final = 500
 EVENT_QUEUE_MAX: Final = 1_000
@@ -131,7 +166,9 @@ WAKE_UP_RETRY_S: Final = 1.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
 # How soon an idle stream notices that its caller may no longer listen.
-STREAM_RECHECK_S: Final = 5.0
+STREAM_RECHECK_S: Final = 3.0
+# What it takes at the most until a stream whose caller lost access has ended.
+REVOKED_STREAM_OPEN_MAX_S: Final = 5.0
 
 # Turns (spec/turns.md).
 TURN_REQUESTS_MAX: Final = 50
@@ -189,6 +226,11 @@ assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
 assert ROOT_HELD_S >= 5 * RESCAN_INTERVAL_S
+assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S
+# The longest body that may come must come at a rate that slow lines have.
+assert IMPORT_BODY_BYTES_MAX / REQUEST_BODY_TIMEOUT_S < 512 * KIB
+assert SOCKETS_LINGERING_MAX <= HANDLES_KEPT // 2
+assert STREAMS_PER_CALLER_MAX <= STREAMS_MAX <= CONNECTIONS_MAX
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
 # One skill file that was replaced as a whole must fit into a diff, both sides of it.
 assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -86,6 +86,16 @@ class Settings(BaseSettings):
     port: Annotated[
         int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")
     ] = DEFAULT_PORT
+    allowed_hosts: Annotated[
+        tuple[str, ...] | None,
+        NoDecode,
+        Field(max_length=100, description="Names that a Host header may have, beside local ones"),
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        NoDecode,
+        Field(max_length=100, description="Addresses of proxies whose X-Forwarded-* are believed"),
+    ] = ()
     model: Annotated[
         str, Field(min_length=1, max_length=200, description="Model of new chats: provider:model")
     ] = "offline"
@@ -136,7 +146,7 @@ class Settings(BaseSettings):
     def _state_is_absolute(cls, directory: Path | None) -> Path | None:
         return None if directory is None else directory.expanduser().absolute()
 
-    @field_validator("instruction_files", mode="before")
+    @field_validator("instruction_files", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _names_between_commas(cls, names: object) -> object:
         return tuple(map(str.strip, names.split(","))) if isinstance(names, str) else names

@@ -290,7 +290,7 @@ async def test_e24_an_agent_of_a_deleted_workspace_is_gone(greeted: Door) -> Non
 async def test_e25_too_many_pushes_are_limited_for_a_while(greeted: Door) -> None:
     agent_id = greeted.people.agent_id
     for _ in range(limits.PUSHES_BURST_MAX):
-        greeted.services.push_rates.take(agent_id)
+        greeted.services.gate.count_push(agent_id)
     response = await greeted.push(AGENTS="x")
     assert problem_of(response) == (429, "rate_limited")
     assert int(response.headers["retry-after"]) >= 1

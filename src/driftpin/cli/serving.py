@@ -18,10 +18,12 @@ from driftpin.operations.check_store import StoreFinding, check_store
 from driftpin.runner.worker import TurnWorker
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
+from driftpin.server.hosts import host_rule
 from driftpin.server.logs import configure_logs
 from driftpin.server.serve import bind, url_of
 from driftpin.server.serve import serve as serve_http
 from driftpin.server.services import ServerOptions
+from driftpin.server.sockets import Sockets, take_all_handles
 from driftpin.settings import Settings, database_address, load_settings, state_directory
 from driftpin.store.database import Database, sqlite_path
 from driftpin.store.store import Store
@@ -37,7 +39,10 @@ class EnvironmentModels:
 
 def build_server(settings: Settings) -> Server:
     """Return the server that the settings describe, with turn workers; nothing is opened yet."""
-    options = ServerOptions(agents_may_refresh=settings.agent_refresh)
+    options = ServerOptions(
+        agents_may_refresh=settings.agent_refresh,
+        hosts=host_rule(settings.host, settings.allowed_hosts),
+    )
     return Server(get_database(settings), options=options, make_workers=_make_workers)
 
 
@@ -66,7 +71,11 @@ async def start_server(
     listener = bind(settings.host, settings.port)
     answers = asyncio.Event()
     server = build_server(settings)
-    serving = asyncio.create_task(serve_http(server, listener, on_ready=answers.set))
+    take_all_handles()
+    sockets = Sockets(settings.trusted_proxies)
+    serving = asyncio.create_task(
+        serve_http(server, listener, on_ready=answers.set, sockets=sockets)
+    )
     try:
         await _until_answering(serving, answers)
         yield await _sign_in(server.services.store, remembered, url_of(listener)), serving

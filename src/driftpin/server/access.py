@@ -22,13 +22,34 @@ async def resolve_caller(connection: HTTPConnection) -> Actor:
     """Return who calls.
 
     Raises Malformed (`token_in_url`, `ambiguous_auth`), Unauthenticated in the same words for
-    every token that is not good, and Gone for a token of a deleted agent.
+    every token that is not good, RateLimited for an address that sent too many such, and Gone for a
+    token of a deleted agent.
     """
     if TOKEN_IN_URL.search(connection.url.query):
         raise Malformed("A token never stands in a URL; send it as a header.", code="token_in_url")
-    credential = read_token(_bearer_token(connection))
-    store = services_of(connection).store
-    return await store.resolve_token(NOBODY, credential.secret_digest)
+    secret, gate, address = (
+        _bearer_token(connection),
+        services_of(connection).gate,
+        address_of(connection),
+    )
+    try:
+        secret_digest = read_token(secret).secret_digest
+    except Unauthenticated:
+        gate.count_bad_token(address)
+        raise
+    gate.check_address(address, secret_digest)
+    try:
+        actor = await services_of(connection).store.resolve_token(NOBODY, secret_digest)
+    except Unauthenticated:
+        gate.count_bad_token(address, secret_digest)
+        raise
+    gate.remember_good_token(secret_digest)
+    return actor
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Return where a request comes from; empty where nobody knows."""
+    return connection.client.host if connection.client else ""
 
 
 def _bearer_token(connection: HTTPConnection) -> str:
@@ -44,20 +65,22 @@ def _bearer_token(connection: HTTPConnection) -> str:
 
 
 async def _user(connection: HTTPConnection) -> Actor:
-    return _of_kind(await resolve_caller(connection), ActorKind.USER)
+    return await _of_kind(connection, ActorKind.USER)
 
 
 async def _agent(connection: HTTPConnection) -> Actor:
-    return _of_kind(await resolve_caller(connection), ActorKind.AGENT)
+    return await _of_kind(connection, ActorKind.AGENT)
 
 
-def _of_kind(actor: Actor, kind: ActorKind) -> Actor:
+async def _of_kind(connection: HTTPConnection, kind: ActorKind) -> Actor:
+    actor = await resolve_caller(connection)
     if actor.kind is not kind:
         raise Forbidden(f"This call takes the token of {kind}s.", code="wrong_token_type")
+    services_of(connection).gate.count_call(actor)
     return actor
 
 
 CurrentUser = Annotated[Actor, Depends(_user)]
 CurrentAgent = Annotated[Actor, Depends(_agent)]
 
-__all__ = ["CurrentAgent", "CurrentUser", "resolve_caller"]
+__all__ = ["CurrentAgent", "CurrentUser", "address_of", "resolve_caller"]

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from driftpin import __version__
 from driftpin.clock import Clock
@@ -31,11 +32,12 @@ from driftpin.operations.prepare_deployment import (
 )
 from driftpin.server.cursors import Cursors, Sealer
 from driftpin.server.drift_keeper import DriftKeeper
+from driftpin.server.gate import Gate
 from driftpin.server.header_limit import HeaderLimit
 from driftpin.server.links import Links
 from driftpin.server.openapi import describe
+from driftpin.server.page_guard import PageGuard
 from driftpin.server.problems import install_problems
-from driftpin.server.push_rate import PushRates
 from driftpin.server.routes import (
     accounts,
     agent,
@@ -47,6 +49,7 @@ from driftpin.server.routes import (
     snapshots,
     workspaces,
 )
+from driftpin.server.secure_headers import SecureHeaders
 from driftpin.server.services import ServerOptions, Services, TurnWorkers
 from driftpin.server.tailer import Tailer
 from driftpin.store.database import Database, EngineKind
@@ -63,7 +66,7 @@ WorkersFactory = Callable[[Store, Clock], TurnWorkers]
 
 def build_app(services: Services) -> FastAPI:
     """Return the application over services that somebody else starts and stops."""
-    app = FastAPI(
+    app = _App(
         title="driftpin",
         version=__version__,
         openapi_url="/api/v1/openapi.json",
@@ -86,9 +89,17 @@ def build_app(services: Services) -> FastAPI:
     ):
         app.include_router(room.router)
     install_problems(app)
+    app.add_middleware(PageGuard, rule=services.options.hosts)
     app.add_middleware(HeaderLimit)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the documented way
     return app
+
+
+class _App(FastAPI):
+    """An application whose every answer, that of a fault too, has the secure headers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecureHeaders(super().build_middleware_stack())
 
 
 class Server:
@@ -157,7 +168,7 @@ class Server:
             cursors=Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
             tailer=tailer,
             links=Links(),
-            push_rates=PushRates(clock),
+            gate=Gate(clock),
             drift_keeper=DriftKeeper(store),
             options=self._options,
             workers=workers,

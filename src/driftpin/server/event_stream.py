@@ -56,7 +56,7 @@ class EventStream:
 
     def response(self) -> Response:
         """Return the stream as a response."""
-        return stream_response(self.events(), self.services.clock)
+        return stream_response(self.events(), self.services, self.actor)
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Give events until the server stops, the caller may no longer listen, or fell behind.

@@ -20,7 +20,7 @@ class HeaderLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["type"] == "http" and _header_bytes(scope) > limits.API_HEADER_BYTES_MAX:
+        if scope["type"] != "lifespan" and _header_bytes(scope) > limits.API_HEADER_BYTES_MAX:
             response = problem_response(
                 431,
                 "headers_too_large",

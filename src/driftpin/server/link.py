@@ -5,6 +5,7 @@ beside that loop and ends with it.
 """
 
 import asyncio
+from contextlib import ExitStack
 
 import structlog
 from starlette.websockets import WebSocket
@@ -38,11 +39,19 @@ log = structlog.get_logger(__name__)
 async def serve_link(socket: WebSocket) -> None:
     """Hold a link until either side ends it; what may not connect gets a problem instead."""
     services = services_of(socket)
-    try:
-        actor, incarnation = await _admit(socket, services)
-    except DriftpinError as refusal:
-        await socket.send_denial_response(response_of(refusal))
-        return
+    with ExitStack() as places:
+        try:
+            actor, incarnation = await _admit(socket, services)
+            places.enter_context(services.gate.stream(actor))
+        except DriftpinError as refusal:
+            await socket.send_denial_response(response_of(refusal))
+            return
+        await _hold(socket, services, actor, incarnation)
+
+
+async def _hold(
+    socket: WebSocket, services: Services, actor: Actor, incarnation: int | None
+) -> None:
     assert actor.agent_id is not None, "an agent has an id"
     await socket.accept()
     link = AgentLink(socket, actor.agent_id, incarnation)

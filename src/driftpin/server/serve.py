@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -14,10 +16,17 @@ from driftpin import limits
 from driftpin.errors import UsageError
 from driftpin.server.app import Server
 from driftpin.server.logs import configure_logs
-from driftpin.server.protocol import BoundedHttpProtocol
+from driftpin.server.protocol import BoundedConfig
+from driftpin.server.sockets import Sockets
+
+log = structlog.get_logger(__name__)
 
 GRACE_S: Final = 5
 BACKLOG: Final = 2_048
+# The loop of asyncio takes so many tries in a row also when there is no handle for any of them.
+ACCEPTED_AT_ONCE_MAX: Final = 64
+OUT_OF_HANDLES: Final = (errno.EMFILE, errno.ENFILE)
+COMPLAINT_INTERVAL_S: Final = 10.0
 TICK_S: Final = 1.0
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,17 +60,21 @@ async def serve(
     listener: socket.socket,
     *,
     on_ready: Callable[[], None] | None = None,
+    sockets: Sockets | None = None,
 ) -> None:
     """Serve on `listener` until SIGTERM, SIGINT, or until the task is cancelled.
 
-    `on_ready` is called once requests are answered. What is under way at the end gets `GRACE_S` to
+    `on_ready` is called once requests are answered; `sockets` bounds connections otherwise than
+    usual. What is under way at the end gets `GRACE_S` to
     finish; streams and links are ended at once.
     """
+    asyncio.get_running_loop().set_exception_handler(_LoopComplaints())
     async with server.running() as app:
-        web = _Web(app, server)
+        web = _Web(app, server, sockets or Sockets())
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         try:
             await web.wait_until_started(serving)
+            listener.listen(BACKLOG)
             if on_ready is not None:
                 on_ready()
             await asyncio.shield(serving)
@@ -71,15 +84,29 @@ async def serve(
             await serving
 
 
+class _LoopComplaints:
+    """Says once in a while, not a thousand times, that there is no handle for a new socket."""
+
+    def __init__(self) -> None:
+        self._said_at_s = -COMPLAINT_INTERVAL_S
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        failure = context.get("exception")
+        if not (isinstance(failure, OSError) and failure.errno in OUT_OF_HANDLES):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._said_at_s >= COMPLAINT_INTERVAL_S:
+            self._said_at_s = loop.time()
+            log.warning("out_of_handles", detail="No file handle is left for a new connection.")
+
+
 class _Web(uvicorn.Server):
     """Uvicorn that wakes when it is told to stop, and ends streams before it waits for them."""
 
-    def __init__(self, app: FastAPI, server: Server) -> None:
+    def __init__(self, app: FastAPI, server: Server, sockets: Sockets) -> None:
         super().__init__(
-            uvicorn.Config(
+            BoundedConfig(
                 app,
-                http=BoundedHttpProtocol,
-                ws="websockets-sansio",
+                sockets,
                 ws_max_size=limits.LINK_MESSAGE_BYTES_MAX,
                 ws_ping_interval=limits.LINK_PING_INTERVAL_S,
                 ws_ping_timeout=limits.LINK_PING_INTERVAL_S,
@@ -89,6 +116,10 @@ class _Web(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                backlog=ACCEPTED_AT_ONCE_MAX,
+                # Whoever else sends a forwarded address is not believed.
+                proxy_headers=bool(sockets.proxies),
+                forwarded_allow_ips=[str(network) for network in sockets.proxies],
             )
         )
         self._server = server

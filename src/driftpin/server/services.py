@@ -9,8 +9,9 @@ from driftpin.clock import Clock
 from driftpin.identity import ChatId
 from driftpin.server.cursors import Cursors
 from driftpin.server.drift_keeper import DriftKeeper
+from driftpin.server.gate import Gate
+from driftpin.server.hosts import EVERY_HOST, HostRule
 from driftpin.server.links import Links
-from driftpin.server.push_rate import PushRates
 from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
 
@@ -38,6 +39,7 @@ class ServerOptions:
     # Whoever can edit a file in a workspace could accept the edit, so this stays off by default.
     agents_may_refresh: bool = False
     is_sync_paused: bool = False
+    hosts: HostRule = EVERY_HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Services:
     cursors: Cursors
     tailer: Tailer
     links: Links
-    push_rates: PushRates
+    gate: Gate
     drift_keeper: DriftKeeper
     options: ServerOptions
     workers: TurnWorkers | None = None

@@ -1,15 +1,19 @@
 """Server-sent events: one response for every stream, and the rule for readers that are too slow."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from pydantic import BaseModel
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from driftpin import limits
 from driftpin.clock import Clock
+from driftpin.identity import Actor
+from driftpin.server.services import Services
 from driftpin.wire.transfer import SlowConsumerShape
 
 MEDIA_TYPE: Final = "text/event-stream"
@@ -35,10 +39,30 @@ def sent_event(kind: str, shape: BaseModel, cursor: str | None = None) -> Server
     return ServerSentEvent(shape.model_dump_json(by_alias=True), event=kind, id=cursor, sep="\n")
 
 
-def stream_response(events: AsyncIterator[ServerSentEvent], clock: Clock) -> Response:
-    """Return a response that streams `events`, with comments to keep the connection alive."""
-    return EventSourceResponse(
-        end_when_slow(events, clock),
+class _PlacedStream(EventSourceResponse):
+    """A stream that holds a place for as long as it is open; refused when there is none left."""
+
+    def __init__(
+        self, place: AbstractContextManager[None], *arguments: Any, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
+def stream_response(
+    events: AsyncIterator[ServerSentEvent], services: Services, actor: Actor
+) -> Response:
+    """Return a response that streams `events` to the actor, with comments to keep it alive.
+
+    Sent to somebody who has too many streams open it raises RateLimited.
+    """
+    return _PlacedStream(
+        services.gate.stream(actor),
+        end_when_slow(events, services.clock),
         ping=KEEP_ALIVE_S,
         ping_message_factory=_keep_alive,
         send_timeout=CUT_OFF_S,

@@ -80,7 +80,7 @@ class TurnStream:
 
     def response(self) -> Response:
         """Return the stream as a response."""
-        return stream_response(self.events(), self.services.clock)
+        return stream_response(self.events(), self.services, self.actor)
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Give events until the server stops, the turn is over, or the caller must leave."""

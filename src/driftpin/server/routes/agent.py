@@ -83,7 +83,7 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     await reach(Failpoint.PUSH_RECV)
     if services.options.is_sync_paused:
         raise Unavailable("Pushes are paused on this server.", code="sync_paused")
-    services.push_rates.take(_agent_id(actor))
+    services.gate.count_push(_agent_id(actor))
     claimed = None if pushed.digest is None else Digest(pushed.digest)
     snapshot = read_manifest(pushed.manifest, claimed)
     blobs = read_blobs(pushed.blobs, snapshot)

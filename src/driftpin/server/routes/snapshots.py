@@ -19,8 +19,6 @@ BLOB_HEADERS = {
     # Bytes of a workspace are never rendered by a browser that follows a link to them.
     "Content-Disposition": "attachment",
     "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-cache",
 }
 BLOB_RESPONSES: Responses = {
     200: {

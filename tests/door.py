@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from driftpin.clock import Clock
 from driftpin.identity import WORKER, Actor, digest_of
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.operations.prepare_deployment import (
@@ -27,7 +28,6 @@ from driftpin.store.store import Store
 from driftpin.wire.push import inline_blob
 from people import People
 from pushing import snapshot_with
-from stepping import SteppedClock
 
 JSON = "application/json"
 V1 = "/api/v1"
@@ -136,7 +136,7 @@ def problem_of(response: httpx2.Response) -> tuple[int, str]:
 
 async def open_services(
     store: Store,
-    clock: SteppedClock,
+    clock: Clock,
     options: ServerOptions | None = None,
     workers: TurnWorkers | None = None,
 ) -> Services:

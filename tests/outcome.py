@@ -26,6 +26,13 @@ class Outcome:
             if not self.seen[name]:
                 self.broken.append(f"the run never met {name!r}, so it proves nothing about it")
 
+    def add(self, other: "Outcome") -> None:
+        """Take in what another part of the same run met; a measure keeps its worst."""
+        self.seen.update(other.seen)
+        self.broken += other.broken
+        for name, value in other.measured.items():
+            self.measured[name] = max(value, self.measured.get(name, value))
+
     def figures(self) -> Mapping[str, Figure]:
         """Return everything that was counted and measured, by name."""
         return {**dict(sorted(self.seen.items())), **dict(sorted(self.measured.items()))}

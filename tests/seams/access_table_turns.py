@@ -12,6 +12,7 @@ from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.renew_turn import renew_turn
+from driftpin.operations.start_tool_calls import start_tool_calls
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
 from seams.access_world import READERS, UPDATERS, Caller, Row, World, outcomes
@@ -80,6 +81,10 @@ async def _commit_results(world: World, actor: Actor, lease: TurnLease) -> objec
     return await commit_tool_results(world.store, actor, lease, ())
 
 
+async def _start_calls(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await start_tool_calls(world.store, actor, lease, ())
+
+
 async def _finish(world: World, actor: Actor, lease: TurnLease) -> object:
     await finish_turn(world.store, actor, lease, TurnState.DONE)
     return "done"
@@ -103,6 +108,7 @@ ROWS = (
     Row("commit_tool_results", with_lease(_commit_results), STALE),
     Row("finish_turn", with_lease(_finish), STALE),
     Row("renew_turn", with_lease(_renew), STALE),
+    Row("start_tool_calls", with_lease(_start_calls), STALE),
     Row(
         "interrupt_turn",
         _interrupt,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import rfc8785
 
@@ -27,6 +28,15 @@ class ToolResult:
     code: str = ""
 
 
+# A call that a worker had started when it went away.
+UNKNOWN_RESULT: Final = ToolResult(
+    "The server stopped while this call was under way, so it is not known whether it was carried "
+    "out. It is not made again by itself.",
+    is_error=True,
+    code="unknown",
+)
+
+
 def sorted_tools(tools: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
     """Return the tools in the order in which they are sent: by name."""
     return tuple(sorted(tools, key=lambda tool: tool.name))
@@ -41,4 +51,4 @@ def digest_of_tools(tools: Iterable[ToolDefinition]) -> Digest:
     return digest_of(rfc8785.dumps(listed))
 
 
-__all__ = ["ToolDefinition", "ToolResult", "digest_of_tools", "sorted_tools"]
+__all__ = ["UNKNOWN_RESULT", "ToolDefinition", "ToolResult", "digest_of_tools", "sorted_tools"]

@@ -1,7 +1,8 @@
 """One turn: settle the pin, then ask and carry out calls until the model has answered.
 
 The turn's own messages say how far it has come, so a turn that another worker began goes on from
-its last committed step: calls without results are carried out, an answer without calls ends it.
+its last committed step: calls that were never started are carried out, those that were started are
+unknown, and an answer without calls ends it.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from driftpin.chat.receipts import (
     settings_record,
 )
 from driftpin.chat.skill_tools import TOOLS, blobs_for_call, call_skill_tool
-from driftpin.chat.tools import ToolResult, sorted_tools
+from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult, sorted_tools
 from driftpin.chat.volatile import VolatileNotes, render_volatile
 from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
@@ -41,6 +42,7 @@ from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.settle_pin import settle_pin
+from driftpin.operations.start_tool_calls import start_tool_calls
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.store.leases import ClaimedTurn, LeaseLost
@@ -284,10 +286,19 @@ class Turn:
 
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
         """Carry out an answer's calls from the pin, and commit their results together."""
+        lease = self.claimed.lease
         await self._reach(Failpoint.TOOL_ID_SAVED)
         pin, context = await self.pins.read(self.chat_id)
-        results = tuple([await self._carry_out_call(pin, context, call) for call in calls])
-        message = await commit_tool_results(self.store, WORKER, self.claimed.lease, results)
+        started = await start_tool_calls(self.store, WORKER, lease, calls)
+        results = tuple(
+            [
+                await self._carry_out_call(pin, context, call)
+                if call.call_id in started
+                else _result_part(call, UNKNOWN_RESULT)
+                for call in calls
+            ]
+        )
+        message = await commit_tool_results(self.store, WORKER, lease, results)
         await self._reach(Failpoint.TOOL_RESULT_SAVED)
         self.history.append(message)
 
@@ -300,9 +311,7 @@ class Turn:
         else:
             result = await self._call_skill_tool(pin, context, call)
         await self._reach(Failpoint.TOOL_RESULT_IN)
-        return ToolResultPart(
-            call.call_id, call.name, result.content, is_error=result.is_error, code=result.code
-        )
+        return _result_part(call, result)
 
     async def _call_skill_tool(
         self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
@@ -318,6 +327,12 @@ class Turn:
 
     async def _reach(self, failpoint: Failpoint) -> None:
         await self.store.database.reach(failpoint)
+
+
+def _result_part(call: ToolCallPart, result: ToolResult) -> ToolResultPart:
+    return ToolResultPart(
+        call.call_id, call.name, result.content, is_error=result.is_error, code=result.code
+    )
 
 
 def _drift_note(context: ContextSummary) -> str:

@@ -1,6 +1,7 @@
 """Statements on turns: claiming, holding, streaming, ending."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, up
 
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.states import ChatState
+from driftpin.chat.tools import UNKNOWN_RESULT
 from driftpin.identity import ChatId
 from driftpin.store.database import Transaction
 from driftpin.store.leases import LeaseLost, TurnLease
@@ -190,10 +192,28 @@ async def add_tool_calls(
     await transaction.connection.execute(insert(tool_calls), rows)
 
 
+async def start_tool_calls(
+    transaction: Transaction, lease: TurnLease, call_ids: Sequence[str]
+) -> frozenset[str]:
+    """Start those of the calls that were never started, and return their ids."""
+    statement = (
+        update(tool_calls)
+        .where(
+            tool_calls.c.chat_id == lease.chat_id,
+            tool_calls.c.turn == lease.turn,
+            tool_calls.c.call_id.in_(call_ids),
+            tool_calls.c.state == "not_started",
+        )
+        .values(state="started")
+        .returning(tool_calls.c.call_id)
+    )
+    return frozenset((await transaction.connection.execute(statement)).scalars())
+
+
 async def close_tool_call(
     transaction: Transaction, lease: TurnLease, call_id: str, outcome: str
 ) -> None:
-    """Write down that a call is done, and how: `ok` or the code of its failure."""
+    """Write down how a call ended: `ok`, the code of its failure, or that it is unknown."""
     await transaction.connection.execute(
         update(tool_calls)
         .where(
@@ -201,7 +221,7 @@ async def close_tool_call(
             tool_calls.c.turn == lease.turn,
             tool_calls.c.call_id == call_id,
         )
-        .values(state="done", outcome=outcome)
+        .values(state="done" if outcome != UNKNOWN_RESULT.code else "unknown", outcome=outcome)
     )
 
 
@@ -225,5 +245,6 @@ __all__ = [
     "record_pin_of_turn",
     "require_lease",
     "set_chat_state",
+    "start_tool_calls",
     "take_turn",
 ]

@@ -19,13 +19,9 @@ from driftpin.clock import SystemClock
 from driftpin.errors import DriftpinError
 from driftpin.events.event import EventKind
 from driftpin.identity import RandomIds
-from driftpin.server.app import build_app
+from driftpin.server.app import build_app, compose_services
 from driftpin.server.cursors import Cursors, Sealer
-from driftpin.server.drift_keeper import DriftKeeper
-from driftpin.server.gate import Gate
-from driftpin.server.links import Links
 from driftpin.server.services import ServerOptions, Services
-from driftpin.server.tailer import Tailer
 from driftpin.settings import ENVIRONMENT_PREFIX, Settings
 from driftpin.store.database import Database
 from driftpin.store.store import Store
@@ -124,16 +120,8 @@ def _services() -> Services:
     """Return services that are never started: routes are read from the application alone."""
     clock = SystemClock()
     store = Store(Database("sqlite:///never-opened.db", clock=clock, ids=RandomIds()))
-    return Services(
-        store=store,
-        clock=clock,
-        cursors=Cursors(Sealer(bytes(32)), clock, 1),
-        tailer=Tailer(store),
-        links=Links(),
-        gate=Gate(clock),
-        drift_keeper=DriftKeeper(store),
-        options=ServerOptions(),
-    )
+    cursors = Cursors(Sealer(bytes(32)), clock, 1)
+    return compose_services(store, clock, cursors, options=ServerOptions())
 
 
 def errors_page() -> str:

@@ -17,13 +17,9 @@ from driftpin.operations.prepare_deployment import (
     prepare_deployment,
 )
 from driftpin.operations.rotate_agent_token import rotate_agent_token
-from driftpin.server.app import build_app
+from driftpin.server.app import build_app, compose_services
 from driftpin.server.cursors import Cursors, Sealer
-from driftpin.server.drift_keeper import DriftKeeper
-from driftpin.server.gate import Gate
-from driftpin.server.links import Links
 from driftpin.server.services import ServerOptions, Services, TurnWorkers
-from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
 from driftpin.wire.push import inline_blob
 from people import People
@@ -146,19 +142,15 @@ async def open_services(
     epoch = await store.get_deployment(WORKER, RESTORE_EPOCH)
     assert key is not None
     assert epoch is not None
-    tailer = Tailer(store)
-    store.database.announce_commits_to(tailer.wake)
-    return Services(
-        store=store,
-        clock=clock,
-        cursors=Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
-        tailer=tailer,
-        links=Links(),
-        gate=Gate(clock),
-        drift_keeper=DriftKeeper(store),
+    services = compose_services(
+        store,
+        clock,
+        Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
         options=options or ServerOptions(),
         workers=workers,
     )
+    store.database.announce_commits_to(services.tailer.wake)
+    return services
 
 
 def open_door(services: Services, people: People) -> Door:

@@ -18,6 +18,8 @@ AgentId = NewType("AgentId", str)
 ChatId = NewType("ChatId", str)
 TokenId = NewType("TokenId", str)
 MessageId = NewType("MessageId", str)
+CallId = NewType("CallId", str)
+LinkId = NewType("LinkId", str)
 Digest = NewType("Digest", str)
 
 DIGEST_PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
@@ -111,9 +113,11 @@ __all__ = [
     "Actor",
     "ActorKind",
     "AgentId",
+    "CallId",
     "ChatId",
     "Digest",
     "IdSource",
+    "LinkId",
     "MessageId",
     "RandomIds",
     "TokenId",

@@ -108,6 +108,24 @@ LINK_MESSAGE_BYTES_MAX: Final = 4 * MIB
 LINK_CALLS_IN_FLIGHT_MAX: Final = 32
 LINK_CALL_TIMEOUT_S: Final = 30
 LINK_PING_INTERVAL_S: Final = 20
+# A link is over for every replica when its holder has not renewed it three times in a row.
+LINK_RENEW_S: Final = 5.0
+LINK_RENEW_ALONE_S: Final = 20.0
+# How soon a replica notices that a link of its own must end, whatever happens to wake-ups.
+LINK_RECHECK_S: Final = 3.0
+LINK_LOOK_GAP_S: Final = 0.5
+
+# Calls to agents from any replica (design.md §5).
+AGENT_CALL_PARAMS_BYTES_MAX: Final = 64 * KIB
+AGENT_CALL_RESULT_BYTES_MAX: Final = 2 * MIB
+AGENT_CALL_ERROR_CHARACTERS_MAX: Final = 1_000
+AGENT_CALLS_STARTED_AT_ONCE_MAX: Final = 64
+AGENT_CALL_START_WAIT_S: Final = 5.0
+AGENT_CALL_LONGEST_S: Final = 35.0
+AGENT_CALL_LOOK_GAP_S: Final = 0.05
+AGENT_CALL_DRAIN_S: Final = 1.5
+AGENT_CALLS_KEPT_DAYS: Final = 7
+AGENT_OFFLINE_RETRY_S: Final = 5
 
 # The HTTP API (spec/bad-input.md F).
 API_BODY_BYTES_MAX: Final = 16 * MIB
@@ -161,7 +179,12 @@ LOGIN_LINK_LIFETIME_S: Final = 600
 # Events and streams (spec/pinning.md §8).
 EVENTS_PAGE_MAX: Final = 500
 EVENT_QUEUE_MAX: Final = 1_000
-EVENT_POLL_INTERVAL_S: Final = 2.0
+EVENT_POLL_INTERVAL_S: Final = 1.0
+# One look at the database; a server that gets none in this time is not ready.
+PULSE_TIMEOUT_S: Final = 2.5
+# How long an agent waits that was told that context sync is paused.
+SYNC_PAUSED_RETRY_S: Final = 30
+SYNC_RESUME_SPREAD_S: Final = 1.0
 WAKE_UP_RETRY_S: Final = 1.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
@@ -224,6 +247,9 @@ assert SERVER_PUSH_BODY_BYTES_MAX >= (
 )
 assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
+assert AGENT_CALL_RESULT_BYTES_MAX <= LINK_MESSAGE_BYTES_MAX
+assert AGENT_CALL_LONGEST_S > LINK_CALL_TIMEOUT_S
+assert LINK_RECHECK_S + LINK_LOOK_GAP_S < 5
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
 assert ROOT_HELD_S >= 5 * RESCAN_INTERVAL_S
 assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S

@@ -12,8 +12,8 @@ from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.delete_agent import delete_agent
 from driftpin.operations.delete_workspace import delete_workspace
 from driftpin.operations.enrol_agent import enrol_agent
+from driftpin.operations.hold_link import hold_link
 from driftpin.operations.keep_deployment_fact import keep_deployment_fact
-from driftpin.operations.mark_agent_seen import mark_agent_seen
 from driftpin.operations.revoke_token import revoke_token
 from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.operations.say_hello import say_hello
@@ -138,7 +138,7 @@ async def test_a_deleted_agent_is_gone_for_its_tokens_and_lists(
     }
     assert (await store.get_agent(people.owner, agent.id)).deleted_at is not None
     with pytest.raises(NotFound):
-        await mark_agent_seen(store, actor)
+        await hold_link(store, actor, incarnation=None, holder="here", lease_s=15)
     with pytest.raises(NotFound):
         await delete_agent(store, people.owner, agent.id)
 
@@ -175,14 +175,6 @@ async def test_a_new_run_gets_the_next_incarnation_and_fences_the_one_before(
         "version": "0.1",
         "roots": {"workspace": "/home/me/code"},
     }
-
-
-async def test_an_agent_is_seen_when_it_says_so(
-    store: Store, people: People, clock: SteppedClock
-) -> None:
-    clock.step(5)
-    await mark_agent_seen(store, people.agent)
-    assert (await store.get_agent(people.owner, people.agent_id)).seen_at == clock.now()
 
 
 async def test_a_fact_is_kept_once(store: Store) -> None:

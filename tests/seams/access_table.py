@@ -18,7 +18,6 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.fork_chat import fork_chat
 from driftpin.operations.idempotency import run_once
 from driftpin.operations.keep_deployment_fact import keep_deployment_fact
-from driftpin.operations.mark_agent_seen import mark_agent_seen
 from driftpin.operations.prepare_deployment import prepare_deployment
 from driftpin.operations.restore_backup import restore_backup
 from driftpin.operations.revoke_token import revoke_token
@@ -166,11 +165,6 @@ async def _say_hello(world: World, actor: Actor) -> object:
     )
 
 
-async def _mark_agent_seen(world: World, actor: Actor) -> object:
-    await mark_agent_seen(world.store, actor)
-    return "done"
-
-
 async def _run_once(world: World, actor: Actor) -> object:
     return await run_once(
         world.store,
@@ -297,7 +291,6 @@ OPERATIONS = (
     ),
     Row("delete_agent", _delete_agent, MASTER_WORKSPACE),
     Row("say_hello", _say_hello, EVERY_AGENT),
-    Row("mark_agent_seen", _mark_agent_seen, EVERY_AGENT),
     Row("write_backup", _write_backup, WORKERS),
     Row("restore_backup", _restore_backup, WORKERS),
     Row("keep_deployment_fact", _keep_deployment_fact, WORKERS),

@@ -76,6 +76,14 @@ ROWS: Final = (
     RouteRow("GET", "/readyz", "/readyz", everybody(200)),
     RouteRow("GET", "/api/v1", "/api/v1", everybody(200)),
     RouteRow("GET", "/api/v1/openapi.json", "/api/v1/openapi.json", everybody(200)),
+    RouteRow("GET", "/api/v1/sync", "/api/v1/sync", EVERY_USER),
+    RouteRow(
+        "PUT",
+        "/api/v1/sync",
+        "/api/v1/sync",
+        users(403, 403, 403, 403, 200),
+        {"paused": False},
+    ),
     RouteRow("GET", "/api/v1/me", "/api/v1/me", EVERY_USER),
     RouteRow("GET", "/api/v1/users", "/api/v1/users", EVERY_USER),
     RouteRow(

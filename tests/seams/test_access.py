@@ -13,11 +13,12 @@ from driftpin.store.values import Page
 from people import People
 from seams.access_table import ROWS as ACCOUNTS_AND_CHATS
 from seams.access_table_pins import ROWS as PINS
+from seams.access_table_replicas import ROWS as REPLICAS
 from seams.access_table_turns import ROWS as TURNS
 from seams.access_world import Caller, Row, World, build_world
 from stepping import SteppedClock
 
-ROWS = (*ACCOUNTS_AND_CHATS, *PINS, *TURNS)
+ROWS = (*ACCOUNTS_AND_CHATS, *PINS, *TURNS, *REPLICAS)
 
 
 @pytest.fixture

@@ -189,5 +189,5 @@ async def test_nothing_of_others_is_streamed(door: Door) -> None:
     stream = EventStream(door.services, recheck, door.people.other)
     await stream.begin(None)
     await door.chat()
-    door.services.tailer.close()
+    door.services.tailer.close("stopping")
     assert [event.event async for event in stream.events()] == [None]

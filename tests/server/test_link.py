@@ -13,7 +13,6 @@ from websockets.exceptions import InvalidStatus
 
 from driftpin import limits
 from driftpin.errors import Unavailable
-from driftpin.identity import AgentId
 from driftpin.wire.link import CLOSE_BAD_MESSAGE, CLOSE_FENCED, CLOSE_NOT_BINARY, INCARNATION_HEADER
 from served import Site
 
@@ -96,12 +95,11 @@ async def test_a_call_to_an_agent_that_is_not_there_is_offline(site: Site) -> No
 async def test_a_call_under_way_fails_when_the_agent_leaves(site: Site) -> None:
     async with linked(site) as socket:
         await until(site, lambda is_connected: is_connected)
-        calling = asyncio.create_task(
-            site.server.services.links.call(AgentId(site.agent_id), "resync", {})
-        )
+        calling = asyncio.create_task(site.client.resync_agent(site.agent_id))
         await socket.recv()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         await calling
+    assert caught.value.code == "call_unknown"
 
 
 async def test_e10_a_newer_run_closes_the_link_of_an_older_one(site: Site) -> None:

@@ -158,18 +158,6 @@ async def test_an_agent_that_may_refresh_leaves_what_weighs_to_a_person(
     assert [(each["result"], each["code"]) for each in heavy] == [("skipped", "needs_a_person")]
 
 
-async def test_paused_pushes_are_told_to_come_back(
-    store: Store, people: People, clock: SteppedClock
-) -> None:
-    services = await open_services(store, clock, ServerOptions(is_sync_paused=True))
-    door = open_door(services, people)
-    await door.hello()
-    response = await door.push(AGENTS="x")
-    await door.http.aclose()
-    assert problem_of(response) == (503, "sync_paused")
-    assert "retry-after" in response.headers
-
-
 async def test_snapshots_and_blobs_are_served_byte_for_byte(greeted: Door) -> None:
     first = (await greeted.push(seq=1, AGENTS="x")).json()["head"]["digest"]
     chat = await greeted.chat()

@@ -53,7 +53,12 @@ class AgentCalls:
 
     def linked(self) -> dict[str, CallHandler]:
         """Return the handlers of the link."""
-        return {"ping": self.ping, "resync": self.resync, "stop": self.stop}
+        return {
+            "ping": self.ping,
+            "resync": self.resync,
+            "resume": self.resume,
+            "stop": self.stop,
+        }
 
     async def status(self, _arguments: Arguments) -> Json:
         """Tell how the agent does."""
@@ -71,6 +76,7 @@ class AgentCalls:
             "is_linked": self.is_linked(),
             "degraded": self.passes.watcher.degraded,
             "failure": self.pusher.failure,
+            "is_sync_paused": self.pusher.is_sync_paused,
         }
 
     async def scan(self, arguments: Arguments) -> Json:
@@ -133,6 +139,11 @@ class AgentCalls:
 
     async def ping(self, _arguments: Arguments) -> Json:
         """Answer at once."""
+        return {}
+
+    async def resume(self, _arguments: Arguments) -> Json:
+        """Pushes are taken again: send what waits."""
+        self.pusher.try_again_soon()
         return {}
 
     async def stop(self, _arguments: Arguments) -> Json:

@@ -9,6 +9,7 @@ growing, jittered waits.
 import asyncio
 import json
 import logging
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
@@ -145,6 +146,16 @@ class Pusher:
         self._numbering = None
         self._nudged.set()
         self._changed.set()
+
+    def try_again_soon(self) -> None:
+        """What kept pushes away is over; all agents hear of it at once, so each takes a moment."""
+        spread_s = random.uniform(0, limits.SYNC_RESUME_SPREAD_S)  # noqa: S311 jitter
+        asyncio.get_running_loop().call_later(spread_s, self._nudged.set)
+
+    @property
+    def is_sync_paused(self) -> bool:
+        """Whether the server takes no pushes at present because an administrator said so."""
+        return self.failure.startswith("sync_paused:")
 
     async def run(self, first_pass: int = 0) -> NoReturn:
         """Send states of passes from `first_pass` on, for ever.

@@ -7,9 +7,12 @@ from driftpin.agent.local_client import call_agent, find_socket
 from driftpin.agent.local_protocol import LocalCall
 from driftpin.cli import output
 from driftpin.cli.exits import say
+from driftpin.cli.options import Reach
 from driftpin.cli.places import get_directory
+from driftpin.cli.session import Session, in_session
 from driftpin.context.manifest import Json
 from driftpin.errors import Unreachable
+from driftpin.wire.api import AgentShape
 
 
 def resync(directory: Path, *, as_json: bool) -> None:
@@ -18,6 +21,19 @@ def resync(directory: Path, *, as_json: bool) -> None:
         answer = _ask(directory, LocalCall.RESYNC)
     if as_json:
         output.write_json(answer)
+    else:
+        say("The server holds what the workspace is now.")
+
+
+def resync_through_server(reach: Reach, agent_id: str, *, as_json: bool) -> None:
+    """Return once a look that began now was accepted, of an agent on any machine."""
+
+    async def act(session: Session) -> AgentShape:
+        return await session.client.resync_agent(agent_id)
+
+    agent = in_session(reach, act)
+    if as_json:
+        output.write_json(agent)
     else:
         say("The server holds what the workspace is now.")
 
@@ -48,4 +64,4 @@ def _ask(directory: Path, call: LocalCall) -> Json:
     return answer[0]
 
 
-__all__ = ["find_answer", "ready", "resync"]
+__all__ = ["find_answer", "ready", "resync", "resync_through_server"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from driftpin.cli.commands import account, chats, pins, service, workspace
+from driftpin.cli.commands import account, chats, operator, pins, service, workspace
 
 
 def run(arguments: list[str]) -> int:
@@ -38,6 +38,7 @@ def build_app() -> typer.Typer:
         app.add_typer(family.app)
     app.add_typer(workspace.sources_app, name="sources")
     app.add_typer(chats.app, name="chat")
+    app.add_typer(operator.sync_app, name="sync")
     return app
 
 

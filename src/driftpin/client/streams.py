@@ -18,6 +18,7 @@ from driftpin.errors import RateLimited, Unavailable, Unreachable
 RETRY_FIRST_S: Final = 0.25
 RETRY_LONGEST_S: Final = 10.0
 SLOW_CONSUMER: Final = "slow_consumer"
+CLOSING: Final = "closing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +113,16 @@ class _Connection:
     async def events(self) -> AsyncIterator[Streamed]:
         """Give events for ever."""
         while True:
+            wait_s = 0.0
             try:
                 async for event in self._connected():
-                    if event.kind == SLOW_CONSUMER:
+                    if event.kind in (SLOW_CONSUMER, CLOSING):
+                        wait_s = RETRY_FIRST_S if event.kind == CLOSING else 0.0
                         break
                     yield event
             except Unreachable:
-                await self._reopen(RETRY_FIRST_S)
-            else:
-                await self._reopen(0)
+                wait_s = RETRY_FIRST_S
+            await self._reopen(wait_s)
 
     async def _connected(self) -> AsyncIterator[Streamed]:
         first, self._first = self._first, []

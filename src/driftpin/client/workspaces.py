@@ -3,6 +3,7 @@
 from driftpin.client.calls import Calls
 from driftpin.wire import api
 from driftpin.wire.drift import DriftShape
+from driftpin.wire.transfer import SyncRequest, SyncShape
 
 V1 = "/api/v1"
 
@@ -87,6 +88,15 @@ class WorkspaceCalls(Calls):
         """Return the head of a workspace."""
         path = f"{V1}/workspaces/{workspace_id}/context"
         return await self._transport.call("GET", path, api.WorkspaceContextShape)
+
+    async def get_sync(self) -> SyncShape:
+        """Return whether pushes of all agents are paused."""
+        return await self._transport.call("GET", f"{V1}/sync", SyncShape)
+
+    async def set_sync(self, *, is_paused: bool) -> SyncShape:
+        """Pause or resume pushes of all agents; administrators only."""
+        wish = SyncRequest(paused=is_paused)
+        return await self._transport.call("PUT", f"{V1}/sync", SyncShape, body=wish)
 
     async def refresh_workspace(self, workspace_id: str) -> tuple[api.RefreshOutcomeShape, ...]:
         """Refresh every dirty chat of the caller there."""

@@ -14,6 +14,7 @@ from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
+from driftpin.store.writing.agent_calls import remove_calls
 from driftpin.store.writing.events import remove_events
 from driftpin.store.writing.garbage import (
     release_heads,
@@ -31,6 +32,7 @@ class Retention:
     heads: timedelta = timedelta(days=limits.HEADS_KEPT_DAYS)
     history: timedelta = timedelta(days=limits.HISTORY_KEPT_DAYS)
     events: timedelta = timedelta(days=limits.EVENTS_KEPT_DAYS)
+    calls: timedelta = timedelta(days=limits.AGENT_CALLS_KEPT_DAYS)
     rows_max: int = limits.COLLECTED_PER_RUN_MAX
 
 
@@ -43,11 +45,14 @@ class CollectionReport:
     snapshots: int
     blobs: int
     events: int
+    calls: int
 
     @property
     def is_empty(self) -> bool:
         """Whether there was nothing to collect."""
-        return not any((self.heads, self.history, self.snapshots, self.blobs, self.events))
+        return not any(
+            (self.heads, self.history, self.snapshots, self.blobs, self.events, self.calls)
+        )
 
 
 class _Collect(Protocol):
@@ -74,6 +79,7 @@ async def collect_garbage(
         snapshots=await run(remove_snapshots, retention.grace),
         blobs=await run(remove_blobs, retention.grace),
         events=await run(remove_events, retention.events),
+        calls=await run(remove_calls, retention.calls),
     )
 
 

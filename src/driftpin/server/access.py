@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from driftpin.credentials import read_token
 from driftpin.errors import Forbidden, Malformed, Unauthenticated
-from driftpin.identity import NOBODY, Actor, ActorKind
+from driftpin.identity import NOBODY, Actor, ActorKind, Digest
 from driftpin.server.services import services_of
 
 SCHEME: Final = "bearer "
@@ -52,6 +52,11 @@ def address_of(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else ""
 
 
+def secret_digest_of(connection: HTTPConnection) -> Digest:
+    """Return what the token of an admitted caller is looked up by."""
+    return read_token(_bearer_token(connection)).secret_digest
+
+
 def _bearer_token(connection: HTTPConnection) -> str:
     credentials = connection.headers.getlist("authorization")
     if not credentials:
@@ -83,4 +88,10 @@ async def _of_kind(connection: HTTPConnection, kind: ActorKind) -> Actor:
 CurrentUser = Annotated[Actor, Depends(_user)]
 CurrentAgent = Annotated[Actor, Depends(_agent)]
 
-__all__ = ["CurrentAgent", "CurrentUser", "address_of", "resolve_caller"]
+__all__ = [
+    "CurrentAgent",
+    "CurrentUser",
+    "address_of",
+    "resolve_caller",
+    "secret_digest_of",
+]

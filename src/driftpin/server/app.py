@@ -2,11 +2,12 @@
 
     database, store ── prepared and locked before anything is served
     wake-ups         ── say that something was committed, here or by another replica
-    tailer           ── lets streams look again at every wake-up, and polls for lost ones
+    tailer           ── lets streams look again at every wake-up, and ends them
     turn workers     ── given from outside; claim and carry out turns
     drift keeper     ── works out drifts behind accepted pushes
     collector        ── removes what nothing names any more
-    links            ── the sockets of workspace agents
+    pulse            ── notices by looking what nobody told: events, schema, the pause switch
+    links            ── the sockets of workspace agents, their rows, and calls over them
 
 Stopping goes the other way round: streams and links end first, so that no connection holds the
 server up, then workers leave their turns to whoever comes next, then the database is closed.
@@ -21,23 +22,28 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from driftpin import __version__
+from driftpin import __version__, limits
 from driftpin.clock import Clock
-from driftpin.identity import WORKER
+from driftpin.identity import WORKER, RandomIds
+from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.collect_garbage import collect_garbage
+from driftpin.operations.forget_links import forget_links
 from driftpin.operations.prepare_deployment import (
     RESTORE_EPOCH,
     SIGNING_KEY,
     prepare_deployment,
 )
+from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors, Sealer
 from driftpin.server.drift_keeper import DriftKeeper
 from driftpin.server.gate import Gate
 from driftpin.server.header_limit import HeaderLimit
+from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
 from driftpin.server.openapi import describe
 from driftpin.server.page_guard import PageGuard
 from driftpin.server.problems import install_problems
+from driftpin.server.pulse import STOPPING, Pulse
 from driftpin.server.routes import (
     accounts,
     agent,
@@ -47,6 +53,7 @@ from driftpin.server.routes import (
     health,
     messages,
     snapshots,
+    sync,
     workspaces,
 )
 from driftpin.server.secure_headers import SecureHeaders
@@ -85,6 +92,7 @@ def build_app(services: Services) -> FastAPI:
         messages,
         snapshots,
         events,
+        sync,
         agent,
     ):
         app.include_router(room.router)
@@ -100,6 +108,35 @@ class _App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         return SecureHeaders(super().build_middleware_stack())
+
+
+def compose_services(
+    store: Store,
+    clock: Clock,
+    cursors: Cursors,
+    *,
+    options: ServerOptions,
+    workers: TurnWorkers | None = None,
+    is_shared: bool = True,
+) -> Services:
+    """Return the services of one process, of which nothing runs yet."""
+    holder = RandomIds().fresh(clock.now())
+    tailer, links = Tailer(), Links()
+    renew_s = limits.LINK_RENEW_S if is_shared else limits.LINK_RENEW_ALONE_S
+    return Services(
+        store=store,
+        clock=clock,
+        cursors=cursors,
+        tailer=tailer,
+        pulse=Pulse(store, tailer, cursors, on_resume=lambda: links.tell_all("resume")),
+        links=links,
+        link_keeper=LinkKeeper(store, links, tailer, holder=holder, renew_s=renew_s),
+        calls=AgentCalls(store, links, tailer, holder=holder),
+        gate=Gate(clock),
+        drift_keeper=DriftKeeper(store),
+        options=options,
+        workers=workers,
+    )
 
 
 class Server:
@@ -144,9 +181,16 @@ class Server:
             if lock is not None:
                 lock.release()
 
+    async def drain(self) -> None:
+        """Be ready no more, and go on serving for as long as balancers need to notice it."""
+        self.services.pulse.stop()
+        await asyncio.sleep(self._options.drain_s)
+
     async def begin_to_stop(self) -> None:
         """End streams and links, so that nothing keeps a connection open; safe to call twice."""
-        self.services.tailer.close()
+        self.services.pulse.stop()
+        self.services.tailer.close(STOPPING)
+        await self.services.calls.drain()
         await self.services.links.close_all()
 
     async def _compose(self) -> Services:
@@ -156,34 +200,40 @@ class Server:
         epoch = await store.get_deployment(WORKER, RESTORE_EPOCH)
         assert key is not None, "the deployment is prepared"
         assert epoch is not None, "the deployment is prepared"
-        tailer = Tailer(store)
-        workers = None if self._make_workers is None else self._make_workers(store, clock)
-        self._database.announce_commits_to(self._wake_ups.announce)
-        self._wake_ups.listen(tailer.wake)
-        if workers is not None:
-            self._wake_ups.listen(workers.wake)
-        return Services(
-            store=store,
-            clock=clock,
-            cursors=Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
-            tailer=tailer,
-            links=Links(),
-            gate=Gate(clock),
-            drift_keeper=DriftKeeper(store),
+        if not self._is_shared:
+            await forget_links(store, WORKER)
+            await close_lost_calls(store, WORKER)
+        services = compose_services(
+            store,
+            clock,
+            Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
             options=self._options,
-            workers=workers,
+            workers=None if self._make_workers is None else self._make_workers(store, clock),
+            is_shared=self._is_shared,
         )
+        self._database.announce_commits_to(self._wake_ups.announce)
+        self._wake_ups.listen(services.tailer.wake)
+        if services.workers is not None:
+            self._wake_ups.listen(services.workers.wake)
+        await services.pulse.look()
+        return services
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other processes may serve the same database; an SQLite file has one server."""
+        return self._database.engine_kind is EngineKind.POSTGRESQL
 
     @asynccontextmanager
     async def _working(self, services: Services) -> AsyncIterator[None]:
         loops: list[Coroutine[Any, Any, None]] = [
             self._wake_ups.carry(),
             services.drift_keeper.run_forever(),
+            services.link_keeper.run_forever(),
             _collect_forever(services.store),
         ]
-        if self._database.engine_kind is EngineKind.POSTGRESQL:
-            # An SQLite database is written by this process alone, and its wake-ups are not lost.
-            loops.append(services.tailer.poll_forever())
+        if self._is_shared:
+            # Of what this process alone does nothing is lost, and nobody else does anything.
+            loops += [services.pulse.beat_forever(), services.calls.run_forever()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         if services.workers is not None:
             await services.workers.start()
@@ -202,10 +252,11 @@ async def _collect_forever(store: Store) -> None:
     while True:
         await asyncio.sleep(COLLECTION_INTERVAL_S)
         try:
+            await close_lost_calls(store, WORKER)
             while not (await collect_garbage(store, WORKER)).is_empty:
                 log.debug("garbage_collected")
         except Exception:
             log.exception("garbage_not_collected")
 
 
-__all__ = ["Server", "WorkersFactory", "build_app"]
+__all__ = ["Server", "WorkersFactory", "build_app", "compose_services"]

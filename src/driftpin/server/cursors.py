@@ -71,7 +71,7 @@ class Sealer:
         return bytes(left ^ right for left, right in zip(content, stream, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cursors:
     """Page cursors and event cursors of one deployment; `epoch` rises with every restore."""
 

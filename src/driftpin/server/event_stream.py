@@ -64,9 +64,10 @@ class EventStream:
         Whoever comes back behind removed events is told so (`begin`).
         """
         tailer, store = self.services.tailer, self.services.store
+        endings = tailer.endings
         yield ServerSentEvent(comment="open", id=self._cursor(), sep="\n")
         await store.database.reach(Failpoint.STREAM_ATTACHED)
-        while not tailer.is_closed:
+        while not tailer.has_ended(endings):
             seen = tailer.count
             try:
                 batch, position = await self._read()

@@ -14,22 +14,18 @@ from driftpin import limits
 from driftpin.errors import (
     DriftpinError,
     Forbidden,
-    Gone,
     Malformed,
     PushOutdated,
     Rejected,
-    Unauthenticated,
 )
 from driftpin.identity import Actor, ActorKind
-from driftpin.operations.mark_agent_seen import mark_agent_seen
-from driftpin.server.access import resolve_caller
+from driftpin.server.access import resolve_caller, secret_digest_of
 from driftpin.server.links import AgentLink
 from driftpin.server.problems import response_of
 from driftpin.server.services import Services, services_of
 from driftpin.wire.link import (
     CLOSE_BAD_MESSAGE,
     CLOSE_NOT_BINARY,
-    CLOSE_REVOKED,
     INCARNATION_HEADER,
 )
 
@@ -54,17 +50,30 @@ async def _hold(
 ) -> None:
     assert actor.agent_id is not None, "an agent has an id"
     await socket.accept()
-    link = AgentLink(socket, actor.agent_id, incarnation)
+    link = AgentLink(socket, actor.agent_id, incarnation, secret_digest_of(socket))
     await services.links.adopt(link)
     log.info("link_up", agent_id=actor.agent_id, incarnation=incarnation)
-    watching = asyncio.create_task(_watch(socket, services, actor))
+    telling = asyncio.create_task(_tell(services, link, actor))
     try:
         await _receive_until_left(socket, link)
     finally:
         services.links.discard(link)
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.shield(_let_go(services, link, telling))
         log.info("link_down", agent_id=actor.agent_id)
+
+
+async def _tell(services: Services, link: AgentLink, actor: Actor) -> None:
+    """Tell every replica of the link; one that may not be told of ends."""
+    try:
+        await services.link_keeper.hold(link, actor)
+    except DriftpinError as refusal:
+        log.warning("link_not_held", agent_id=link.agent_id, code=refusal.code)
+        await link.close(refusal.code)
+
+
+async def _let_go(services: Services, link: AgentLink, telling: asyncio.Task[None]) -> None:
+    await asyncio.wait({telling})
+    await services.link_keeper.release(link)
 
 
 async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | None]:
@@ -78,7 +87,6 @@ async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | No
     agent = await services.store.get_agent(actor, actor.agent_id)
     if incarnation is not None and incarnation < agent.incarnation:
         raise PushOutdated("A newer run of this agent has taken over.", code="fenced")
-    await mark_agent_seen(services.store, actor)
     return actor, incarnation
 
 
@@ -105,24 +113,6 @@ async def _receive_until_left(socket: WebSocket, link: AgentLink) -> None:
         except Rejected as refusal:
             await socket.close(CLOSE_BAD_MESSAGE, refusal.code)
             return
-
-
-async def _watch(socket: WebSocket, services: Services, actor: Actor) -> None:
-    """Note that the agent lives, and end its link when its token is no longer good."""
-    seen_at_s = services.clock.monotonic_s()
-    while True:
-        await asyncio.sleep(limits.STREAM_RECHECK_S)
-        try:
-            await resolve_caller(socket)
-            now_s = services.clock.monotonic_s()
-            if now_s - seen_at_s >= limits.LINK_PING_INTERVAL_S:
-                await mark_agent_seen(services.store, actor)
-                seen_at_s = now_s
-        except (Unauthenticated, Gone) as refusal:
-            await socket.close(CLOSE_REVOKED, refusal.code)
-            return
-        except DriftpinError as refusal:
-            log.warning("link_not_checked", agent_id=actor.agent_id, code=refusal.code)
 
 
 __all__ = ["serve_link"]

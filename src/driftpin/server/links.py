@@ -1,30 +1,65 @@
-"""The links of this process's agents: who is connected, and calls to them.
+"""The links of this process's agents, and calls over them.
 
-JSON-RPC 2.0 in msgpack. An agent has one link: a newer one closes the one before it.
+JSON-RPC 2.0 in msgpack. An agent has one link: a newer one closes the one before it. Which replica
+holds an agent's link stands in the database (`server.link_keeper`).
 """
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 from starlette.websockets import WebSocket
 
 from driftpin import limits
-from driftpin.errors import Rejected, TooLarge, Unavailable
-from driftpin.identity import AgentId
-from driftpin.wire.link import CLOSE_FENCED, CLOSE_GONE, CLOSE_RESTART, LinkCall, LinkReply
+from driftpin.errors import DriftpinError, Rejected, TooLarge, Unavailable
+from driftpin.identity import AgentId, Digest, LinkId
+from driftpin.operations.ask_agent import agent_offline
+from driftpin.wire.link import (
+    CLOSE_FENCED,
+    CLOSE_GONE,
+    CLOSE_RESTART,
+    CLOSE_REVOKED,
+    LinkCall,
+    LinkReply,
+)
 
-CLOSE_CODES: Final[Mapping[str, int]] = {"agent_gone": CLOSE_GONE, "fenced": CLOSE_FENCED}
+CLOSE_CODES: Final[Mapping[str, int]] = {
+    "agent_gone": CLOSE_GONE,
+    "fenced": CLOSE_FENCED,
+    "unauthenticated": CLOSE_REVOKED,
+}
+
+
+class AgentRefused(Unavailable):
+    """The agent refused the call."""
+
+
+class CallLost(Unavailable):
+    """The call was sent, and whether the agent carried it out is not known."""
+
+    default_code = "call_unknown"
 
 
 class AgentLink:
-    """One connected agent; `incarnation` is None when it did not say which run it is."""
+    """One connected agent; `incarnation` is None when it did not say which run it is.
 
-    def __init__(self, socket: WebSocket, agent_id: AgentId, incarnation: int | None) -> None:
-        """Send through `socket`, which was accepted."""
+    `link_id` names the link to other replicas once they have been told.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        agent_id: AgentId,
+        incarnation: int | None,
+        secret_digest: Digest,
+    ) -> None:
+        """Send through `socket`, which was accepted with the token of this digest."""
         self.agent_id = agent_id
         self.incarnation = incarnation
+        self.secret_digest = secret_digest
+        self.link_id: LinkId | None = None
         self._socket = socket
         self._sending = asyncio.Lock()
         self._calls: dict[int, asyncio.Future[Any]] = {}
@@ -34,8 +69,8 @@ class AgentLink:
     async def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Return what the agent answers.
 
-        Raises what the agent refused with, and Unavailable (`agent_offline`, `agent_busy`,
-        `agent_timeout`).
+        Raises what the agent refused with, Unavailable (`agent_offline`, `agent_busy`) for a call
+        that was not sent, and CallLost (`call_unknown`, `agent_timeout`) for one that was.
         """
         if len(self._calls) >= limits.LINK_CALLS_IN_FLIGHT_MAX:
             raise Unavailable("Too many calls to this agent are under way.", code="agent_busy")
@@ -50,7 +85,7 @@ class AgentLink:
                 await self._send(message)
                 return await answer
         except TimeoutError:
-            raise Unavailable("The agent did not answer in time.", code="agent_timeout") from None
+            raise CallLost("The agent did not answer in time.", code="agent_timeout") from None
         finally:
             del self._calls[number]
 
@@ -76,7 +111,7 @@ class AgentLink:
             answer.set_exception(AgentRefused(reply.error.message, code=code))
 
     async def close(self, reason: str) -> None:
-        """Close the socket, telling why; every call under way fails as `agent_offline`."""
+        """Close the socket, telling why; every call under way is lost."""
         if self._is_over:
             return
         self.give_up()
@@ -93,11 +128,7 @@ class AgentLink:
         self._is_over = True
         for answer in self._calls.values():
             if not answer.done():
-                answer.set_exception(agent_offline())
-
-
-class AgentRefused(Unavailable):
-    """The agent refused the call."""
+                answer.set_exception(CallLost())
 
 
 class Links:
@@ -106,10 +137,15 @@ class Links:
     def __init__(self) -> None:
         """Start with nobody connected."""
         self._links: dict[AgentId, AgentLink] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
-    def is_connected(self, agent_id: AgentId) -> bool:
-        """Whether the agent has a link here."""
-        return agent_id in self._links
+    def __len__(self) -> int:
+        """Return how many agents are connected."""
+        return len(self._links)
+
+    def all(self) -> tuple[AgentLink, ...]:
+        """Return every link."""
+        return tuple(self._links.values())
 
     async def adopt(self, link: AgentLink) -> None:
         """Make this the agent's link; an earlier one is closed."""
@@ -131,6 +167,13 @@ class Links:
             raise agent_offline()
         return await link.call(method, params)
 
+    def tell_all(self, method: str) -> None:
+        """Send every agent a hint, of which nothing depends on its arrival, and wait for none."""
+        for link in self.all():
+            task = asyncio.create_task(_tell(link, method))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
     async def fence(self, agent_id: AgentId, incarnation: int) -> None:
         """Close the agent's link if it belongs to an earlier run."""
         link = self._links.get(agent_id)
@@ -145,13 +188,14 @@ class Links:
 
     async def close_all(self) -> None:
         """Close every link, because the server stops."""
-        for link in tuple(self._links.values()):
+        for link in self.all():
             await link.close("restart")
 
 
-def agent_offline() -> Unavailable:
-    """Return the refusal of a call to an agent that is not connected."""
-    return Unavailable("The workspace's agent is not connected.", code="agent_offline")
+async def _tell(link: AgentLink, method: str) -> None:
+    # An agent of an earlier release knows no such hint, and finds out by itself.
+    with suppress(DriftpinError, RuntimeError, OSError):
+        await link.call(method, {})
 
 
-__all__ = ["AgentLink", "Links", "agent_offline"]
+__all__ = ["AgentLink", "AgentRefused", "CallLost", "Links"]

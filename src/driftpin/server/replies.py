@@ -121,7 +121,7 @@ def workspace_context_shape(
     )
 
 
-def agent_fields(row: AgentRow, *, is_connected: bool, is_current: bool) -> dict[str, Any]:
+def agent_fields(row: AgentRow, *, is_current: bool) -> dict[str, Any]:
     """Return the fields that every shape of an agent has."""
     return {
         "id": row.id,
@@ -132,7 +132,7 @@ def agent_fields(row: AgentRow, *, is_connected: bool, is_current: bool) -> dict
         "head_seq": row.head_seq,
         "head_at": row.head_at,
         "seen_at": row.seen_at,
-        "is_connected": is_connected,
+        "is_connected": row.is_connected,
         "is_current": is_current,
         "hello": row.hello,
         "observations": row.observations,

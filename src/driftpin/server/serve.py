@@ -148,6 +148,7 @@ class _Web(uvicorn.Server):
                 await asyncio.wait_for(self._told_to_stop.wait(), TICK_S)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._server.drain()
         await self._server.begin_to_stop()
         await super().shutdown(sockets)
 

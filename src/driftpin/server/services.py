@@ -7,11 +7,14 @@ from starlette.requests import HTTPConnection
 
 from driftpin.clock import Clock
 from driftpin.identity import ChatId
+from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors
 from driftpin.server.drift_keeper import DriftKeeper
 from driftpin.server.gate import Gate
 from driftpin.server.hosts import EVERY_HOST, HostRule
+from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.pulse import Pulse
 from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
 
@@ -38,8 +41,9 @@ class ServerOptions:
 
     # Whoever can edit a file in a workspace could accept the edit, so this stays off by default.
     agents_may_refresh: bool = False
-    is_sync_paused: bool = False
     hosts: HostRule = EVERY_HOST
+    # How long a server that is told to stop goes on serving, not ready any more.
+    drain_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,11 @@ class Services:
     clock: Clock
     cursors: Cursors
     tailer: Tailer
+    pulse: Pulse
     links: Links
     gate: Gate
+    link_keeper: LinkKeeper
+    calls: AgentCalls
     drift_keeper: DriftKeeper
     options: ServerOptions
     workers: TurnWorkers | None = None

@@ -12,9 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from driftpin import limits
 from driftpin.clock import Clock
+from driftpin.errors import Unavailable
 from driftpin.identity import Actor
 from driftpin.server.services import Services
-from driftpin.wire.transfer import SlowConsumerShape
+from driftpin.server.tailer import Tailer
+from driftpin.wire.transfer import ClosingShape, SlowConsumerShape
 
 MEDIA_TYPE: Final = "text/event-stream"
 KEEP_ALIVE_S: Final = 15
@@ -58,11 +60,13 @@ def stream_response(
 ) -> Response:
     """Return a response that streams `events` to the actor, with comments to keep it alive.
 
+    The stream tells why it ends, and where to go on, when the server ends it.
+
     Sent to somebody who has too many streams open it raises RateLimited.
     """
     return _PlacedStream(
         services.gate.stream(actor),
-        end_when_slow(events, services.clock),
+        end_when_slow(end_with_reason(events, services.tailer), services.clock),
         ping=KEEP_ALIVE_S,
         ping_message_factory=_keep_alive,
         send_timeout=CUT_OFF_S,
@@ -72,6 +76,25 @@ def stream_response(
 
 def _keep_alive() -> ServerSentEvent:
     return ServerSentEvent(comment="keep-alive", sep="\n")
+
+
+async def end_with_reason(
+    events: AsyncIterator[ServerSentEvent], tailer: Tailer
+) -> AsyncIterator[ServerSentEvent]:
+    """Give the events on; when the server must end them, say why as the last one."""
+    cursor: str | None = None
+    endings = tailer.endings
+    try:
+        async for event in events:
+            yield event
+            cursor = event.id or cursor
+    except Unavailable as refusal:
+        reason = refusal.code
+    else:
+        if not tailer.has_ended(endings):
+            return
+        reason = tailer.end_reason
+    yield sent_event("closing", ClosingShape(reason=reason, cursor=cursor))
 
 
 async def end_when_slow(
@@ -96,6 +119,7 @@ __all__ = [
     "MEDIA_TYPE",
     "STREAM_RESPONSES",
     "end_when_slow",
+    "end_with_reason",
     "sent_event",
     "stream_response",
 ]

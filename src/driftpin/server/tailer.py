@@ -1,42 +1,41 @@
-"""The one thing per process that looks for new events, so that a thousand streams need not.
+"""The one thing per process that says when to look for new events, so that streams need not ask.
 
 A wake-up says only that there may be something: every stream reads behind its own cursor.
 """
 
 import asyncio
 
-import structlog
-
-from driftpin import limits
-from driftpin.errors import DriftpinError
-from driftpin.identity import WORKER
-from driftpin.store.store import Store
-
-log = structlog.get_logger(__name__)
-
 
 class Tailer:
-    """Counts moments at which events may have appeared; `wake` is one, a moved end another."""
+    """Counts moments at which events may have appeared, and says when streams are to end."""
 
-    def __init__(
-        self, store: Store, *, poll_interval_s: float = limits.EVENT_POLL_INTERVAL_S
-    ) -> None:
-        """Look at `store` every `poll_interval_s` besides what `wake` says."""
-        self._store = store
-        self._poll_interval_s = poll_interval_s
+    def __init__(self) -> None:
+        """Begin at the first moment."""
         self._count = 0
         self._moved = asyncio.Event()
         self._is_closed = False
+        self._endings = 0
+        self.end_reason = ""
 
     @property
-    def is_closed(self) -> bool:
-        """Whether streams are to end, because the server stops."""
-        return self._is_closed
+    def endings(self) -> int:
+        """How often all streams were ended; a stream keeps the number that it began with."""
+        return self._endings
 
-    def close(self) -> None:
-        """Have every stream end."""
-        self._is_closed = True
+    def has_ended(self, endings: int) -> bool:
+        """Whether a stream that began at `endings` is to end."""
+        return self._is_closed or self._endings != endings
+
+    def end_streams(self, reason: str) -> None:
+        """Have every stream end that is open now, and say why."""
+        self._endings += 1
+        self.end_reason = reason
         self.wake()
+
+    def close(self, reason: str) -> None:
+        """Have every stream end, and those that are still to come."""
+        self._is_closed = True
+        self.end_streams(reason)
 
     @property
     def count(self) -> int:
@@ -59,20 +58,6 @@ class Tailer:
         except TimeoutError:
             return False
         return True
-
-    async def poll_forever(self) -> None:
-        """Notice what other processes commit; a lost wake-up costs one interval."""
-        last: object = None
-        while True:
-            await asyncio.sleep(self._poll_interval_s)
-            try:
-                _, newest = await self._store.first_and_last_position(WORKER)
-            except DriftpinError as refusal:
-                log.warning("events_not_polled", code=refusal.code)
-                continue
-            if last is not None and newest != last:
-                self.wake()
-            last = newest
 
 
 __all__ = ["Tailer"]

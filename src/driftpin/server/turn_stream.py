@@ -85,8 +85,9 @@ class TurnStream:
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Give events until the server stops, the turn is over, or the caller must leave."""
         tailer = self.services.tailer
+        endings = tailer.endings
         yield ServerSentEvent(comment="open", sep="\n")
-        while not tailer.is_closed:
+        while not tailer.has_ended(endings):
             seen = tailer.count
             try:
                 self.actor = await self.recheck()

@@ -16,11 +16,11 @@ from sqlalchemy.sql import column, table
 from driftpin.errors import UsageError
 from driftpin.failpoints import Failpoint, Reach
 from driftpin.store.database import Database, EngineKind
+from driftpin.store.reading.pulse import VERSION_TABLE
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 HEAD: Final = REVISIONS[-1]
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-VERSION_TABLE: Final = "alembic_version"
 VIEW: Final = "chat_context_resources"
 # Any fixed number: it names the lock among PostgreSQL's advisory locks.
 MIGRATION_LOCK: Final = 0x64_72_69_66_74

@@ -10,20 +10,24 @@ from driftpin.events.event import Event, Position
 from driftpin.identity import (
     Actor,
     AgentId,
+    CallId,
     ChatId,
     Digest,
     UserId,
     WorkspaceId,
 )
+from driftpin.store.call_values import CallRow, LinkStanding
 from driftpin.store.database import Database
 from driftpin.store.reading import (
     accounts,
+    agent_calls,
     chats,
     drift,
     events,
     heads,
     messages,
     pins,
+    pulse,
     snapshots,
 )
 from driftpin.store.values import (
@@ -265,6 +269,24 @@ class Store:
         """Return the moves of visible pins that one event stands for, ordered by chat."""
         async with self.database.read() as connection:
             return await pins.list_pin_moves(connection, actor, event_id, after, limit)
+
+    async def get_call(self, actor: Actor, call_id: CallId) -> CallRow:
+        """Return a call to an agent."""
+        async with self.database.read() as connection:
+            return await agent_calls.get_call(connection, actor, call_id)
+
+    async def list_link_standings(
+        self, actor: Actor, secret_digests: Collection[Digest]
+    ) -> tuple[LinkStanding, ...]:
+        """Return how the links stand that these tokens opened; for workers only."""
+        now = self.database.clock.now()
+        async with self.database.read() as connection:
+            return await agent_calls.list_link_standings(connection, actor, secret_digests, now)
+
+    async def read_beat(self, actor: Actor) -> pulse.Beat:
+        """Return what a serving process must notice; for workers only."""
+        async with self.database.read() as connection:
+            return await pulse.read_beat(connection, actor)
 
     async def get_deployment(self, actor: Actor, name: str) -> str | None:
         """Return a fact about the deployment; for workers only."""

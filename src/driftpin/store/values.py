@@ -106,6 +106,7 @@ class AgentRow:
     head_at: datetime | None
     observations: JsonObject | None
     seen_at: datetime | None
+    is_connected: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from driftpin.wire.shape import DigestText, IdText, ReplyShape
+from driftpin.wire.shape import DigestText, IdText, InstantText, ReplyShape, Shape
 
 
 class HealthShape(ReplyShape):
@@ -72,7 +72,31 @@ class SlowConsumerShape(ReplyShape):
     cursor: str | None
 
 
+class ClosingShape(ReplyShape):
+    """The server ends the stream: `stopping`, `storage_unavailable`, `schema_changed`, ….
+
+    It can go on behind `cursor`, on this server or another one.
+    """
+
+    reason: str
+    cursor: str | None
+
+
+class SyncShape(ReplyShape):
+    """Whether pushes of all agents are paused, and since when it is so."""
+
+    paused: bool
+    since: InstantText | None
+
+
+class SyncRequest(Shape):
+    """What is to become of the pushes of all agents."""
+
+    paused: bool
+
+
 __all__ = [
+    "ClosingShape",
     "DeltaShape",
     "ExportShape",
     "ExportedFileShape",
@@ -80,5 +104,7 @@ __all__ = [
     "InterruptShape",
     "ResetShape",
     "SlowConsumerShape",
+    "SyncRequest",
+    "SyncShape",
     "TurnEventShape",
 ]

@@ -76,11 +76,23 @@ def remove_source(
 
 
 @app.command()
-def resync(directory: DirectoryArgument = Path(), as_json: JsonFlag = False) -> None:
+@reaching
+def resync(
+    reach: Reach,
+    directory: DirectoryArgument = Path(),
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent", help="An agent's id: ask it through the server, wherever it runs."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Have the running agent look at DIR anew; return once the server has accepted the result."""
     from driftpin.cli import agent_calls
 
-    agent_calls.resync(directory, as_json=as_json)
+    if agent is None:
+        agent_calls.resync(directory, as_json=as_json)
+    else:
+        agent_calls.resync_through_server(reach, agent, as_json=as_json)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, WebSocket
 from starlette.responses import Response
 
 from driftpin import limits
-from driftpin.errors import Forbidden, Unavailable
+from driftpin.errors import Forbidden
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, Digest
 from driftpin.operations.accept_snapshot import accept_snapshot
@@ -19,6 +19,7 @@ from driftpin.server.link import serve_link
 from driftpin.server.outcomes import outcomes_shape
 from driftpin.server.replies import reply
 from driftpin.server.services import services_of
+from driftpin.server.sync_switch import refuse_while_paused
 from driftpin.store.values import HelloOutcome, PushResult
 from driftpin.wire import agent as wire
 from driftpin.wire.api import PageShape, RefreshOutcomeShape
@@ -81,8 +82,7 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     services = services_of(request)
     reach = services.store.database.reach
     await reach(Failpoint.PUSH_RECV)
-    if services.options.is_sync_paused:
-        raise Unavailable("Pushes are paused on this server.", code="sync_paused")
+    refuse_while_paused(services)
     services.gate.count_push(_agent_id(actor))
     claimed = None if pushed.digest is None else Digest(pushed.digest)
     snapshot = read_manifest(pushed.manifest, claimed)
@@ -111,6 +111,7 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
 @router.post("/blobs", response_model=wire.BlobsReply)
 async def upload_blobs(actor: CurrentAgent, request: Request, offered: Blobs) -> Response:
     """Store bytes ahead of a push; offering them again renews their grace."""
+    refuse_while_paused(services_of(request))
     blobs = read_blobs(offered.blobs)
     await store_blobs(services_of(request).store, actor, blobs)
     return reply(wire.BlobsReply(stored=tuple(digest for digest, _ in blobs)))

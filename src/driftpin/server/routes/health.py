@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from driftpin import __version__
-from driftpin.identity import WORKER
 from driftpin.server.replies import reply
 from driftpin.server.services import services_of
 from driftpin.wire.agent import PROTOCOL_VERSIONS
@@ -22,8 +21,8 @@ async def get_health() -> Response:
 
 @router.get("/readyz", response_model=HealthShape)
 async def get_readiness(request: Request) -> Response:
-    """Say that storage answers too; 503 when it does not."""
-    await services_of(request).store.first_and_last_position(WORKER)
+    """Say that requests may be sent here; 503 with the reason when they had better go elsewhere."""
+    await services_of(request).pulse.check()
     return reply(HealthShape(status="ok"))
 
 

@@ -27,7 +27,8 @@ from driftpin.server.replies import (
     workspace_context_shape,
     workspace_shape,
 )
-from driftpin.server.services import Services, services_of
+from driftpin.server.services import services_of
+from driftpin.server.sync_switch import refuse_while_paused
 from driftpin.store.store import Store
 from driftpin.store.values import AgentRow, WorkspaceRow
 from driftpin.wire import api
@@ -96,9 +97,7 @@ async def list_agents(
     services = services_of(request)
     workspace = await services.store.get_workspace(actor, workspace_id)
     rows = await services.store.list_agents(actor, workspace_id)
-    items = tuple(
-        api.AgentShape(**_fields(services, row, workspace.current_agent_id)) for row in rows
-    )
+    items = tuple(api.AgentShape(**_fields(row, workspace.current_agent_id)) for row in rows)
     return reply(api.PageShape[api.AgentShape](items=items, next=None))
 
 
@@ -107,20 +106,18 @@ async def list_agents(
 )
 async def add_agent(
     actor: CurrentUser,
-    request: Request,
     workspace_id: WorkspaceIdPath,
     new: NewAgent,
     once: Repeatable,
 ) -> Response:
     """Enrol an agent; its token is shown this once. It replaces nobody until it has pushed."""
-    services = services_of(request)
 
     async def create(store: Store) -> tuple[AgentRow, str]:
         return await enrol_agent(store, actor, workspace_id, new.name)
 
     def shape_of(enrolled: tuple[AgentRow, str]) -> api.CreatedAgentShape:
         row, secret = enrolled
-        return api.CreatedAgentShape(**_fields(services, row, None), token=secret)
+        return api.CreatedAgentShape(**_fields(row, None), token=secret)
 
     return await once.reply(actor, new, create, shape_of, is_secret=True)
 
@@ -131,7 +128,7 @@ async def get_agent(actor: CurrentUser, request: Request, agent_id: AgentIdPath)
     services = services_of(request)
     row = await services.store.get_agent(actor, agent_id)
     current_id = (await services.store.get_workspace(actor, row.workspace_id)).current_agent_id
-    return reply(api.AgentShape(**_fields(services, row, current_id)))
+    return reply(api.AgentShape(**_fields(row, current_id)))
 
 
 @router.delete("/agents/{agent_id}", status_code=204)
@@ -147,11 +144,11 @@ async def remove_agent(actor: CurrentUser, request: Request, agent_id: AgentIdPa
 async def resync_agent(actor: CurrentUser, request: Request, agent_id: AgentIdPath) -> Response:
     """Have the agent look at its workspace anew; answers when that look was accepted."""
     services = services_of(request)
-    row = await services.store.get_agent(actor, agent_id)
-    await services.links.call(agent_id, "resync", {})
+    refuse_while_paused(services)
+    await services.calls.call(actor, agent_id, "resync", {})
     row = await services.store.get_agent(actor, agent_id)
     current_id = (await services.store.get_workspace(actor, row.workspace_id)).current_agent_id
-    return reply(api.AgentShape(**_fields(services, row, current_id)))
+    return reply(api.AgentShape(**_fields(row, current_id)))
 
 
 @router.get("/workspaces/{workspace_id}/context", response_model=api.WorkspaceContextShape)
@@ -194,12 +191,8 @@ async def add_snapshot(
     return reply(shape, status=201)
 
 
-def _fields(services: Services, row: AgentRow, current_id: AgentId | None) -> dict[str, Any]:
-    return agent_fields(
-        row,
-        is_connected=services.links.is_connected(row.id),
-        is_current=row.id == current_id,
-    )
+def _fields(row: AgentRow, current_id: AgentId | None) -> dict[str, Any]:
+    return agent_fields(row, is_current=row.id == current_id)
 
 
 __all__ = ["router"]

@@ -11,11 +11,12 @@ from sqlalchemy.types import TypeEngine
 from driftpin import limits
 from driftpin.store.archive.format import ArchiveWriter, ColumnKind, TableHead, Value
 from driftpin.store.column_types import EPOCH, Bytes, Flag, Id, Instant, Number, Sha256
-from driftpin.store.tables import events
+from driftpin.store.tables import agent_links, events
 from driftpin.store.tables.metadata import metadata
 
-# Events say what happened to those who listened; after a restore everybody reads anew.
-LEFT_OUT: Final = frozenset({events.name})
+# Events say what happened to those who listened, and links who is connected; after a restore
+# everybody reads and connects anew.
+LEFT_OUT: Final = frozenset({events.name, agent_links.name})
 _TYPES: Final[Mapping[ColumnKind, TypeEngine[Any]]] = {
     ColumnKind.ID: Id(),
     ColumnKind.TEXT: Text(),

@@ -1,7 +1,8 @@
 """The seam: what a statement may ask of the engine it runs on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, Insert, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from driftpin.store.dialects.postgresql import PostgresDialect
 from driftpin.store.dialects.sqlite import SqliteDialect
 
 Row = Mapping[str, Any]
+NO_TIME: Final = timedelta()
 
 
 class Dialect(Protocol):
@@ -29,6 +31,15 @@ class Dialect(Protocol):
 
     def horizon(self) -> ColumnElement[int]:
         """Return the number below which every transaction has ended."""
+
+    def present(self, given: datetime, later: timedelta = NO_TIME) -> ColumnElement[datetime]:
+        """Return the present instant, or one `later`, by the clock that every writer shares.
+
+        `given` is what the calling process takes it for.
+        """
+
+    def is_held(self, lease_until: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Whether a lease on what a process holds has not run out."""
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves a row alone whose key is taken."""

@@ -1,6 +1,7 @@
 """PostgreSQL 14 and later: arrays as parameters, transaction numbers that commit out of order."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Insert,
+    Interval,
     Table,
     Text,
     any_,
@@ -20,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.identity import Digest
+from driftpin.store.column_types import Instant
 
 
 class PostgresDialect:
@@ -43,6 +46,18 @@ class PostgresDialect:
         """Return the oldest transaction that may still be running."""
         oldest = func.pg_snapshot_xmin(func.pg_current_snapshot())
         return cast(cast(oldest, Text), BigInteger)
+
+    def present(
+        self,
+        given: datetime,  # noqa: ARG002 the clocks of replicas differ
+        later: timedelta = timedelta(),
+    ) -> ColumnElement[datetime]:
+        """Return the server's own time, which is the same for every replica."""
+        return cast(func.now() + literal(later, Interval()), Instant())
+
+    def is_held(self, lease_until: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Compare with the server's own time: the holder may have died without a word."""
+        return lease_until > func.now()
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves a row alone whose key is taken."""

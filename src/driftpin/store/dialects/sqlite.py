@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, Table, func, literal, select
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.identity import Digest
+from driftpin.store.column_types import Instant
 
 
 class SqliteDialect:
@@ -32,6 +34,14 @@ class SqliteDialect:
     def horizon(self) -> ColumnElement[int]:
         """Return one: every committed event lies below."""
         return literal(1)
+
+    def present(self, given: datetime, later: timedelta = timedelta()) -> ColumnElement[datetime]:
+        """Return the given instant: the one process that writes here has one clock."""
+        return literal(given + later, Instant())
+
+    def is_held(self, lease_until: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Return whether there is a lease: the one process that holds any begins without."""
+        return lease_until.is_not(None)
 
     def insert_new(self, table: Table) -> Insert:
         """Return an insert that leaves a row alone whose key is taken."""

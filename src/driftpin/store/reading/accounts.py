@@ -25,6 +25,7 @@ from driftpin.store.access import (
     visible_users,
     visible_workspaces,
 )
+from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.columns import (
     HEAD,
     agent_columns,
@@ -35,7 +36,7 @@ from driftpin.store.reading.columns import (
     workspace_from,
 )
 from driftpin.store.reading.paging import page_of, read_id_cursor
-from driftpin.store.tables import agents, deployment, tokens, users, workspaces
+from driftpin.store.tables import agent_links, agents, deployment, tokens, users, workspaces
 from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
 
 
@@ -128,7 +129,7 @@ async def list_agents(
     """Return the agents of a workspace that the actor may see."""
     await get_workspace(connection, actor, workspace_id)
     statement = (
-        _agents_seen_by(actor)
+        _agents_seen_by(connection, actor)
         .where(agents.c.workspace_id == workspace_id, agents.c.deleted_at.is_(None))
         .order_by(agents.c.id)
     )
@@ -137,7 +138,7 @@ async def list_agents(
 
 async def get_agent(connection: AsyncConnection, actor: Actor, agent_id: AgentId) -> AgentRow:
     """Return the agent, deleted or not."""
-    statement = _agents_seen_by(actor).where(agents.c.id == agent_id)
+    statement = _agents_seen_by(connection, actor).where(agents.c.id == agent_id)
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
@@ -162,10 +163,13 @@ def _workspaces_seen_by(actor: Actor) -> Select[Any]:
     )
 
 
-def _agents_seen_by(actor: Actor) -> Select[Any]:
+def _agents_seen_by(connection: AsyncConnection, actor: Actor) -> Select[Any]:
+    is_connected = dialect_of(connection).is_held(agent_links.c.lease_until)
     return (
-        select(*agent_columns())
+        select(*agent_columns(is_connected))
+        .select_from(agents)
         .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
+        .outerjoin(agent_links, agent_links.c.agent_id == agents.c.id)
         .where(visible_agents(actor))
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy.sql.selectable import NamedFromClause
 
 from driftpin.chat.states import ChatState
 from driftpin.credentials import TokenKind
-from driftpin.store.tables import agents, snapshots
+from driftpin.store.tables import agent_links, agents, snapshots
 from driftpin.store.values import (
     AgentRow,
     ChatRow,
@@ -52,10 +52,11 @@ def snapshot_from(row: Row[Any], alias: NamedFromClause[Any]) -> SnapshotRef | N
     )
 
 
-def agent_columns() -> tuple[ColumnElement[Any], ...]:
-    """Return the columns of an AgentRow; its head is to be joined as `HEAD`."""
+def agent_columns(is_connected: ColumnElement[bool]) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of an AgentRow; its head is to be joined as `HEAD`, its link besides."""
     own = tuple(column for column in agents.c if column is not agents.c.head_id)
-    return (*own, *snapshot_columns(HEAD))
+    linked = (agent_links.c.seen_at.label("linked_at"), is_connected.label("is_connected"))
+    return (*own, *snapshot_columns(HEAD), *linked)
 
 
 def chat_from(row: Row[Any]) -> ChatRow:
@@ -144,6 +145,7 @@ def workspace_from(row: Row[Any]) -> WorkspaceRow:
 
 def agent_from(row: Row[Any]) -> AgentRow:
     """Return the agent of a row of `agent_columns`."""
+    seen = [instant for instant in (row.seen_at, row.linked_at) if instant is not None]
     return AgentRow(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -159,7 +161,8 @@ def agent_from(row: Row[Any]) -> AgentRow:
         head_seq=row.head_seq,
         head_at=row.head_at,
         observations=object_from(row.observations),
-        seen_at=row.seen_at,
+        seen_at=max(seen, default=None),
+        is_connected=bool(row.is_connected),
     )
 
 

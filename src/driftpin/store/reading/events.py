@@ -20,6 +20,7 @@ from driftpin.store.access import visible_chats, visible_workspaces
 from driftpin.store.event_order import find_window_end, is_after, is_up_to, read_bounds, refuse_gap
 from driftpin.store.tables import chats, events, workspaces
 
+KNOWN_KINDS: Final = tuple(kind.value for kind in EventKind)
 # What somebody with whom one chat of a workspace is shared may hear of the workspace.
 SHARED_KINDS: Final = (EventKind.AGENT_HEAD.value, EventKind.CHAT_PINNED.value)
 
@@ -43,7 +44,14 @@ async def list_events(
         return (), after
     statement = (
         select(events)
-        .where(is_after(after), is_up_to(end), visible_events(actor), _asked(workspace_id, chat_id))
+        .where(
+            is_after(after),
+            is_up_to(end),
+            # A newer release beside this one may tell of more.
+            events.c.kind.in_(KNOWN_KINDS),
+            visible_events(actor),
+            _asked(workspace_id, chat_id),
+        )
         .order_by(events.c.transaction_id, events.c.id)
         .limit(limit)
     )

@@ -28,9 +28,12 @@ from driftpin.store.tables.conversations import (
     turns,
 )
 from driftpin.store.tables.metadata import metadata
+from driftpin.store.tables.replicas import agent_calls, agent_links
 
 __all__ = [
+    "agent_calls",
     "agent_heads",
+    "agent_links",
     "agent_runs",
     "agents",
     "audit",

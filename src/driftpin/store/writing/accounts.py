@@ -192,11 +192,6 @@ async def keep_hello(transaction: Transaction, agent_id: AgentId, hello: JsonObj
     )
 
 
-async def keep_seen(transaction: Transaction, agent_id: AgentId) -> None:
-    """Note that the agent was heard of."""
-    await _update_agent(transaction, agent_id, seen_at=transaction.now)
-
-
 async def keep_fact_once(transaction: Transaction, name: str, content: str) -> str:
     """Keep a fact about the deployment unless it is kept already; return what is kept."""
     connection = transaction.connection
@@ -205,6 +200,15 @@ async def keep_fact_once(transaction: Transaction, name: str, content: str) -> s
     statement = select(deployment.c.content).where(deployment.c.name == name)
     kept: str = (await connection.execute(statement)).scalar_one()
     return kept
+
+
+async def put_fact(transaction: Transaction, name: str, content: str) -> None:
+    """Keep a fact about the deployment in place of what was kept."""
+    changed = await transaction.connection.execute(
+        update(deployment).where(deployment.c.name == name).values(content=content)
+    )
+    if changed.rowcount == 0:
+        await keep_fact_once(transaction, name, content)
 
 
 async def _update_agent(transaction: Transaction, agent_id: AgentId, **values: Any) -> None:
@@ -223,8 +227,8 @@ __all__ = [
     "insert_workspace",
     "keep_fact_once",
     "keep_hello",
-    "keep_seen",
     "mark_agent_deleted",
     "mark_workspace_deleted",
+    "put_fact",
     "revoke_token_row",
 ]

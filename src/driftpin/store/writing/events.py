@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, tuple_
 
 from driftpin.events.event import EventKind, Payload, Position
 from driftpin.identity import AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.event_order import REMOVED_TO, write_position
-from driftpin.store.tables import deployment, events
+from driftpin.store.tables import events
+from driftpin.store.writing.accounts import put_fact
 
 NO_PAYLOAD: Mapping[str, str] = {}
 
@@ -96,19 +97,8 @@ async def remove_events(transaction: Transaction, *, before: datetime, limit: in
     await transaction.connection.execute(
         delete(events).where(place <= reached, events.c.id != newest)
     )
-    await _keep_removed_to(transaction, last)
+    await put_fact(transaction, REMOVED_TO, write_position(last))
     return expired
-
-
-async def _keep_removed_to(transaction: Transaction, position: Position) -> None:
-    content = write_position(position)
-    changed = await transaction.connection.execute(
-        update(deployment).where(deployment.c.name == REMOVED_TO).values(content=content)
-    )
-    if changed.rowcount == 0:
-        await transaction.connection.execute(
-            insert(deployment).values(name=REMOVED_TO, content=content)
-        )
 
 
 __all__ = ["event_values", "record_event", "remove_events"]

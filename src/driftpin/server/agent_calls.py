@@ -1,0 +1,143 @@
+"""Calls to agents from any replica, whichever holds the agent's link.
+
+A call is a row before it is sent, and is started once, by the replica that holds the link: in the
+same transaction if it is asked there, else as soon as the holder is woken or looks. Whoever asked
+finds the answer in the row. A holder that dies leaves `unknown`, and nothing runs again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from driftpin import limits
+from driftpin.errors import DriftpinError
+from driftpin.identity import WORKER, Actor, AgentId, CallId
+from driftpin.operations.ask_agent import agent_offline, ask_agent
+from driftpin.operations.close_lost_calls import close_lost_calls
+from driftpin.operations.finish_call import CallEnd, finish_call
+from driftpin.operations.start_calls import start_calls
+from driftpin.operations.withdraw_call import withdraw_call
+from driftpin.server.links import AgentRefused, CallLost, Links
+from driftpin.server.tailer import Tailer
+from driftpin.store.call_values import CallRow, CallState
+from driftpin.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+class AgentCalls:
+    """Asks agents, and carries out what other replicas ask of the agents that are linked here."""
+
+    def __init__(self, store: Store, links: Links, tailer: Tailer, *, holder: str) -> None:
+        """Start calls under the name that `links` are held under."""
+        self._store = store
+        self._links = links
+        self._tailer = tailer
+        self._holder = holder
+        self._carrying: set[asyncio.Task[CallEnd]] = set()
+
+    async def call(
+        self, actor: Actor, agent_id: AgentId, method: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Return what the agent answers.
+
+        Raises what the agent refused with; Unavailable: `agent_offline` and `agent_busy` for a call
+        that did not happen, `call_unknown` and `agent_timeout` for one that may have happened.
+        """
+        call_id, is_here = await ask_agent(
+            self._store, actor, agent_id, method, params, holder=self._holder
+        )
+        if is_here:
+            # Whoever asked may leave; the call goes on, and its row tells how it ended.
+            return _result_of(await asyncio.shield(self._carry(call_id, agent_id, method, params)))
+        return _result_of(await self._wait_for(call_id))
+
+    async def run_forever(self) -> None:
+        """Carry out what other replicas ask, until cancelled."""
+        while True:
+            seen = self._tailer.count
+            if len(self._links):
+                await self._start_waiting()
+                # Many commits in a row are one look.
+                await asyncio.sleep(limits.AGENT_CALL_LOOK_GAP_S)
+            await self._tailer.wait(seen, limits.EVENT_POLL_INTERVAL_S)
+
+    async def drain(self) -> None:
+        """Give calls under way a moment to end by themselves."""
+        if self._carrying:
+            await asyncio.wait(self._carrying, timeout=limits.AGENT_CALL_DRAIN_S)
+
+    async def _start_waiting(self) -> None:
+        try:
+            for call in await start_calls(self._store, WORKER, holder=self._holder):
+                self._carry(call.id, call.agent_id, call.method, call.params)
+        except DriftpinError as refusal:
+            log.warning("calls_not_started", code=refusal.code)
+        except Exception:
+            log.exception("calls_not_started")
+
+    def _carry(
+        self, call_id: CallId, agent_id: AgentId, method: str, params: Mapping[str, Any]
+    ) -> asyncio.Task[CallEnd]:
+        task = asyncio.create_task(self._carry_out(call_id, agent_id, method, params))
+        self._carrying.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[CallEnd]) -> None:
+        self._carrying.discard(task)
+        if not task.cancelled() and isinstance(task.exception(), DriftpinError):
+            # The row stays as it is and is `unknown` after a while.
+            log.warning("call_not_finished", reason=str(task.exception()))
+
+    async def _carry_out(
+        self, call_id: CallId, agent_id: AgentId, method: str, params: Mapping[str, Any]
+    ) -> CallEnd:
+        try:
+            end = CallEnd(await self._links.call(agent_id, method, params))
+        except CallLost as lost:
+            end = CallEnd(error_code=lost.code, error_text=lost.message, is_unknown=True)
+        except DriftpinError as refusal:
+            end = CallEnd(error_code=refusal.code, error_text=refusal.message)
+        return await finish_call(self._store, WORKER, call_id, end)
+
+    async def _wait_for(self, call_id: CallId) -> CallEnd:
+        """Return how a call ended that another replica is to carry out."""
+        clock = self._store.database.clock
+        began_s = swept_s = clock.monotonic_s()
+        while True:
+            seen = self._tailer.count
+            call = await self._store.get_call(WORKER, call_id)
+            if call.finished_at is not None:
+                return _end_of(call)
+            waited_s = clock.monotonic_s() - began_s
+            if waited_s > limits.AGENT_CALL_LONGEST_S:
+                return CallEnd(error_code=CallLost.default_code, is_unknown=True)
+            is_ignored = waited_s > limits.AGENT_CALL_START_WAIT_S
+            if call.state is CallState.NOT_STARTED and is_ignored:
+                await withdraw_call(self._store, WORKER, call_id, agent_offline().code)
+                continue
+            if clock.monotonic_s() - swept_s > limits.EVENT_POLL_INTERVAL_S:
+                await close_lost_calls(self._store, WORKER)
+                swept_s = clock.monotonic_s()
+            await asyncio.sleep(limits.AGENT_CALL_LOOK_GAP_S)
+            await self._tailer.wait(seen, limits.EVENT_POLL_INTERVAL_S)
+
+
+def _end_of(call: CallRow) -> CallEnd:
+    return CallEnd(call.result, call.error_code, call.error_text, call.state is CallState.UNKNOWN)
+
+
+def _result_of(end: CallEnd) -> Any:
+    if end.error_code is None:
+        return end.result
+    if end.error_code == agent_offline().code:
+        raise agent_offline()
+    if end.is_unknown:
+        raise CallLost(end.error_text or None, code=end.error_code)
+    raise AgentRefused(end.error_text or None, code=end.error_code)
+
+
+__all__ = ["AgentCalls"]

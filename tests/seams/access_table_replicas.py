@@ -1,0 +1,100 @@
+"""Who may do what with links, calls to agents, and the deployment as a whole."""
+
+from driftpin.identity import WORKER, Actor, CallId
+from driftpin.operations.ask_agent import ask_agent
+from driftpin.operations.close_lost_calls import close_lost_calls
+from driftpin.operations.finish_call import CallEnd, finish_call
+from driftpin.operations.forget_links import forget_links
+from driftpin.operations.hold_link import hold_link
+from driftpin.operations.pause_sync import pause_sync
+from driftpin.operations.release_link import release_link
+from driftpin.operations.renew_links import renew_links
+from driftpin.operations.start_calls import start_calls
+from driftpin.operations.withdraw_call import withdraw_call
+from seams.access_table import EVERY_AGENT, MASTER_WORKSPACE, WORKERS
+from seams.access_world import MASTERS, NO_USERS, Caller, Row, World, outcomes
+
+HOLDER = "a replica"
+
+
+async def _hold(world: World, actor: Actor) -> object:
+    return await hold_link(world.store, actor, incarnation=None, holder=HOLDER, lease_s=60)
+
+
+async def _ask(world: World, actor: Actor) -> tuple[CallId, bool]:
+    await _hold(world, world.people.agent)
+    return await ask_agent(world.store, actor, world.agent_id, "ping", {}, holder="another")
+
+
+async def _release_link(world: World, actor: Actor) -> object:
+    held = await hold_link(
+        world.store, world.people.agent, incarnation=None, holder=HOLDER, lease_s=60
+    )
+    return await release_link(world.store, actor, world.agent_id, held)
+
+
+async def _start_calls(world: World, actor: Actor) -> object:
+    await _ask(world, world.people.owner)
+    started = await start_calls(world.store, actor, holder=HOLDER)
+    for call in started:
+        await finish_call(world.store, WORKER, call.id, CallEnd({}))
+    return started
+
+
+async def _finish_call(world: World, actor: Actor) -> object:
+    call_id, _ = await _ask(world, world.people.owner)
+    return await finish_call(world.store, actor, call_id, CallEnd({}))
+
+
+async def _withdraw_call(world: World, actor: Actor) -> object:
+    call_id, _ = await _ask(world, world.people.owner)
+    return await withdraw_call(world.store, actor, call_id, "agent_offline")
+
+
+async def _get_call(world: World, actor: Actor) -> object:
+    call_id, _ = await _ask(world, world.people.owner)
+    await withdraw_call(world.store, WORKER, call_id, "agent_offline")
+    return await world.store.get_call(actor, call_id)
+
+
+async def _close_lost_calls(world: World, actor: Actor) -> object:
+    await close_lost_calls(world.store, actor)
+    return "done"
+
+
+async def _forget_links(world: World, actor: Actor) -> object:
+    await forget_links(world.store, actor)
+    return "done"
+
+
+ROWS = (
+    Row(
+        "Store.get_call",
+        _get_call,
+        outcomes("not_found", ok=MASTERS | {Caller.OWN_AGENT, Caller.WORKER}),
+    ),
+    Row(
+        "Store.list_link_standings",
+        lambda world, actor: world.store.list_link_standings(actor, {world.blob}),
+        outcomes("not_found", nothing={Caller.WORKER}),
+    ),
+    Row("Store.read_beat", lambda world, actor: world.store.read_beat(actor), WORKERS),
+    Row("ask_agent", _ask, MASTER_WORKSPACE),
+    Row("close_lost_calls", _close_lost_calls, WORKERS),
+    Row("finish_call", _finish_call, WORKERS),
+    Row("forget_links", _forget_links, WORKERS),
+    Row("hold_link", _hold, EVERY_AGENT),
+    Row(
+        "pause_sync",
+        lambda world, actor: pause_sync(world.store, actor, is_paused=False),
+        outcomes("forbidden", ok={Caller.ADMINISTRATOR}, **NO_USERS),
+    ),
+    Row("release_link", _release_link, WORKERS),
+    Row(
+        "renew_links",
+        lambda world, actor: renew_links(world.store, actor, holder=HOLDER, lease_s=60),
+        WORKERS,
+    ),
+    Row("start_calls", _start_calls, WORKERS),
+    Row("withdraw_call", _withdraw_call, WORKERS),
+)

@@ -223,7 +223,11 @@ UP_ATTACH_POLL_S: Final = 0.1
 # Storage (design.md §4).
 OPERATION_DEADLINE_S: Final = 10.0
 OPERATION_TRIES_MAX: Final = 12
-STORAGE_BUSY_TIMEOUT_S: Final = 10.0
+# How long anybody may hold a connection for reading; SQLite's log grows meanwhile.
+READ_LONGEST_S: Final = 30.0
+WAL_KEPT_BYTES_MAX: Final = 64 * MIB
+WAL_WARNED_BYTES: Final = 256 * MIB
+WAL_LOOK_S: Final = 30.0
 COLLECTED_PER_RUN_MAX: Final = 5_000
 BACKUP_LINE_BYTES_MAX: Final = 64 * MIB
 BACKUP_ROWS_AT_ONCE: Final = 64

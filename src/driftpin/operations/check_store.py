@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from driftpin.errors import Unavailable
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.reading import integrity
@@ -21,6 +22,7 @@ class Rule(StrEnum):
     HISTORY_EVENT = "history_event"
     PIN_WORKSPACE = "pin_workspace"
     HEAD_RECORDED = "head_recorded"
+    DATABASE_PAGE = "database_page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,34 @@ async def check_store(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
 async def stream_findings(store: Store, actor: Actor) -> AsyncIterator[StoreFinding]:
     """Give findings as they are made; bytes are read in pages, so memory stays small."""
     require_worker(actor)
+    for check in (_pages, _rows, _blobs, _snapshots):
+        try:
+            async for finding in check(store):
+                yield finding
+        except Unavailable as failure:
+            if failure.code != "storage_damaged":
+                raise
+            # The engine cannot even read it; the other checks go on.
+            yield StoreFinding(Rule.DATABASE_PAGE, f"unreadable:{check.__name__.lstrip('_')}")
+
+
+async def _pages(store: Store) -> AsyncIterator[StoreFinding]:
+    for line in await integrity.find_damaged_pages(store.database):
+        yield StoreFinding(Rule.DATABASE_PAGE, line)
+
+
+async def _rows(store: Store) -> AsyncIterator[StoreFinding]:
     for rule, subject, query in QUERIES:
         for key in await integrity.find_rows(store.database, query()):
             yield StoreFinding(rule, f"{subject}:{key}")
+
+
+async def _blobs(store: Store) -> AsyncIterator[StoreFinding]:
     async for _, digest in integrity.find_damaged_blobs(store.database):
         yield StoreFinding(Rule.BLOB_DIGEST, f"blob:{digest}")
+
+
+async def _snapshots(store: Store) -> AsyncIterator[StoreFinding]:
     async for _, digest in integrity.find_damaged_snapshots(store.database):
         yield StoreFinding(Rule.SNAPSHOT_DIGEST, f"snapshot:{digest}")
 

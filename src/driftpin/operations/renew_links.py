@@ -17,7 +17,7 @@ async def renew_links(store: Store, actor: Actor, *, holder: str, lease_s: float
     async def operation(transaction: Transaction) -> int:
         return await extend_links(transaction, holder, lease_s)
 
-    return await store.database.write(operation)
+    return await store.database.write_heartbeat(operation)
 
 
 __all__ = ["renew_links"]

@@ -22,7 +22,7 @@ async def renew_turn(store: Store, actor: Actor, lease: TurnLease, *, lease_s: f
         chat = await turns.get_chat_row(transaction, lease.chat_id)
         return chat.state == ChatState.INTERRUPTING
 
-    return await store.database.write(renew)
+    return await store.database.write_heartbeat(renew)
 
 
 __all__ = ["renew_turn"]

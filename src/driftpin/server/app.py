@@ -64,6 +64,7 @@ from driftpin.store.schema import prepare_schema
 from driftpin.store.startup import check_storage, lock_database
 from driftpin.store.store import Store
 from driftpin.store.wake_ups import wake_ups_of
+from driftpin.store.wal import watch_wal
 
 log = structlog.get_logger(__name__)
 
@@ -230,6 +231,7 @@ class Server:
             services.drift_keeper.run_forever(),
             services.link_keeper.run_forever(),
             _collect_forever(services.store),
+            watch_wal(self._database),
         ]
         if self._is_shared:
             # Of what this process alone does nothing is lost, and nobody else does anything.

@@ -8,41 +8,32 @@ checkpoint. PostgreSQL runs at READ COMMITTED; what needs more takes a row lock 
 import asyncio
 import copy
 import random
-import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, event, func, make_url, select
+from sqlalchemy import URL, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from driftpin import limits
 from driftpin.clock import Clock
-from driftpin.errors import Unavailable, UsageError
+from driftpin.errors import Unavailable
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
+from driftpin.store.engines import EngineKind, engine_kind_of, postgres_engine, sqlite_engine
 from driftpin.store.failures import is_retryable, unavailable_from
 
 Outcome = TypeVar("Outcome")
 RETRY_FIRST_S: Final = 0.005
 RETRY_LONGEST_S: Final = 0.25
 POOL_SIZE: Final = 16
-WAL_TRIES_MAX: Final = 50
-WAL_RETRY_S: Final = 0.01
-
-
-class EngineKind(StrEnum):
-    """The two engines that driftpin runs on."""
-
-    SQLITE = "sqlite"
-    POSTGRESQL = "postgresql"
+# What keeps turns and agents alive never queues behind everything else.
+HEARTBEAT_POOL_SIZE: Final = 2
 
 
 @dataclass(slots=True)
@@ -80,20 +71,32 @@ class Database:
         ids: IdSource,
         pool_size: int = POOL_SIZE,
         reach: Reach = pass_by,
+        wait_s: float = limits.OPERATION_DEADLINE_S,
+        read_longest_s: float = limits.READ_LONGEST_S,
     ) -> None:
-        """Prepare engines for `sqlite:///path` or `postgresql://…`; nothing is opened yet."""
+        """Prepare engines for `sqlite:///path` or `postgresql://…`; nothing is opened yet.
+
+        Nobody waits longer than `wait_s` for a connection, a lock or a statement, and nobody holds
+        a connection for reading longer than `read_longest_s`.
+        """
         self.reach = reach
         parsed = make_url(url)
-        self.engine_kind = _engine_kind(parsed)
+        self.engine_kind = engine_kind_of(parsed)
+        self._wait_s = wait_s
+        self._read_longest_s = read_longest_s
         self._clock = clock
         self._ids = ids
         self._after_commit: Callable[[], None] = _nothing
         self._around: Around = _just_run
         if self.engine_kind is EngineKind.SQLITE:
-            self._writer = _sqlite_engine(parsed, is_writer=True, pool_size=1)
-            self._reader = _sqlite_engine(parsed, is_writer=False, pool_size=4)
+            self._writer = sqlite_engine(parsed, is_writer=True, pool_size=1, wait_s=wait_s)
+            self._reader = sqlite_engine(parsed, is_writer=False, pool_size=4, wait_s=wait_s)
+            self._heartbeat_writer = self._writer
         else:
-            self._writer = _postgres_engine(parsed, pool_size)
+            self._writer = postgres_engine(parsed, pool_size=pool_size, wait_s=wait_s)
+            self._heartbeat_writer = postgres_engine(
+                parsed, pool_size=HEARTBEAT_POOL_SIZE, wait_s=wait_s
+            )
             # The same connections. At READ COMMITTED every statement looks afresh anyway, so BEGIN
             # and ROLLBACK around a read would be two round trips for nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
@@ -120,12 +123,37 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection for reading; on SQLite it sees one consistent state throughout."""
+        """Give a connection for reading; on SQLite it sees one consistent state throughout.
+
+        Whoever holds it for too long is cut off (Unavailable, `storage_busy`): on SQLite the log
+        of everybody's writes cannot be shortened meanwhile.
+        """
+        longest = asyncio.timeout(self._read_longest_s)
         try:
-            async with self._reader.connect() as connection:
-                yield connection
+            async with longest, self._reader.connect() as connection:
+                with self._interrupted(connection):
+                    yield connection
         except (DBAPIError, PoolTimeoutError, OSError) as failure:
+            if longest.expired():
+                raise Unavailable("Reading took too long.", code="storage_busy") from failure
             raise unavailable_from(failure) from failure
+
+    @contextmanager
+    def _interrupted(self, connection: AsyncConnection) -> Iterator[None]:
+        """Stop a statement that runs too long on SQLite, whose thread cannot be cancelled."""
+        if self.engine_kind is EngineKind.POSTGRESQL:
+            yield
+            return
+        assert connection.sync_connection is not None, "the connection is open"
+        driver: Any = connection.sync_connection.connection.driver_connection
+        interrupt = asyncio.get_running_loop().call_later(
+            self._read_longest_s,
+            driver._conn.interrupt,  # noqa: SLF001 its own method waits for its thread
+        )
+        try:
+            yield
+        finally:
+            interrupt.cancel()
 
     @asynccontextmanager
     async def read_one_instant(self) -> AsyncIterator[AsyncConnection]:
@@ -169,10 +197,21 @@ class Database:
         nothing between runs. Raises Unavailable when the storage cannot be had; any other
         exception rolls back and passes through.
         """
-        deadline_s = self._clock.monotonic_s() + limits.OPERATION_DEADLINE_S
+        return await self._write(operation, self._writer)
+
+    async def write_heartbeat(
+        self, operation: Callable[[Transaction], Awaitable[Outcome]]
+    ) -> Outcome:
+        """Do the same on connections kept for what must not wait behind everything else."""
+        return await self._write(operation, self._heartbeat_writer)
+
+    async def _write(
+        self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
+    ) -> Outcome:
+        deadline_s = self._clock.monotonic_s() + self._wait_s
         for attempt in range(limits.OPERATION_TRIES_MAX):
             try:
-                return await self._write_once(operation)
+                return await self._write_once(operation, writer)
             except DBAPIError as failure:
                 is_late = self._clock.monotonic_s() >= deadline_s
                 if is_late or not is_retryable(failure):
@@ -183,8 +222,10 @@ class Database:
             await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 jitter, not a secret
         raise Unavailable("The storage is busy; try again.", code="storage_busy")
 
-    async def _write_once(self, operation: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
-        async with self._writer.begin() as connection:
+    async def _write_once(
+        self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
+    ) -> Outcome:
+        async with writer.begin() as connection:
             transaction = self._transaction(connection)
             outcome: Outcome = await self._around(transaction, operation)
         if transaction.has_events:
@@ -209,6 +250,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection; running transactions are rolled back."""
         await self._writer.dispose()
+        await self._heartbeat_writer.dispose()
         await self._reader.dispose()
 
 
@@ -229,92 +271,6 @@ async def _just_run(
 
 def _nothing() -> None:
     """Announce to nobody."""
-
-
-def _engine_kind(url: URL) -> EngineKind:
-    name = url.get_backend_name()
-    if name == EngineKind.SQLITE:
-        return EngineKind.SQLITE
-    if name in ("postgresql", "postgres"):
-        return EngineKind.POSTGRESQL
-    raise UsageError(
-        f"{name!r} is not a database that driftpin knows; "
-        "use sqlite:///path/to/file or postgresql://user@host/name.",
-        code="bad_database_url",
-    )
-
-
-def _sqlite_engine(url: URL, *, is_writer: bool, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
-        pool_size=pool_size,
-        max_overflow=0 if is_writer else 4,
-        pool_timeout=limits.STORAGE_BUSY_TIMEOUT_S,
-        connect_args={"timeout": limits.STORAGE_BUSY_TIMEOUT_S},
-    )
-    pragmas = _sqlite_pragmas(is_writer=is_writer)
-
-    def prepare(connection: Any, _record: Any) -> None:
-        # The driver must not begin by itself: the begin event below says how.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        if is_writer:
-            _write_ahead(cursor)
-        cursor.close()
-
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
-
-    event.listen(engine.sync_engine, "connect", prepare)
-    event.listen(engine.sync_engine, "begin", begin)
-    return engine
-
-
-def _sqlite_pragmas(*, is_writer: bool) -> tuple[str, ...]:
-    busy_ms = int(limits.STORAGE_BUSY_TIMEOUT_S * 1000)
-    shared = (f"busy_timeout={busy_ms}", "foreign_keys=ON", "temp_store=MEMORY")
-    if is_writer:
-        # Anything below FULL loses acknowledged pushes in a power cut.
-        return ("synchronous=FULL", *shared)
-    return (*shared, "query_only=ON", "wal_autocheckpoint=0")
-
-
-def _write_ahead(cursor: Any) -> None:
-    """Keep the database's log ahead of it.
-
-    SQLite refuses this at once, whatever the busy timeout, while another process does the same to
-    a database that is just being made; a moment later it is done.
-    """
-    for _ in range(WAL_TRIES_MAX):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            time.sleep(WAL_RETRY_S)
-        else:
-            return
-    cursor.execute("PRAGMA journal_mode=WAL")
-
-
-def _postgres_engine(url: URL, pool_size: int) -> AsyncEngine:
-    timeout_ms = str(int(limits.OPERATION_DEADLINE_S * 1000))
-    return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=limits.OPERATION_DEADLINE_S,
-        isolation_level="READ COMMITTED",
-        connect_args={
-            "timeout": limits.OPERATION_DEADLINE_S,
-            "server_settings": {
-                "application_name": "driftpin",
-                "statement_timeout": timeout_ms,
-                "lock_timeout": timeout_ms,
-                "idle_in_transaction_session_timeout": timeout_ms,
-            },
-        },
-    )
 
 
 def sqlite_path(url: URL) -> Path | None:

@@ -1,16 +1,75 @@
 """What a database failure means to a caller: try it again, or say that it cannot be had."""
 
+import secrets
+import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from driftpin.errors import DriftpinError, Unavailable
 
+log = structlog.get_logger(__name__)
+
 # PostgreSQL: serialization failure, deadlock detected.
 RETRYABLE_STATES: Final = frozenset({"40001", "40P01"})
-# PostgreSQL: disk full, out of memory; lock not available and query cancelled by a timeout.
-FULL_STATES: Final = frozenset({"53100"})
-BUSY_STATES: Final = frozenset({"55P03", "57014"})
+
+
+class StorageFull(Unavailable):
+    """The storage is full; free some space. Reading goes on."""
+
+    default_code = "storage_full"
+
+
+class StorageBusy(Unavailable):
+    """The storage is busy; try again."""
+
+    default_code = "storage_busy"
+
+
+class StorageReadOnly(Unavailable):
+    """The storage takes no writes at the moment; reading goes on."""
+
+    default_code = "storage_read_only"
+
+
+class StorageDamaged(Unavailable):
+    """The storage is damaged here; run `driftpin fsck`. The log has more under this id."""
+
+    default_code = "storage_damaged"
+
+
+class StorageUnavailable(Unavailable):
+    """The storage cannot be reached; try again."""
+
+    default_code = "storage_unavailable"
+
+
+# PostgreSQL: disk full; lock not available and query cancelled by a timeout; a standby, or told to
+# be read-only; damaged pages and indexes.
+OF_STATES: Final[Mapping[str, type[Unavailable]]] = {
+    "53100": StorageFull,
+    "55P03": StorageBusy,
+    "57014": StorageBusy,
+    "25006": StorageReadOnly,
+    "XX001": StorageDamaged,
+    "XX002": StorageDamaged,
+}
+OF_SQLITE: Final[Mapping[int, type[Unavailable]]] = {
+    sqlite3.SQLITE_FULL: StorageFull,
+    sqlite3.SQLITE_BUSY: StorageBusy,
+    sqlite3.SQLITE_LOCKED: StorageBusy,
+    sqlite3.SQLITE_INTERRUPT: StorageBusy,
+    sqlite3.SQLITE_READONLY: StorageReadOnly,
+    sqlite3.SQLITE_CORRUPT: StorageDamaged,
+    sqlite3.SQLITE_NOTADB: StorageDamaged,
+    sqlite3.SQLITE_IOERR: StorageUnavailable,
+    sqlite3.SQLITE_CANTOPEN: StorageUnavailable,
+}
+# Extended codes of SQLite carry the code of their family in the lowest byte.
+FAMILY_MASK: Final = 0xFF
 
 
 def sql_state(failure: DBAPIError) -> str:
@@ -27,21 +86,46 @@ def is_retryable(failure: DBAPIError) -> bool:
 
 def unavailable_from(failure: Exception) -> DriftpinError:
     """Return what a caller is told; broken constraints and statements pass through as they are."""
-    if isinstance(failure, DBAPIError):
-        text = str(failure.orig).lower()
-        state = sql_state(failure)
-        if state in FULL_STATES or "is full" in text:
-            return Unavailable("The storage is full; free some space.", code="storage_full")
-        if state in BUSY_STATES or "is locked" in text or is_retryable(failure):
-            return Unavailable("The storage is busy; try again.", code="storage_busy")
-        if not _is_connection_trouble(failure, state, text):
-            raise failure
-    return Unavailable("The storage cannot be reached; try again.", code="storage_unavailable")
+    family = _family_of(failure)
+    if family is not StorageDamaged:
+        return family()
+    fault_id = secrets.token_hex(8)
+    log.error("storage_damaged", fault_id=fault_id, exc_info=failure)
+    return StorageDamaged(fault_id=fault_id)
 
 
-def _is_connection_trouble(failure: DBAPIError, state: str, text: str) -> bool:
-    is_down = state[:2] in {"08", "57"} or state == "53300"
-    return failure.connection_invalidated or is_down or "unable to open" in text or "i/o" in text
+def _family_of(failure: Exception) -> type[Unavailable]:
+    if isinstance(failure, PoolTimeoutError):
+        return StorageBusy
+    if not isinstance(failure, DBAPIError):
+        return StorageUnavailable
+    state = sql_state(failure)
+    if is_retryable(failure):
+        return StorageBusy
+    known = OF_STATES.get(state) or OF_SQLITE.get(_sqlite_code(failure))
+    if known is not None:
+        return known
+    if not _is_connection_trouble(failure, state):
+        raise failure
+    return StorageUnavailable
 
 
-__all__ = ["is_retryable", "sql_state", "unavailable_from"]
+def _sqlite_code(failure: DBAPIError) -> int:
+    code: int = getattr(failure.orig, "sqlite_errorcode", 0)
+    return code & FAMILY_MASK
+
+
+def _is_connection_trouble(failure: DBAPIError, state: str) -> bool:
+    return failure.connection_invalidated or state[:2] in {"08", "57"} or state == "53300"
+
+
+__all__ = [
+    "StorageBusy",
+    "StorageDamaged",
+    "StorageFull",
+    "StorageReadOnly",
+    "StorageUnavailable",
+    "is_retryable",
+    "sql_state",
+    "unavailable_from",
+]

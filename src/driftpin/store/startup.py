@@ -92,7 +92,8 @@ class ServerLock:
 def lock_database(database: Database) -> ServerLock | None:
     """Claim an SQLite database for this process; None where processes may share it.
 
-    Raises UsageError (`database_in_use`) with the other process's id while another has it.
+    Raises UsageError (`database_in_use`) with the other process's id while another has it, and
+    `database_read_only` where its directory takes no files.
     """
     path = sqlite_path(database.url)
     if path is None:
@@ -100,7 +101,13 @@ def lock_database(database: Database) -> ServerLock | None:
     import fcntl  # there is none on Windows, where the agent and the client still work
 
     lock_path = path.with_name(path.name + ".lock")
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as failure:
+        raise UsageError(
+            f"{str(path.parent)!r} cannot be written: {failure.strerror}.",
+            code="database_read_only",
+        ) from failure
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as failure:

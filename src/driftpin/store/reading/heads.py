@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import visible_chats
+from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.tables import agent_heads, blobs, chat_pins, chats, snapshots
 
 
@@ -24,7 +25,7 @@ async def list_head_manifests(
     if row is None:
         raise NotFound
     statement = (
-        select(blobs.c.content)
+        select(snapshots.c.digest, blobs.c.content)
         .select_from(agent_heads)
         .join(snapshots, snapshots.c.id == agent_heads.c.snapshot_id)
         .join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
@@ -32,8 +33,8 @@ async def list_head_manifests(
         .order_by(agent_heads.c.incarnation.desc(), agent_heads.c.seq.desc())
         .limit(limit)
     )
-    manifests = (await connection.execute(statement)).scalars().all()
-    return tuple(reversed(manifests))
+    rows = (await connection.execute(statement)).all()
+    return tuple(sound_manifest(each.content, each.digest) for each in reversed(rows))
 
 
 __all__ = ["list_head_manifests"]

@@ -7,11 +7,11 @@ commit meanwhile looks like damage. Bytes are read page by page.
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, text
 
 from driftpin.context.resource import blobs_of
 from driftpin.identity import Digest, digest_of
-from driftpin.store.database import Database
+from driftpin.store.database import Database, EngineKind
 from driftpin.store.reading.manifests import SnapshotDamaged, parse_stored_manifest
 from driftpin.store.tables import (
     agent_heads,
@@ -28,6 +28,15 @@ BLOBS_PER_PAGE: Final = 64
 SNAPSHOTS_PER_PAGE: Final = 32
 
 AnyRow = Row[*tuple[Any, ...]]
+
+
+async def find_damaged_pages(database: Database) -> list[str]:
+    """Return what SQLite finds wrong with its file; PostgreSQL says it when it reads a page."""
+    if database.engine_kind is not EngineKind.SQLITE:
+        return []
+    async with database.read_one_instant() as connection:
+        told = (await connection.execute(text("PRAGMA integrity_check(20)"))).scalars().all()
+    return [] if list(told) == ["ok"] else [str(line) for line in told]
 
 
 async def find_damaged_blobs(database: Database) -> AsyncIterator[tuple[int, Digest]]:
@@ -183,6 +192,7 @@ async def _pages(
 __all__ = [
     "broken_chains",
     "find_damaged_blobs",
+    "find_damaged_pages",
     "find_damaged_snapshots",
     "find_rows",
     "heads_without_record",

@@ -20,6 +20,26 @@ class SnapshotDamaged(Conflict):
     default_code = "snapshot_damaged"
 
 
+class BlobDamaged(Conflict):
+    """The stored bytes of this blob are not what its digest says; run `driftpin fsck`."""
+
+    default_code = "blob_damaged"
+
+
+def sound_blob(content: bytes, digest: Digest) -> bytes:
+    """Return the bytes of a blob; raises BlobDamaged unless they recompute to the digest."""
+    if digest_of(content) != digest:
+        raise BlobDamaged(digest=digest)
+    return content
+
+
+def sound_manifest(manifest: bytes, digest: Digest) -> bytes:
+    """Return a snapshot's manifest; raises SnapshotDamaged unless it recomputes to the digest."""
+    if digest_of(manifest) != digest:
+        raise SnapshotDamaged(digest=digest)
+    return manifest
+
+
 def parse_stored_manifest(manifest: bytes, digest: Digest) -> Snapshot:
     """Return the snapshot that a stored manifest stands for.
 
@@ -55,9 +75,7 @@ async def check_intact(connection: AsyncConnection, snapshot: SnapshotRef) -> No
         .join(snapshots, snapshots.c.manifest_blob_id == blobs.c.id)
         .where(snapshots.c.id == snapshot.id)
     )
-    manifest: bytes = (await connection.execute(statement)).scalar_one()
-    if digest_of(manifest) != snapshot.digest:
-        raise SnapshotDamaged(digest=snapshot.digest)
+    sound_manifest((await connection.execute(statement)).scalar_one(), snapshot.digest)
 
 
 async def read_bodies(
@@ -73,7 +91,8 @@ async def read_bodies(
         blobs.c.workspace_id == workspace_id,
         dialect_of(connection).is_digest_of(blobs.c.digest, sorted(digests)),
     )
-    return {row.digest: row.content for row in await connection.execute(statement)}
+    rows = await connection.execute(statement)
+    return {row.digest: sound_blob(row.content, row.digest) for row in rows}
 
 
 def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
@@ -86,10 +105,13 @@ def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
 
 
 __all__ = [
+    "BlobDamaged",
     "SnapshotDamaged",
     "changed_digests",
     "check_intact",
     "parse_stored_manifest",
     "read_bodies",
     "read_snapshots",
+    "sound_blob",
+    "sound_manifest",
 ]

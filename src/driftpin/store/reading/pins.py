@@ -17,6 +17,7 @@ from driftpin.store.reading.columns import (
     snapshot_from,
 )
 from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_sound_drifts
+from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
 from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedRead
@@ -41,11 +42,12 @@ async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
+    snapshot = snapshot_from(row, pin)
     return PinnedRead(
         chat=chat_from(row),
         revision=row.revision,
-        snapshot=snapshot_from(row, pin),
-        manifest=row.manifest,
+        snapshot=snapshot,
+        manifest=None if snapshot is None else sound_manifest(row.manifest, snapshot.digest),
         agent_id=row.agent_id,
     )
 

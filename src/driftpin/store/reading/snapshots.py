@@ -10,6 +10,7 @@ from driftpin.identity import Actor, Digest, WorkspaceId
 from driftpin.store.access import readable_blobs, readable_snapshots
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.accounts import get_agent, get_workspace
+from driftpin.store.reading.manifests import sound_blob, sound_manifest
 from driftpin.store.reading.pins import entry_from
 from driftpin.store.tables import blobs, snapshot_entries, snapshots
 from driftpin.store.values import PinnedEntry, SnapshotRef, WorkspaceHead
@@ -53,8 +54,7 @@ async def get_snapshot_manifest(connection: AsyncConnection, actor: Actor, diges
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
-    manifest: bytes = row.content
-    return manifest
+    return sound_manifest(row.content, digest)
 
 
 async def read_blob(connection: AsyncConnection, actor: Actor, digest: Digest) -> bytes:
@@ -65,8 +65,7 @@ async def read_blob(connection: AsyncConnection, actor: Actor, digest: Digest) -
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
-    content: bytes = row.content
-    return content
+    return sound_blob(row.content, digest)
 
 
 async def read_blobs(
@@ -83,7 +82,8 @@ async def read_blobs(
         dialect_of(connection).is_digest_of(blobs.c.digest, sorted(digests)),
         readable_blobs(actor),
     )
-    return {row.digest: row.content for row in await connection.execute(statement)}
+    rows = await connection.execute(statement)
+    return {row.digest: sound_blob(row.content, row.digest) for row in rows}
 
 
 async def _read_manifest(connection: AsyncConnection, snapshot: SnapshotRef) -> bytes:
@@ -92,8 +92,7 @@ async def _read_manifest(connection: AsyncConnection, snapshot: SnapshotRef) -> 
         .join(snapshots, snapshots.c.manifest_blob_id == blobs.c.id)
         .where(snapshots.c.id == snapshot.id)
     )
-    manifest: bytes = (await connection.execute(statement)).scalar_one()
-    return manifest
+    return sound_manifest((await connection.execute(statement)).scalar_one(), snapshot.digest)
 
 
 __all__ = [

@@ -1,0 +1,114 @@
+"""How connections of either engine are made: what is set on each, and how long it may wait."""
+
+import sqlite3
+import time
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from driftpin import limits
+from driftpin.errors import UsageError
+
+WAL_TRIES_MAX: Final = 50
+WAL_RETRY_S: Final = 0.01
+
+
+class EngineKind(StrEnum):
+    """The two engines that driftpin runs on."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+def engine_kind_of(url: URL) -> EngineKind:
+    """Return which engine a URL means; UsageError (`bad_database_url`) for any other."""
+    name = url.get_backend_name()
+    if name == EngineKind.SQLITE:
+        return EngineKind.SQLITE
+    if name in ("postgresql", "postgres"):
+        return EngineKind.POSTGRESQL
+    raise UsageError(
+        f"{name!r} is not a database that driftpin knows; "
+        "use sqlite:///path/to/file or postgresql://user@host/name.",
+        code="bad_database_url",
+    )
+
+
+def sqlite_engine(url: URL, *, is_writer: bool, pool_size: int, wait_s: float) -> AsyncEngine:
+    """Return the engine of the one writing connection, or of those that only read."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=pool_size,
+        max_overflow=0 if is_writer else 4,
+        pool_timeout=wait_s,
+        connect_args={"timeout": wait_s},
+    )
+    pragmas = _sqlite_pragmas(is_writer=is_writer, wait_s=wait_s)
+
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not begin by itself: the begin event below says how.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        if is_writer:
+            _write_ahead(cursor)
+        cursor.close()
+
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", begin)
+    return engine
+
+
+def _sqlite_pragmas(*, is_writer: bool, wait_s: float) -> tuple[str, ...]:
+    busy_ms = int(wait_s * 1000)
+    shared = (f"busy_timeout={busy_ms}", "foreign_keys=ON", "temp_store=MEMORY")
+    if is_writer:
+        # Anything below FULL loses acknowledged pushes in a power cut.
+        return ("synchronous=FULL", f"journal_size_limit={limits.WAL_KEPT_BYTES_MAX}", *shared)
+    return (*shared, "query_only=ON", "wal_autocheckpoint=0")
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Keep the database's log ahead of it.
+
+    SQLite refuses this at once, whatever the busy timeout, while another process does the same to
+    a database that is just being made; a moment later it is done.
+    """
+    for _ in range(WAL_TRIES_MAX):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
+    """Return an engine whose connections, statements and locks are waited for as long at most."""
+    timeout_ms = str(int(wait_s * 1000))
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=wait_s,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "timeout": limits.OPERATION_DEADLINE_S,
+            "server_settings": {
+                "application_name": "driftpin",
+                "statement_timeout": timeout_ms,
+                "lock_timeout": timeout_ms,
+                "idle_in_transaction_session_timeout": timeout_ms,
+            },
+        },
+    )
+
+
+__all__ = ["EngineKind", "engine_kind_of", "postgres_engine", "sqlite_engine"]

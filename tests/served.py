@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from door import push_body
 from driftpin.client import AgentClient, Client
-from driftpin.clock import SystemClock
+from driftpin.clock import Clock, SystemClock
 from driftpin.identity import RandomIds
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
@@ -58,10 +58,14 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    database_url: str, options: ServerOptions | None = None, sockets: Sockets | None = None
+    database_url: str,
+    options: ServerOptions | None = None,
+    sockets: Sockets | None = None,
+    *,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Site]:
     """Serve on a free port until this is left; stopping must take no longer than a wait."""
-    database = Database(database_url, clock=SystemClock(), ids=RandomIds())
+    database = Database(database_url, clock=clock or SystemClock(), ids=RandomIds())
     server = Server(database, options=options or ServerOptions())
     listener = bind("127.0.0.1", 0)
     url = url_of(listener)

@@ -27,6 +27,21 @@ class SteppedClock:
         self._elapsed += timedelta(seconds=seconds)
 
 
+class ShiftedClock:
+    """The machine's clock, off by as much as it is told; seconds go on as they do."""
+
+    def __init__(self, off_by: timedelta = timedelta()) -> None:
+        self.off_by = off_by
+
+    def now(self) -> datetime:
+        """Return the machine's time, shifted."""
+        return datetime.now(UTC) + self.off_by
+
+    def monotonic_s(self) -> float:
+        """Return seconds that no shift touches."""
+        return time.monotonic()
+
+
 class CountingIds:
     """UUIDv7 whose random bits are a counter, so that a run can be repeated."""
 

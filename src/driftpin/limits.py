@@ -93,6 +93,9 @@ SERVER_UNREFERENCED_BYTES_MAX: Final = 64 * MIB
 AGENT_INLINE_BLOB_BYTES_MAX: Final = 256 * KIB
 AGENT_BLOBS_BODY_BYTES_MAX: Final = 4 * MIB
 AGENT_BLOBS_PER_REQUEST_MAX: Final = 500
+# So many runs may take over from live ones in that time before the agent is locked.
+TAKE_OVERS_MAX: Final = 3
+TAKE_OVERS_COUNTED_S: Final = 60
 SEQ_MAX: Final = 2**53 - 1
 SEQ_JUMP_MAX: Final = 1_000_000
 # Incarnations of one restore epoch; those of a later epoch are all higher.

@@ -135,6 +135,13 @@ ROWS: Final = (
         _made(204, MASTER),
         uses_up=True,
     ),
+    RouteRow(
+        "POST",
+        "/api/v1/agents/{agent_id}/token",
+        "/api/v1/agents/{agent}/token",
+        MASTER,
+        uses_up=True,
+    ),
     # Its agent is not connected: whoever may ask is told so.
     RouteRow(
         "POST",

@@ -48,6 +48,8 @@ _log = logging.getLogger(__name__)
 
 # Refusals that the same content would meet again.
 CONTENT_REFUSALS: Final = (Malformed, Rejected, TooLarge)
+# Another process has the agent's place; trying again would only take it back.
+FINAL_REFUSALS: Final = frozenset({"agent_locked", "fenced"})
 _REPAIRABLE: Final = (BlobsMissing, PushOutdated)
 # With nothing to send the loop only waits to be woken.
 IDLE_WAIT_S: Final = float(limits.RESCAN_INTERVAL_S)
@@ -160,8 +162,8 @@ class Pusher:
     async def run(self, first_pass: int = 0) -> NoReturn:
         """Send states of passes from `first_pass` on, for ever.
 
-        Raises PushOutdated (`fenced`) when a newer process took over and Gone when the agent was
-        deleted; both are final.
+        Raises PushOutdated (`fenced`) when a newer process took over, Forbidden (`agent_locked`)
+        when two did so in turn, and Gone when the agent was deleted; all are final.
         """
         self._first_pass = first_pass
         while True:
@@ -169,7 +171,7 @@ class Pusher:
             try:
                 await self._send()
             except DriftpinError as error:
-                if isinstance(error, Gone) or error.code == "fenced":
+                if isinstance(error, Gone) or error.code in FINAL_REFUSALS:
                     raise
                 await self._wait_after(error)
             except Exception:  # noqa: BLE001 - the top of a loop

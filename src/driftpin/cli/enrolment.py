@@ -25,10 +25,15 @@ async def ensure_enrolled(
     if known is not None and token is not None:
         try:
             workspace_id = (await client.get_workspace(known.workspace_id)).id
-            await client.get_agent(known.agent_id)
+            agent_shown = await client.get_agent(known.agent_id)
         except (NotFound, Gone):
             pass
         else:
+            if agent_shown.locked_at is None:
+                return known, token
+            # Whoever starts it again has seen that, and decides for this directory.
+            token = (await client.renew_agent_token(known.agent_id)).token
+            remembered.keep_directory(known, token)
             return known, token
     name = _shown_name(directory)
     if workspace_id is None:

@@ -76,6 +76,11 @@ class WorkspaceCalls(Calls):
         """Return an agent."""
         return await self._transport.call("GET", f"{V1}/agents/{agent_id}", api.AgentShape)
 
+    async def renew_agent_token(self, agent_id: str) -> api.CreatedAgentShape:
+        """Give an agent a new token; a locked agent is unlocked with it."""
+        path = f"{V1}/agents/{agent_id}/token"
+        return await self._transport.call("POST", path, api.CreatedAgentShape)
+
     async def delete_agent(self, agent_id: str) -> None:
         """Delete an agent; pins that came from it stay."""
         await self._transport.send("DELETE", f"{V1}/agents/{agent_id}")

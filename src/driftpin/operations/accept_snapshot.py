@@ -16,6 +16,7 @@ from driftpin.errors import Gone, Malformed, PushOutdated, Rejected
 from driftpin.events.event import EventKind
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, Digest, digest_of
+from driftpin.operations.agent_lock import refuse_locked
 from driftpin.operations.pin_moves import Binding, bind_and_pin
 from driftpin.operations.stored_snapshots import store_snapshot
 from driftpin.store.access import require_agent
@@ -83,6 +84,7 @@ async def accept_snapshot(
     `blobs` came along with it; the others were uploaded before. A refused push changes nothing at
     all. Raises PushOutdated (`hello_required`, `fenced`, `stale`,
     `seq_conflict`) with `head`, `incarnation` and `seq` of the server; Gone (`agent_gone`);
+    Forbidden (`agent_locked`);
     BlobsMissing with `digests`; Rejected or TooLarge for what is wrong with the snapshot itself.
     """
     require_agent(actor)
@@ -134,6 +136,7 @@ async def _meet(transaction: Transaction, actor: Actor, push: Push) -> _Pushed:
     workspace, agent = locked
     if agent.deleted_at is not None or workspace.deleted_at is not None:
         raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
+    refuse_locked(agent.locked_at)
     head = await get_head(transaction, agent)
     _fence(push, agent, head)
     takes_over = await _takes_over(transaction, workspace, agent)

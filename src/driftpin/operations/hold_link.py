@@ -2,6 +2,7 @@
 
 from driftpin.errors import PushOutdated
 from driftpin.identity import Actor, LinkId
+from driftpin.operations.agent_lock import refuse_locked
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -15,7 +16,7 @@ async def hold_link(
     """Make the acting agent's newest link the holder's, and return the link's id.
 
     Whoever held one before finds out by it. Raises PushOutdated (`fenced`) for a link of a run that
-    a newer one took over from.
+    a newer one took over from, and Forbidden (`agent_locked`).
     """
     agent_id = require_agent(actor)
 
@@ -25,6 +26,7 @@ async def hold_link(
         )
         if incarnation is not None and incarnation < agent.incarnation:
             raise PushOutdated("A newer run of this agent has taken over.", code="fenced")
+        refuse_locked(agent.locked_at)
         link_id = LinkId(transaction.ids.fresh(transaction.now))
         await put_link(transaction, agent_id, link_id, holder, lease_s)
         return link_id

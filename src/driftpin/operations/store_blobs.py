@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from driftpin import limits
 from driftpin.errors import Gone, Rejected, TooLarge
 from driftpin.identity import Actor, Digest, WorkspaceId, digest_of
+from driftpin.operations.agent_lock import refuse_locked
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -21,7 +22,7 @@ async def store_blobs(store: Store, actor: Actor, offered: Iterable[tuple[Digest
     """Keep the blobs for their grace time, in which a push may name them; all of them or none.
 
     One that the workspace has already begins its grace anew. Raises Rejected (`hash_mismatch`) with
-    `digest`, TooLarge with `limit`, Gone (`agent_gone`).
+    `digest`, TooLarge with `limit`, Gone (`agent_gone`), Forbidden (`agent_locked`).
     """
     require_agent(actor)
     contents = _checked(list(offered))
@@ -57,6 +58,7 @@ async def _lock(transaction: Transaction, actor: Actor) -> WorkspaceId:
     locked = await lock_for_push(transaction, require_agent(actor))
     if locked is None or locked[0].deleted_at is not None or locked[1].deleted_at is not None:
         raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
+    refuse_locked(locked[1].locked_at)
     return locked[0].id
 
 

@@ -19,6 +19,7 @@ from driftpin.errors import (
     Rejected,
 )
 from driftpin.identity import Actor, ActorKind
+from driftpin.operations.agent_lock import refuse_locked
 from driftpin.server.access import resolve_caller, secret_digest_of
 from driftpin.server.links import AgentLink
 from driftpin.server.problems import response_of
@@ -87,6 +88,7 @@ async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | No
     agent = await services.store.get_agent(actor, actor.agent_id)
     if incarnation is not None and incarnation < agent.incarnation:
         raise PushOutdated("A newer run of this agent has taken over.", code="fenced")
+    refuse_locked(agent.locked_at)
     return actor, incarnation
 
 

@@ -132,6 +132,7 @@ def agent_fields(row: AgentRow, *, is_current: bool) -> dict[str, Any]:
         "head_seq": row.head_seq,
         "head_at": row.head_at,
         "seen_at": row.seen_at,
+        "locked_at": row.locked_at,
         "is_connected": row.is_connected,
         "is_current": is_current,
         "hello": row.hello,

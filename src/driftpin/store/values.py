@@ -107,6 +107,7 @@ class AgentRow:
     observations: JsonObject | None
     seen_at: datetime | None
     is_connected: bool
+    locked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class AgentShape(ReplyShape):
     head_seq: int
     head_at: InstantText | None
     seen_at: InstantText | None
+    locked_at: InstantText | None
     is_connected: bool
     is_current: bool
     hello: dict[str, JsonValue] | None

@@ -48,15 +48,19 @@ async def hello(actor: CurrentAgent, request: Request, introduction: Hello) -> R
     """Begin or continue a run; the incarnation fences every earlier one."""
     check_protocol(introduction.protocol, wire.PROTOCOL_VERSIONS)
     services = services_of(request)
-    outcome = await say_hello(
-        services.store,
-        actor,
-        run_id=introduction.run_id,
-        hostname=introduction.hostname,
-        os=introduction.os,
-        version=introduction.version,
-        roots=introduction.roots,
-    )
+    try:
+        outcome = await say_hello(
+            services.store,
+            actor,
+            run_id=introduction.run_id,
+            hostname=introduction.hostname,
+            os=introduction.os,
+            version=introduction.version,
+            roots=introduction.roots,
+        )
+    except Forbidden as refusal:
+        await services.links.close(_agent_id(actor), refusal.code)
+        raise
     await services.links.fence(outcome.agent_id, outcome.incarnation)
     return reply(
         wire.HelloReply(

@@ -13,6 +13,7 @@ from driftpin.operations.delete_workspace import delete_workspace
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
+from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.server.access import CurrentUser
 from driftpin.server.body import JsonBody
 from driftpin.server.idempotency import Repeatable
@@ -138,6 +139,21 @@ async def remove_agent(actor: CurrentUser, request: Request, agent_id: AgentIdPa
     await delete_agent(services.store, actor, agent_id)
     await services.links.close(agent_id, "agent_gone")
     return Response(status_code=204)
+
+
+@router.post("/agents/{agent_id}/token", response_model=api.CreatedAgentShape)
+async def renew_agent_token(
+    actor: CurrentUser, request: Request, agent_id: AgentIdPath
+) -> Response:
+    """Give an agent a new token, shown this once; the ones before it end after an hour.
+
+    Those of a locked agent end at once, and it is unlocked.
+    """
+    services = services_of(request)
+    _, secret = await rotate_agent_token(services.store, actor, agent_id)
+    row = await services.store.get_agent(actor, agent_id)
+    current_id = (await services.store.get_workspace(actor, row.workspace_id)).current_agent_id
+    return reply(api.CreatedAgentShape(**_fields(row, current_id), token=secret))
 
 
 @router.post("/agents/{agent_id}/resync", response_model=api.AgentShape)

@@ -163,6 +163,7 @@ def agent_from(row: Row[Any]) -> AgentRow:
         observations=object_from(row.observations),
         seen_at=max(seen, default=None),
         is_connected=bool(row.is_connected),
+        locked_at=row.locked_at,
     )
 
 

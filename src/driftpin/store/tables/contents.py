@@ -142,6 +142,8 @@ agents = Table(
     # What the observations of that push call wrong, as a chat's context shows it.
     Column("head_error", Text),
     Column("seen_at", Instant),
+    # Since when no run of it gets in, because two of them took over from each other.
+    Column("locked_at", Instant),
     Index("ix_agents_workspace_id", "workspace_id"),
     Index("ix_agents_head_id", "head_id"),
     sqlite_strict=True,
@@ -154,6 +156,8 @@ agent_runs = Table(
     Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
     Column("run_id", Text, nullable=False),
     Column("incarnation", Number, nullable=False),
+    # When it took over from a run that may have been alive.
+    Column("took_over_at", Instant),
     PrimaryKeyConstraint("agent_id", "run_id"),
     sqlite_strict=True,
     sqlite_with_rowid=False,

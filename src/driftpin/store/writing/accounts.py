@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from driftpin.credentials import Credential, TokenKind
@@ -166,9 +166,17 @@ async def find_run_incarnation(
 
 
 async def begin_run(
-    transaction: Transaction, agent_id: AgentId, run_id: str, incarnation: int
+    transaction: Transaction,
+    agent_id: AgentId,
+    run_id: str,
+    incarnation: int,
+    *,
+    takes_over: bool,
 ) -> None:
-    """Make the run the agent's newest; the agent must be locked."""
+    """Make the run the agent's newest, under the agent's lock.
+
+    It `takes_over` when the one before it may be alive.
+    """
     await transaction.connection.execute(
         delete(agent_runs).where(
             agent_runs.c.agent_id == agent_id,
@@ -176,9 +184,33 @@ async def begin_run(
         )
     )
     await transaction.connection.execute(
-        insert(agent_runs).values(agent_id=agent_id, run_id=run_id, incarnation=incarnation)
+        insert(agent_runs).values(
+            agent_id=agent_id,
+            run_id=run_id,
+            incarnation=incarnation,
+            took_over_at=transaction.now if takes_over else None,
+        )
     )
     await _update_agent(transaction, agent_id, run_id=run_id, incarnation=incarnation)
+
+
+async def count_take_overs(transaction: Transaction, agent_id: AgentId, since: datetime) -> int:
+    """Return how often a run of the agent took over from a live one since then."""
+    statement = select(func.count()).where(
+        agent_runs.c.agent_id == agent_id, agent_runs.c.took_over_at >= since
+    )
+    return int((await transaction.connection.execute(statement)).scalar_one())
+
+
+async def keep_agent_locked(
+    transaction: Transaction, agent_id: AgentId, locked_at: datetime | None
+) -> None:
+    """Note since when the agent is locked; with None it is not, and its past does not count."""
+    await _update_agent(transaction, agent_id, locked_at=locked_at)
+    if locked_at is None:
+        await transaction.connection.execute(
+            update(agent_runs).where(agent_runs.c.agent_id == agent_id).values(took_over_at=None)
+        )
 
 
 async def keep_hello(transaction: Transaction, agent_id: AgentId, hello: JsonObject) -> None:
@@ -219,12 +251,14 @@ async def _update_agent(transaction: Transaction, agent_id: AgentId, **values: A
 
 __all__ = [
     "begin_run",
+    "count_take_overs",
     "expire_agent_tokens",
     "find_run_incarnation",
     "insert_agent",
     "insert_token",
     "insert_user",
     "insert_workspace",
+    "keep_agent_locked",
     "keep_fact_once",
     "keep_hello",
     "mark_agent_deleted",

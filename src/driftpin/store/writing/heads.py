@@ -33,6 +33,7 @@ AGENT_COLUMNS: Final = (
     agents.c.head_id,
     agents.c.head_incarnation,
     agents.c.head_seq,
+    agents.c.locked_at,
 )
 
 
@@ -57,6 +58,7 @@ class LockedAgent:
     head_id: int | None
     head_incarnation: int
     head_seq: int
+    locked_at: datetime | None
 
 
 async def lock_workspace(

@@ -5,6 +5,7 @@ who acts on somebody else's things leaves a row in the audit, in the same transa
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -52,6 +53,7 @@ class PermittedAgent:
     owner_id: UserId
     name: str
     incarnation: int
+    locked_at: datetime | None
 
 
 async def permit_on_chat(
@@ -114,6 +116,7 @@ async def permit_on_agent(
         owner_id=row.owner_id,
         name=row.name,
         incarnation=row.incarnation,
+        locked_at=row.locked_at,
     )
 
 

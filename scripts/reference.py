@@ -81,7 +81,7 @@ def _below(command: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 def api_page() -> str:
     """Return the page of routes and events."""
-    document = build_app(_services()).openapi()
+    document = build_app(described_services()).openapi()
     lines = [
         "# API",
         "",
@@ -116,7 +116,7 @@ def _first_sentence(text: str) -> str:
     return " ".join(text.split()).partition(". ")[0].rstrip(".") + "."
 
 
-def _services() -> Services:
+def described_services() -> Services:
     """Return services that are never started: routes are read from the application alone."""
     clock = SystemClock()
     store = Store(Database("sqlite:///never-opened.db", clock=clock, ids=RandomIds()))

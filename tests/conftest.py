@@ -25,7 +25,20 @@ from driftpin.store.store import Store
 from own_postgres import own_postgres
 from people import People
 from pristine import empty_database
+from seams.ledger import Ledger
 from stepping import CountingIds, SteppedClock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the books of who tried which door (`seams.ledger`)."""
+    config.pluginmanager.register(Ledger(config, _every_attempt), "access-ledger")
+
+
+def _every_attempt() -> frozenset[tuple[str, str]]:
+    # Looking for all doors imports the whole product; most sessions never ask.
+    from seams.doors import every_attempt
+
+    return every_attempt()
 
 
 @pytest.fixture

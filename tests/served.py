@@ -57,6 +57,30 @@ class Site:
 
 
 @asynccontextmanager
+async def open_server(
+    database_url: str,
+    options: ServerOptions | None = None,
+    sockets: Sockets | None = None,
+    *,
+    clock: Clock | None = None,
+) -> AsyncIterator[tuple[str, Server, asyncio.Task[None]]]:
+    """Serve on a free port until this is left; stopping must take no longer than a wait."""
+    database = Database(database_url, clock=clock or SystemClock(), ids=RandomIds())
+    server = Server(database, options=options or ServerOptions())
+    listener = bind("127.0.0.1", 0)
+    ready = asyncio.Event()
+    serving = asyncio.create_task(serve(server, listener, on_ready=ready.set, sockets=sockets))
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await ready.wait()
+        yield url_of(listener), server, serving
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=2 * WAIT_S)
+        assert serving.done(), "the server stops"
+
+
+@asynccontextmanager
 async def open_site(
     database_url: str,
     options: ServerOptions | None = None,
@@ -64,16 +88,8 @@ async def open_site(
     *,
     clock: Clock | None = None,
 ) -> AsyncIterator[Site]:
-    """Serve on a free port until this is left; stopping must take no longer than a wait."""
-    database = Database(database_url, clock=clock or SystemClock(), ids=RandomIds())
-    server = Server(database, options=options or ServerOptions())
-    listener = bind("127.0.0.1", 0)
-    url = url_of(listener)
-    ready = asyncio.Event()
-    serving = asyncio.create_task(serve(server, listener, on_ready=ready.set, sockets=sockets))
-    try:
-        async with asyncio.timeout(WAIT_S):
-            await ready.wait()
+    """Serve a database that nobody has used yet, with a first user, a workspace and an agent."""
+    async with open_server(database_url, options, sockets, clock=clock) as (url, server, serving):
         _, token = await ensure_first_user(server.services.store, None)
         async with Client(url, token) as client:
             workspace = await client.create_workspace(CreateWorkspaceRequest(name="here"))
@@ -90,7 +106,3 @@ async def open_site(
                     agent_token=enrolled.token,
                     agent=agent,
                 )
-    finally:
-        serving.cancel()
-        await asyncio.wait({serving}, timeout=2 * WAIT_S)
-        assert serving.done(), "the server stops"

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from driftpin.chat.messages import user_message
 from driftpin.credentials import read_token
-from driftpin.identity import WORKER, Actor, ChatId, TokenId, digest_of
+from driftpin.identity import WORKER, Actor, ChatId, digest_of
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
@@ -75,8 +75,7 @@ def reads(name: str, read: Callable[[World, Actor], Awaitable[object]], found: O
 
 
 async def _resolve_token(world: World, actor: Actor) -> object:
-    owner = world.people.owner
-    _, secret = await create_user_token(world.store, owner, world.people.owner_id, "")
+    _, secret = await world.fresh_token()
     return await world.store.resolve_token(actor, read_token(secret).secret_digest)
 
 
@@ -92,30 +91,24 @@ async def _write_backup(world: World, actor: Actor) -> object:
 async def _restore_backup(world: World, actor: Actor) -> object:
     with TemporaryDirectory() as directory:
         file = Path(directory) / "a.backup"
-        await write_backup(world.store, WORKER, file)
+        with world.recorder.aside():
+            await write_backup(world.store, WORKER, file)
         return await restore_backup(world.store, actor, file, may_replace=True)
 
 
-async def _own_token(world: World) -> TokenId:
-    owner = world.people.owner
-    row, _ = await create_user_token(world.store, owner, world.people.owner_id, "")
-    return row.id
-
-
 async def _revoke_token(world: World, actor: Actor) -> object:
-    await revoke_token(world.store, actor, await _own_token(world))
+    token_id, _ = await world.fresh_token()
+    await revoke_token(world.store, actor, token_id)
     return "done"
 
 
 async def _delete_agent(world: World, actor: Actor) -> object:
-    agent, _ = await enrol_agent(world.store, world.people.owner, world.workspace_id, "spare")
-    await delete_agent(world.store, actor, agent.id)
+    await delete_agent(world.store, actor, await world.fresh_agent())
     return "done"
 
 
 async def _delete_workspace(world: World, actor: Actor) -> object:
-    workspace = await create_workspace(world.store, world.people.owner, "spare")
-    await delete_workspace(world.store, actor, workspace.id)
+    await delete_workspace(world.store, actor, await world.fresh_workspace())
     return "done"
 
 
@@ -180,7 +173,7 @@ READS = (
     reads("resolve_token", _resolve_token, EVERYBODY_SEES),
     reads(
         "get_user",
-        lambda world, actor: world.store.get_user(actor, world.people.owner_id),
+        lambda world, actor: world.store.get_user(actor, world.owner_id),
         outcomes("not_found", ok=MASTERS | {Caller.WORKER}),
     ),
     reads(
@@ -264,7 +257,7 @@ OPERATIONS = (
     ),
     Row(
         "create_user_token",
-        lambda world, actor: create_user_token(world.store, actor, world.people.owner_id, ""),
+        lambda world, actor: create_user_token(world.store, actor, world.owner_id, ""),
         outcomes(
             "not_found",
             ok=MASTERS | {Caller.WORKER},

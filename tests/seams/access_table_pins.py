@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from driftpin.context.manifest import snapshot_of
 from driftpin.events.event import Position
-from driftpin.identity import Actor, ChatId, digest_of
+from driftpin.identity import Actor, digest_of
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.check_store import check_store, stream_findings
 from driftpin.operations.collect_garbage import collect_garbage
@@ -45,13 +45,6 @@ def reads(name: str, read: Attempt, found: Outcomes) -> Row:
     return Row(f"Store.{name}", read, found)
 
 
-async def _drifted_chat(world: World) -> ChatId:
-    """Return a shared chat that is pinned to another snapshot than the head."""
-    chat_id = await world.fresh_chat()
-    await world.push(f"be kinder {world.pushes}")
-    return chat_id
-
-
 async def _chats_events(world: World, actor: Actor) -> object:
     """Look at what a chat's readers alone may know: everybody but them sees nothing of it."""
     found, _ = await world.store.list_events(
@@ -61,8 +54,7 @@ async def _chats_events(world: World, actor: Actor) -> object:
 
 
 async def _pin_moves(world: World, actor: Actor) -> object:
-    page = await world.store.list_history(world.people.owner, world.chat_id, None, 1)
-    return await world.store.list_pin_moves(actor, page.items[0].event_id, limit=10)
+    return await world.store.list_pin_moves(actor, await world.pin_event(), limit=10)
 
 
 async def _drift_states(world: World, actor: Actor) -> object:
@@ -91,7 +83,7 @@ async def _import_snapshot(world: World, actor: Actor) -> object:
 
 
 async def _refresh(world: World, actor: Actor) -> object:
-    return await refresh_context(world.store, actor, await _drifted_chat(world))
+    return await refresh_context(world.store, actor, await world.drifted_chat())
 
 
 async def _refresh_workspace(world: World, actor: Actor) -> object:
@@ -99,7 +91,7 @@ async def _refresh_workspace(world: World, actor: Actor) -> object:
 
 
 async def _refresh_agent(world: World, actor: Actor) -> object:
-    await _drifted_chat(world)
+    await world.drifted_chat()
     return await refresh_agent_chats(world.store, actor)
 
 
@@ -116,7 +108,7 @@ async def _findings(world: World, actor: Actor) -> object:
 
 
 async def _keep_drift(world: World, actor: Actor) -> object:
-    await _drifted_chat(world)
+    await world.drifted_chat()
     return await keep_drift(world.store, actor, world.agent_id)
 
 

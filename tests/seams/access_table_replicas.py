@@ -1,6 +1,6 @@
 """Who may do what with links, calls to agents, and the deployment as a whole."""
 
-from driftpin.identity import WORKER, Actor, CallId
+from driftpin.identity import WORKER, Actor, CallId, LinkId
 from driftpin.operations.ask_agent import ask_agent
 from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
@@ -12,7 +12,7 @@ from driftpin.operations.renew_links import renew_links
 from driftpin.operations.start_calls import start_calls
 from driftpin.operations.withdraw_call import withdraw_call
 from seams.access_table import EVERY_AGENT, MASTER_WORKSPACE, WORKERS
-from seams.access_world import MASTERS, NO_USERS, Caller, Row, World, outcomes
+from seams.access_world import MASTERS, NO_ID, NO_USERS, Caller, Row, World, outcomes
 
 HOLDER = "a replica"
 
@@ -21,39 +21,57 @@ async def _hold(world: World, actor: Actor) -> object:
     return await hold_link(world.store, actor, incarnation=None, holder=HOLDER, lease_s=60)
 
 
-async def _ask(world: World, actor: Actor) -> tuple[CallId, bool]:
-    await _hold(world, world.people.agent)
+async def _held_link(world: World) -> LinkId:
+    """Return the link of the owner's agent, held by a replica."""
+    with world.recorder.aside():
+        return await hold_link(
+            world.store, world.people.agent, incarnation=None, holder=HOLDER, lease_s=60
+        )
+
+
+async def _asked(world: World) -> CallId:
+    """Return a call to the owner's agent; it is the only one that waits."""
+    await _held_link(world)
+    with world.recorder.aside():
+        for call in await start_calls(world.store, WORKER, holder=HOLDER):
+            await finish_call(world.store, WORKER, call.id, CallEnd({}))
+        call_id, _ = await ask_agent(
+            world.store, world.people.owner, world.people.agent_id, "ping", {}, holder="another"
+        )
+    return CallId(NO_ID) if world.is_nowhere else call_id
+
+
+async def _ask(world: World, actor: Actor) -> object:
+    await _held_link(world)
     return await ask_agent(world.store, actor, world.agent_id, "ping", {}, holder="another")
 
 
 async def _release_link(world: World, actor: Actor) -> object:
-    held = await hold_link(
-        world.store, world.people.agent, incarnation=None, holder=HOLDER, lease_s=60
-    )
+    held = await _held_link(world)
     return await release_link(world.store, actor, world.agent_id, held)
 
 
 async def _start_calls(world: World, actor: Actor) -> object:
-    await _ask(world, world.people.owner)
+    await _asked(world)
     started = await start_calls(world.store, actor, holder=HOLDER)
-    for call in started:
-        await finish_call(world.store, WORKER, call.id, CallEnd({}))
+    with world.recorder.aside():
+        for call in started:
+            await finish_call(world.store, WORKER, call.id, CallEnd({}))
     return started
 
 
 async def _finish_call(world: World, actor: Actor) -> object:
-    call_id, _ = await _ask(world, world.people.owner)
-    return await finish_call(world.store, actor, call_id, CallEnd({}))
+    return await finish_call(world.store, actor, await _asked(world), CallEnd({}))
 
 
 async def _withdraw_call(world: World, actor: Actor) -> object:
-    call_id, _ = await _ask(world, world.people.owner)
-    return await withdraw_call(world.store, actor, call_id, "agent_offline")
+    return await withdraw_call(world.store, actor, await _asked(world), "agent_offline")
 
 
 async def _get_call(world: World, actor: Actor) -> object:
-    call_id, _ = await _ask(world, world.people.owner)
-    await withdraw_call(world.store, WORKER, call_id, "agent_offline")
+    call_id = await _asked(world)
+    with world.recorder.aside():
+        await withdraw_call(world.store, WORKER, call_id, "agent_offline")
     return await world.store.get_call(actor, call_id)
 
 

@@ -27,6 +27,7 @@ class RouteRow:
     """One route: how it is tried, and what each caller gets.
 
     `{chat}`, `{workspace}`, `{agent}`, `{head}`, `{blob}`, `{reader}` and `{token}` are filled in.
+    The method of a socket is `WS`.
     """
 
     method: str
@@ -219,14 +220,8 @@ ROWS: Final = (
         "/api/v1/chats/{chat}/turns/1/receipt",
         users(404, 404, 404, 404, 404),
     ),
-    # Streams are tried with a cursor that nobody gave out: 400 is as far as a caller may come.
-    RouteRow(
-        "GET",
-        f"{CHAT}/stream",
-        "/api/v1/chats/{chat}/stream?turn=9",
-        users(404, 404, 404, 404, 404),
-    ),
-    RouteRow("GET", "/api/v1/events", "/api/v1/events?cursor=x", users(400, 400, 400, 400, 400)),
+    RouteRow("GET", f"{CHAT}/stream", "/api/v1/chats/{chat}/stream", READ_CHAT),
+    RouteRow("GET", "/api/v1/events", "/api/v1/events?chat={chat}", READ_CHAT),
     RouteRow("GET", "/api/v1/snapshots/{digest}", "/api/v1/snapshots/{head}", READ_CHAT),
     RouteRow(
         "GET",
@@ -250,6 +245,6 @@ ROWS: Final = (
     RouteRow(
         "POST", "/api/v1/agent/context/refresh", "/api/v1/agent/context/refresh", agents(403, 403)
     ),
+    # 101 is the answer to a socket that was opened.
+    RouteRow("WS", "/api/v1/agent/link", "/api/v1/agent/link", agents(101, 101)),
 )
-# Sockets answer otherwise and have their own tests (tests/server/test_link.py).
-SOCKETS: Final = frozenset({"/api/v1/agent/link"})

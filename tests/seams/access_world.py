@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from driftpin.chat.messages import user_message
 from driftpin.context.manifest import snapshot_of
@@ -14,6 +15,7 @@ from driftpin.identity import (
     AgentId,
     ChatId,
     Digest,
+    TokenId,
     UserId,
     WorkspaceId,
     digest_of,
@@ -22,12 +24,16 @@ from driftpin.identity import (
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.create_user import create_user
+from driftpin.operations.create_user_token import create_user_token
+from driftpin.operations.create_workspace import create_workspace
+from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.say_hello import say_hello
 from driftpin.operations.send_message import send_message
 from driftpin.operations.share_chat import share_chat
 from driftpin.store.store import Store
 from driftpin.store.values import Access
 from people import People
+from seams.sql_recorder import Recorder
 from stepping import SteppedClock
 
 
@@ -60,30 +66,64 @@ NO_USERS = {
 
 Outcomes = Mapping[Caller, str]
 
+# Names of nothing, in the shape of names of something.
+NO_ID: Final = "01890000-0000-7000-8000-00000000dead"
+NO_DIGEST: Final = digest_of(b"nobody ever stored this")
+NO_NUMBER: Final = 999_999
+
 
 @dataclass(slots=True)
 class World:
-    """What there is, and ways to make more of it where a row needs its own."""
+    """What there is, and ways to make more of it where a row needs its own.
+
+    While it `is_nowhere` every name that it gives is the name of nothing: a row that is tried then
+    asks for what does not exist, in the very same calls. What its methods prepare is not recorded.
+    """
 
     store: Store
     people: People
     clock: SteppedClock
     reader_id: UserId
     updater_id: UserId
-    chat_id: ChatId = field(init=False)
-    head: Digest = field(init=False)
-    blob: Digest = field(init=False)
+    recorder: Recorder = field(init=False)
+    is_nowhere: bool = field(default=False)
     pushes: int = field(default=0)
+    _chat_id: ChatId = field(init=False)
+    _head: Digest = field(init=False)
+    _blob: Digest = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.recorder = Recorder(self.store.database)
+
+    @property
+    def chat_id(self) -> ChatId:
+        """The first chat of the owner."""
+        return ChatId(NO_ID) if self.is_nowhere else self._chat_id
+
+    @property
+    def head(self) -> Digest:
+        """What the owner's agent pushed first."""
+        return NO_DIGEST if self.is_nowhere else self._head
+
+    @property
+    def blob(self) -> Digest:
+        """The file that it pushed."""
+        return NO_DIGEST if self.is_nowhere else self._blob
 
     @property
     def workspace_id(self) -> WorkspaceId:
         """The owner's workspace."""
-        return self.people.workspace_id
+        return WorkspaceId(NO_ID) if self.is_nowhere else self.people.workspace_id
 
     @property
     def agent_id(self) -> AgentId:
         """The owner's agent."""
-        return self.people.agent_id
+        return AgentId(NO_ID) if self.is_nowhere else self.people.agent_id
+
+    @property
+    def owner_id(self) -> UserId:
+        """The owner."""
+        return UserId(NO_ID) if self.is_nowhere else self.people.owner_id
 
     def actor_of(self, caller: Caller) -> Actor:
         """Return the actor that the caller is."""
@@ -101,13 +141,53 @@ class World:
 
     async def fresh_chat(self) -> ChatId:
         """Return a new chat of the owner, shared as the first one is."""
-        view = await create_chat(self.store, self.people.owner, self.workspace_id, title="a chat")
-        for user_id, access in (
-            (self.reader_id, Access.READ),
-            (self.updater_id, Access.UPDATE),
-        ):
-            await share_chat(self.store, self.people.owner, view.chat.id, user_id, access)
+        if self.is_nowhere:
+            return ChatId(NO_ID)
+        with self.recorder.aside():
+            view = await create_chat(
+                self.store, self.people.owner, self.workspace_id, title="a chat"
+            )
+            for user_id, access in (
+                (self.reader_id, Access.READ),
+                (self.updater_id, Access.UPDATE),
+            ):
+                await share_chat(self.store, self.people.owner, view.chat.id, user_id, access)
         return view.chat.id
+
+    async def drifted_chat(self) -> ChatId:
+        """Return a shared chat that is pinned to another snapshot than the head."""
+        chat_id = await self.fresh_chat()
+        with self.recorder.aside():
+            await self.push(f"be kinder {self.pushes}")
+        return chat_id
+
+    async def fresh_token(self) -> tuple[TokenId, str]:
+        """Return a new token of the owner with its secret."""
+        with self.recorder.aside():
+            row, secret = await create_user_token(
+                self.store, self.people.owner, self.people.owner_id, "spare"
+            )
+        return (TokenId(NO_ID) if self.is_nowhere else row.id), secret
+
+    async def fresh_agent(self) -> AgentId:
+        """Return a new agent of the owner's workspace."""
+        with self.recorder.aside():
+            row, _ = await enrol_agent(
+                self.store, self.people.owner, self.people.workspace_id, "spare"
+            )
+        return AgentId(NO_ID) if self.is_nowhere else row.id
+
+    async def fresh_workspace(self) -> WorkspaceId:
+        """Return a new workspace of the owner."""
+        with self.recorder.aside():
+            row = await create_workspace(self.store, self.people.owner, "spare")
+        return WorkspaceId(NO_ID) if self.is_nowhere else row.id
+
+    async def pin_event(self) -> int:
+        """Return the event that pinned the first chat."""
+        with self.recorder.aside():
+            page = await self.store.list_history(self.people.owner, self._chat_id, None, 1)
+        return NO_NUMBER if self.is_nowhere else page.items[0].event_id
 
     async def push(self, text: str) -> Digest:
         """Push one instruction file from the owner's agent."""
@@ -157,8 +237,8 @@ async def build_world(store: Store, people: People, clock: SteppedClock) -> Worl
     ids = [(await create_user(store, WORKER, name)).id for name in ("reader", "updater")]
     world = World(store, people, clock, reader_id=ids[0], updater_id=ids[1])
     await say_hello(store, people.agent, run_id="run", hostname="", os="", version="", roots={})
-    world.head = await world.push("be kind")
-    world.blob = digest_of(b"be kind")
-    world.chat_id = await world.fresh_chat()
+    world._head = await world.push("be kind")
+    world._blob = digest_of(b"be kind")
+    world._chat_id = await world.fresh_chat()
     await send_message(store, people.owner, world.chat_id, user_message("hello"))
     return world

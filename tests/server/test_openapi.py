@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types
 
-from door import Door
+from door import Door, problem_of
 from driftpin.wire.problem import PROBLEM_MEDIA_TYPE
 
 
@@ -68,3 +68,25 @@ async def test_every_answer_with_content_has_a_schema(document: dict[str, Any]) 
         for status, response in operation["responses"].items():
             if status.startswith("2") and status != "204":
                 assert all("schema" in media for media in response["content"].values()), name
+
+
+async def test_the_description_is_made_once(door: Door) -> None:
+    assert door.app.openapi() is door.app.openapi()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "status"),
+    [
+        ("/chats?q=" + "x" * 10_000, "too_long", 422),
+        ("/chats?cursor=" + "x" * 2_000, "too_long", 422),
+        ("/chats?sort=" + "x" * 2_000, "bad_sort", 400),
+        ("/chats/01890000-0000-7000-8000-000000000001/stream?turn=x", "bad_id", 400),
+        ("/chats/01890000-0000-7000-8000-000000000001/stream?turn=-1", "bad_id", 400),
+    ],
+)
+async def test_a_parameter_that_cannot_be_read_is_a_problem_that_does_not_repeat_it(
+    path: str, code: str, status: int, door: Door
+) -> None:
+    response = await door.get(door.people.owner, path)
+    assert problem_of(response) == (status, code)
+    assert "xx" not in response.text

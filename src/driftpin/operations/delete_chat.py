@@ -8,7 +8,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access
 from driftpin.store.writing.chats import delete_chat_row
 from driftpin.store.writing.events import record_event
-from driftpin.store.writing.permits import permit_on_chat
+from driftpin.store.writing.permits import check_on_chat, permit_on_chat
 from driftpin.store.writing.pins import lock_pins, of_chat
 
 
@@ -20,6 +20,7 @@ async def delete_chat(store: Store, actor: Actor, chat_id: ChatId) -> None:
     require_user(actor)
 
     async def operation(transaction: Transaction) -> None:
+        await check_on_chat(transaction, actor, chat_id, Access.OWNER)
         # The pin before the chat, as whoever moves pins and then names the chat.
         await lock_pins(transaction, of_chat(chat_id))
         chat = await permit_on_chat(transaction, actor, chat_id, Access.OWNER, action="delete_chat")

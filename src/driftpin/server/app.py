@@ -100,7 +100,7 @@ def build_app(services: Services) -> FastAPI:
     install_problems(app)
     app.add_middleware(PageGuard, rule=services.options.hosts)
     app.add_middleware(HeaderLimit)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the documented way
+    app.openapi = lambda: _described_once(app)  # type: ignore[method-assign] # the documented way
     return app
 
 
@@ -109,6 +109,13 @@ class _App(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         return SecureHeaders(super().build_middleware_stack())
+
+
+def _described_once(app: FastAPI) -> dict[str, Any]:
+    """Return the description; it takes long to make, and anybody may ask for it."""
+    if app.openapi_schema is None:
+        app.openapi_schema = describe(app)
+    return app.openapi_schema
 
 
 def compose_services(

@@ -22,6 +22,7 @@ from driftpin.identity import (
 
 ID_SCHEMA = {"type": "string", "format": "uuid", "pattern": f"^{ID_PATTERN.pattern}$"}
 DIGEST_SCHEMA = {"type": "string", "pattern": f"^{DIGEST_PATTERN.pattern}$"}
+TURN_MAX = 999_999_999
 LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": limits.API_PAGE_ITEMS_MAX}
 
 
@@ -65,9 +66,13 @@ def _read_optional_flag(text: object) -> object:
 
 def _read_turn(text: object) -> object:
     written = str(text)
-    if not (written.isascii() and written.isdigit() and len(written) <= 9):
+    if not (written.isascii() and written.isdigit() and len(written) <= len(str(TURN_MAX))):
         raise Malformed("A turn is a number.", code="bad_id")
     return int(written)
+
+
+def _read_optional_turn(text: object) -> object:
+    return None if text is None else _read_turn(text)
 
 
 IsId = BeforeValidator(_read_id)
@@ -79,6 +84,12 @@ UserIdPath = Annotated[UserId, IsId, IdSchema, Path(alias="user_id")]
 TokenIdPath = Annotated[TokenId, IsId, IdSchema, Path(alias="token_id")]
 DigestPath = Annotated[Digest, BeforeValidator(_read_digest), WithJsonSchema(DIGEST_SCHEMA), Path()]
 TurnPath = Annotated[int, BeforeValidator(_read_turn), Path(ge=0)]
+TurnQuery = Annotated[
+    int | None,
+    BeforeValidator(_read_optional_turn),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": TURN_MAX}),
+    Query(alias="turn"),
+]
 
 LimitQuery = Annotated[
     int, BeforeValidator(_read_limit), WithJsonSchema(LIMIT_SCHEMA), Query(alias="limit")
@@ -111,6 +122,7 @@ __all__ = [
     "OptionalFlagQuery",
     "TokenIdPath",
     "TurnPath",
+    "TurnQuery",
     "UserIdPath",
     "WorkspaceIdPath",
     "WorkspaceQuery",

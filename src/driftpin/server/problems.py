@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -16,6 +17,7 @@ from starlette.types import Scope
 
 from driftpin.errors import DriftpinError, Unavailable
 from driftpin.wire.problem import PROBLEM_MEDIA_TYPE, ProblemShape, status_of
+from driftpin.wire.reading import refusal_of_fault
 
 RETRY_AFTER_S: Final = 1
 TITLES: Final[Mapping[int, str]] = {
@@ -73,6 +75,7 @@ def response_of(error: DriftpinError) -> Response:
 def install_problems(app: FastAPI) -> None:
     """Make every refusal and fault of the application a problem."""
     app.add_exception_handler(DriftpinError, _refusal)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _routing)
     app.add_exception_handler(Exception, _fault)
 
@@ -82,6 +85,12 @@ async def _refusal(_request: Request, error: Exception) -> Response:
     if isinstance(error, Unavailable):
         log.warning("unavailable", code=error.code, detail=error.message)
     return response_of(error)
+
+
+async def _bad_parameter(_request: Request, error: Exception) -> Response:
+    """Refuse a path, query or header that its type does not take; the value is not repeated."""
+    assert isinstance(error, RequestValidationError)
+    return response_of(refusal_of_fault(error.errors()[0]))
 
 
 async def _routing(request: Request, error: Exception) -> Response:

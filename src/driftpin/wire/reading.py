@@ -1,5 +1,6 @@
 """From bytes to a shape, or to the one refusal that names what is wrong and where."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -24,8 +25,12 @@ def read_shape(shape: type[AnyShape], body: bytes) -> AnyShape:
 
 def refusal_of(error: ValidationError) -> DriftpinError:
     """Return what a sender is told about the first broken rule; bad values are not repeated."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    kind, pointer = first["type"], pointer_to(first["loc"])
+    return refusal_of_fault(error.errors(include_url=False, include_input=False)[0])
+
+
+def refusal_of_fault(first: Mapping[str, Any]) -> DriftpinError:
+    """Return the same for one fault as Pydantic describes it."""
+    kind, pointer = first["type"], pointer_to(tuple(first["loc"]))
     maximum: Any = first.get("ctx", {}).get("max_length")
     message = f"{first['msg']} at {pointer or 'the top'}."
     match kind:
@@ -44,4 +49,4 @@ def refusal_of(error: ValidationError) -> DriftpinError:
             return Malformed(message, code="invalid_request", pointer=pointer)
 
 
-__all__ = ["read_shape", "refusal_of"]
+__all__ = ["read_shape", "refusal_of", "refusal_of_fault"]

@@ -48,7 +48,7 @@ async def list_chats(
     dirty: OptionalFlagQuery = None,
     archived: OptionalFlagQuery = False,
     q: Annotated[str | None, Query(max_length=limits.TITLE_CHARACTERS_MAX)] = None,
-    sort: Annotated[str | None, Query(max_length=32)] = None,
+    sort: Annotated[str | None, Query()] = None,
     cursor: CursorQuery = None,
     limit: LimitQuery = limits.API_PAGE_ITEMS_DEFAULT,
 ) -> Response:

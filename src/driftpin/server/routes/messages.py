@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
 from driftpin import limits
@@ -13,7 +13,14 @@ from driftpin.operations.send_message import send_message
 from driftpin.server.access import CurrentUser, resolve_caller
 from driftpin.server.body import JsonBody
 from driftpin.server.idempotency import Repeatable
-from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, LimitQuery, TurnPath
+from driftpin.server.parameters import (
+    ChatIdPath,
+    CursorQuery,
+    FlagQuery,
+    LimitQuery,
+    TurnPath,
+    TurnQuery,
+)
 from driftpin.server.receipt_view import show_receipt
 from driftpin.server.replies import message_shape, page_shape, reply, turn_shape
 from driftpin.server.services import services_of
@@ -106,7 +113,7 @@ async def stream_chat(
     actor: CurrentUser,
     request: Request,
     chat_id: ChatIdPath,
-    turn: Annotated[int | None, Query(ge=0, le=2**31)] = None,
+    turn: TurnQuery = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> Response:
     """Stream a chat: `turn`, `delta` and `reset`; with `turn` it ends when that turn is over."""

@@ -66,12 +66,28 @@ async def permit_on_chat(
     lock: Lock = Lock.NONE,
 ) -> ChatRow:
     """Return the chat if the actor has this access to it."""
+    chat = await check_on_chat(transaction, actor, chat_id, needed, lock=lock)
+    await audit_administrator(transaction, actor, chat.owner_id, action, f"chat:{chat_id}")
+    return chat
+
+
+async def check_on_chat(
+    transaction: Transaction,
+    actor: Actor,
+    chat_id: ChatId,
+    needed: Access,
+    *,
+    lock: Lock = Lock.NONE,
+) -> ChatRow:
+    """Return the same, and leave nothing in the audit: for a look before the lock of its pin.
+
+    Whoever may not touch a chat must not make others wait for it either.
+    """
     statement = select(chats, access_to_chat(actor).label("access")).where(
         chats.c.id == chat_id, visible_chats(actor)
     )
     row = await _only_row(transaction, _locked(statement, chats, lock))
     require_access(Access(row.access), needed)
-    await audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
     return chat_from(row)
 
 
@@ -152,6 +168,7 @@ __all__ = [
     "PermittedAgent",
     "PermittedWorkspace",
     "audit_administrator",
+    "check_on_chat",
     "permit_on_agent",
     "permit_on_chat",
     "permit_on_workspace",

@@ -1,0 +1,67 @@
+"""Where the server acts as itself: the modules that may, what each may do, and why.
+
+A worker sees everything, so it is named only here. What a module passes it to is found in the code;
+a call that is not listed, or is listed and gone, fails.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
+    "cli/backups.py": (
+        frozenset({"check_store", "restore_backup", "write_backup"}),
+        "an operator copies the whole database, and checks what was put back",
+    ),
+    "cli/serving.py": (frozenset({"check_store"}), "`fsck` looks at the whole database"),
+    "runner/turn.py": (
+        frozenset(
+            {
+                "append_chunk",
+                "begin_request",
+                "commit_answer",
+                "commit_tool_results",
+                "finish_turn",
+                "get_chat",
+                "list_agents",
+                "list_messages",
+                "list_receipts",
+                "read_pin",
+                "settle_pin",
+                "start_tool_calls",
+            }
+        ),
+        "carries out a turn that somebody with update access asked for, under its lease",
+    ),
+    "runner/worker.py": (
+        frozenset({"PinReader", "claim_turn", "finish_turn", "renew_turn"}),
+        "claims turns, whosever they are",
+    ),
+    "server/agent_calls.py": (
+        frozenset({"close_lost_calls", "finish_call", "get_call", "start_calls", "withdraw_call"}),
+        "carries calls that somebody asked for to agents that are linked here",
+    ),
+    "server/app.py": (
+        frozenset(
+            {
+                "close_lost_calls",
+                "collect_garbage",
+                "forget_links",
+                "get_deployment",
+                "prepare_deployment",
+            }
+        ),
+        "starts a deployment and keeps it clean",
+    ),
+    "server/bootstrap.py": (
+        frozenset({"create_user", "create_user_token", "list_users"}),
+        "makes the first user of a database that has none",
+    ),
+    "server/drift_keeper.py": (frozenset({"keep_drift"}), "works out drifts behind a push"),
+    "server/link_keeper.py": (
+        frozenset({"list_link_standings", "release_link", "renew_links"}),
+        "holds the links of agents that are connected here",
+    ),
+    "server/pulse.py": (frozenset({"read_beat"}), "looks whether anything happened"),
+}
+
+__all__ = ["ELEVATED"]

@@ -167,6 +167,19 @@ def _codes_at(node: ast.AST) -> Iterator[tuple[str, str]]:
         family = getattr(errors, node.name, None)
         if isinstance(family, type) and issubclass(family, DriftpinError):
             yield family.default_code, _status(family)
+        else:
+            yield from _own_code(node)
+
+
+def _own_code(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Give the code of a family that a room defines for itself."""
+    parents = [getattr(errors, getattr(parent, "id", ""), None) for parent in node.bases]
+    for statement in node.body:
+        match statement:
+            case ast.Assign(
+                targets=[ast.Name(id="default_code")], value=ast.Constant(value=str() as code)
+            ) if parents and parents[0] is not None:
+                yield code, _status(parents[0])
 
 
 def _status(family: type[DriftpinError]) -> str:

@@ -110,6 +110,27 @@ class Settings(BaseSettings):
     rescan_interval_s: Annotated[
         float, Field(gt=0, le=86_400, description="Seconds between full looks at the workspace")
     ] = float(limits.RESCAN_INTERVAL_S)
+    heads_kept_days: Annotated[
+        float, Field(gt=0, le=36_500, description="For how long replaced heads are kept")
+    ] = float(limits.HEADS_KEPT_DAYS)
+    history_kept_days: Annotated[
+        float, Field(gt=0, le=36_500, description="For how long history and receipts keep contents")
+    ] = float(limits.HISTORY_KEPT_DAYS)
+    events_kept_days: Annotated[
+        float, Field(gt=0, le=36_500, description="For how long a stream can be taken up again")
+    ] = float(limits.EVENTS_KEPT_DAYS)
+    garbage_grace_s: Annotated[
+        float, Field(gt=0, le=2_592_000, description="Seconds that unused contents stay")
+    ] = float(limits.GRACE_S)
+    collection_interval_s: Annotated[
+        float, Field(gt=0, le=86_400, description="Seconds between two collections of garbage")
+    ] = float(limits.COLLECTION_INTERVAL_S)
+    workspace_bytes_max: Annotated[
+        int, Field(ge=0, description="Bytes that a workspace may keep; 0 for any number")
+    ] = limits.WORKSPACE_BYTES_MAX
+    user_bytes_max: Annotated[
+        int, Field(ge=0, description="Bytes that all workspaces of a user may keep; 0 for any")
+    ] = limits.USER_BYTES_MAX
     agent_refresh: Annotated[
         bool, Field(description="Whether an agent may refresh its owner's chats")
     ] = False

@@ -12,7 +12,15 @@ from driftpin.operations.check_store import Rule, check_store
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
-from driftpin.store.tables import agent_heads, blobs, chat_pin_history, chat_pins, events, snapshots
+from driftpin.store.tables import (
+    agent_heads,
+    blobs,
+    chat_pin_history,
+    chat_pins,
+    events,
+    snapshots,
+    workspace_usage,
+)
 
 DAMAGES: dict[Rule, Callable[[], Any]] = {
     Rule.BLOB_DIGEST: lambda: update(blobs).values(size_bytes=blobs.c.size_bytes + 1),
@@ -23,6 +31,7 @@ DAMAGES: dict[Rule, Callable[[], Any]] = {
         events.c.id.in_(select(chat_pin_history.c.event_id))
     ),
     Rule.HEAD_RECORDED: lambda: delete(agent_heads),
+    Rule.USAGE_COUNTED: lambda: delete(workspace_usage),
 }
 
 

@@ -214,6 +214,9 @@ class Pusher:
         try:
             reply = await self._push(numbering, offer)
         except CONTENT_REFUSALS as refusal:
+            if refusal.code == "quota_exceeded":
+                # Somebody may make room, so the same content is offered again, ever more rarely.
+                raise
             self._give_up(offer, refusal)
         except _REPAIRABLE as refusal:
             await self._repair(offer, refusal)

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from driftpin.cli import output
 from driftpin.cli.exits import ExitCode, Finished, say
@@ -15,6 +16,7 @@ from driftpin.identity import WORKER, RandomIds
 from driftpin.models.port import Model
 from driftpin.models.registry import get_model
 from driftpin.operations.check_store import StoreFinding, check_store
+from driftpin.operations.collect_garbage import Retention
 from driftpin.runner.worker import TurnWorker
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
@@ -27,6 +29,7 @@ from driftpin.server.sockets import Sockets, take_all_handles
 from driftpin.settings import Settings, database_address, load_settings, state_directory
 from driftpin.store.database import Database, sqlite_path
 from driftpin.store.store import Store
+from driftpin.store.values import Quotas
 
 
 class EnvironmentModels:
@@ -42,6 +45,13 @@ def build_server(settings: Settings) -> Server:
     options = ServerOptions(
         agents_may_refresh=settings.agent_refresh,
         hosts=host_rule(settings.host, settings.allowed_hosts),
+        retention=Retention(
+            grace=timedelta(seconds=settings.garbage_grace_s),
+            heads=timedelta(days=settings.heads_kept_days),
+            history=timedelta(days=settings.history_kept_days),
+            events=timedelta(days=settings.events_kept_days),
+        ),
+        collection_interval_s=settings.collection_interval_s,
     )
     return Server(get_database(settings), options=options, make_workers=_make_workers)
 
@@ -132,7 +142,8 @@ async def _check(settings: Settings) -> tuple[StoreFinding, ...]:
 
 def get_database(settings: Settings) -> Database:
     """Return the database that the settings name; nothing is opened yet."""
-    return Database(database_address(settings), clock=SystemClock(), ids=RandomIds())
+    quotas = Quotas(settings.workspace_bytes_max or None, settings.user_bytes_max or None)
+    return Database(database_address(settings), clock=SystemClock(), ids=RandomIds(), quotas=quotas)
 
 
 def _make_workers(store: Store, clock: Clock) -> TurnWorker:

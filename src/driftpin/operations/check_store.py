@@ -22,6 +22,7 @@ class Rule(StrEnum):
     HISTORY_EVENT = "history_event"
     PIN_WORKSPACE = "pin_workspace"
     HEAD_RECORDED = "head_recorded"
+    USAGE_COUNTED = "usage_counted"
     DATABASE_PAGE = "database_page"
 
 
@@ -44,6 +45,7 @@ QUERIES: Final = (
     (Rule.HISTORY_EVENT, "history", integrity.history_without_event),
     (Rule.PIN_WORKSPACE, "chat", integrity.references_elsewhere),
     (Rule.HEAD_RECORDED, "agent", integrity.heads_without_record),
+    (Rule.USAGE_COUNTED, "workspace", integrity.miscounted_usage),
 )
 
 

@@ -90,4 +90,4 @@ async def _run(store: Store, collect: _Collect, age: timedelta, rows_max: int) -
     return await store.database.write(step)
 
 
-__all__ = ["CollectionReport", "Retention", "collect_garbage"]
+__all__ = ["DEFAULT_RETENTION", "CollectionReport", "Retention", "collect_garbage"]

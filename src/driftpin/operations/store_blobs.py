@@ -14,6 +14,7 @@ from driftpin.store.writing.blobs import (
     count_unreferenced_bytes,
     find_blobs,
     renew_blobs,
+    require_room,
 )
 from driftpin.store.writing.heads import lock_for_push
 
@@ -34,6 +35,7 @@ async def store_blobs(store: Store, actor: Actor, offered: Iterable[tuple[Digest
         new = {digest: contents[digest] for digest in contents.keys() - present.keys()}
         if new:
             await add_blobs(transaction, workspace_id, new)
+            await require_room(transaction, workspace_id, new)
             await _check_cap(transaction, workspace_id)
 
     await store.database.write(keep)

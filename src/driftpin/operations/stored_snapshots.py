@@ -14,7 +14,7 @@ from driftpin.operations.push_checks import (
 from driftpin.operations.size_checks import check_sizes
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.blobs import add_blobs, find_blobs
+from driftpin.store.writing.blobs import add_blobs, find_blobs, require_room
 from driftpin.store.writing.snapshots import Origin, add_snapshot, find_snapshot
 
 
@@ -41,7 +41,11 @@ async def store_snapshot(
     missing = wanted - present.keys()
     refuse_missing(missing - offered.keys())
     if missing:
-        await add_blobs(transaction, workspace_id, {digest: offered[digest] for digest in missing})
+        new = {digest: offered[digest] for digest in missing}
+        await add_blobs(transaction, workspace_id, new)
+        if origin is not Origin.DERIVED:
+            # What is made of stored snapshots brings no bytes from outside.
+            await require_room(transaction, workspace_id, new)
         await transaction.reach(Failpoint.PUSH_BLOBS)
         present |= await find_blobs(transaction, workspace_id, missing)
     check_sizes(snapshot, {digest: blob.size_bytes for digest, blob in present.items()})

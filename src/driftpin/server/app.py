@@ -16,7 +16,7 @@ server up, then workers leave their turns to whoever comes next, then the databa
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -68,7 +68,6 @@ from driftpin.store.wal import watch_wal
 
 log = structlog.get_logger(__name__)
 
-COLLECTION_INTERVAL_S: Final = 600
 WorkersFactory = Callable[[Store, Clock], TurnWorkers]
 
 
@@ -237,7 +236,7 @@ class Server:
             self._wake_ups.carry(),
             services.drift_keeper.run_forever(),
             services.link_keeper.run_forever(),
-            _collect_forever(services.store),
+            _collect_forever(services.store, self._options),
             watch_wal(self._database),
         ]
         if self._is_shared:
@@ -257,12 +256,12 @@ class Server:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _collect_forever(store: Store) -> None:
+async def _collect_forever(store: Store, options: ServerOptions) -> None:
     while True:
-        await asyncio.sleep(COLLECTION_INTERVAL_S)
+        await asyncio.sleep(options.collection_interval_s)
         try:
             await close_lost_calls(store, WORKER)
-            while not (await collect_garbage(store, WORKER)).is_empty:
+            while not (await collect_garbage(store, WORKER, options.retention)).is_empty:
                 log.debug("garbage_collected")
         except Exception:
             log.exception("garbage_not_collected")

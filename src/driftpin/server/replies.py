@@ -93,7 +93,7 @@ def snapshot_shape(snapshot: SnapshotRef | None) -> api.SnapshotShape | None:
     )
 
 
-def workspace_shape(row: WorkspaceRow) -> api.WorkspaceShape:
+def workspace_shape(row: WorkspaceRow, used_bytes_max: int | None = None) -> api.WorkspaceShape:
     """Return a workspace."""
     return api.WorkspaceShape(
         id=row.id,
@@ -102,6 +102,8 @@ def workspace_shape(row: WorkspaceRow) -> api.WorkspaceShape:
         current_agent_id=row.current_agent_id,
         head=snapshot_shape(row.head),
         created_at=row.created_at,
+        used_bytes=row.used_bytes,
+        used_bytes_max=used_bytes_max,
     )
 
 

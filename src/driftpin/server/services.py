@@ -5,8 +5,10 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from driftpin import limits
 from driftpin.clock import Clock
 from driftpin.identity import ChatId
+from driftpin.operations.collect_garbage import DEFAULT_RETENTION, Retention
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors
 from driftpin.server.drift_keeper import DriftKeeper
@@ -44,6 +46,8 @@ class ServerOptions:
     hosts: HostRule = EVERY_HOST
     # How long a server that is told to stop goes on serving, not ready any more.
     drain_s: float = 0.0
+    retention: Retention = DEFAULT_RETENTION
+    collection_interval_s: float = limits.COLLECTION_INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,13 @@ from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
 from driftpin.store.engines import EngineKind, engine_kind_of, postgres_engine, sqlite_engine
 from driftpin.store.failures import is_retryable, unavailable_from
+from driftpin.store.values import Quotas
 
 Outcome = TypeVar("Outcome")
 RETRY_FIRST_S: Final = 0.005
 RETRY_LONGEST_S: Final = 0.25
 POOL_SIZE: Final = 16
+NO_QUOTAS: Final = Quotas()
 # What keeps turns and agents alive never queues behind everything else.
 HEARTBEAT_POOL_SIZE: Final = 2
 
@@ -49,6 +51,7 @@ class Transaction:
     ids: IdSource
     engine: EngineKind
     reach: Reach = field(default=pass_by)
+    quotas: Quotas = field(default=NO_QUOTAS)
     has_events: bool = field(default=False)
 
     @property
@@ -71,6 +74,7 @@ class Database:
         ids: IdSource,
         pool_size: int = POOL_SIZE,
         reach: Reach = pass_by,
+        quotas: Quotas = NO_QUOTAS,
         wait_s: float = limits.OPERATION_DEADLINE_S,
         read_longest_s: float = limits.READ_LONGEST_S,
     ) -> None:
@@ -80,6 +84,7 @@ class Database:
         a connection for reading longer than `read_longest_s`.
         """
         self.reach = reach
+        self.quotas = quotas
         parsed = make_url(url)
         self.engine_kind = engine_kind_of(parsed)
         self._wait_s = wait_s
@@ -239,6 +244,7 @@ class Database:
             ids=self._ids,
             engine=self.engine_kind,
             reach=self.reach,
+            quotas=self.quotas,
         )
 
     @asynccontextmanager

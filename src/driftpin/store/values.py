@@ -75,6 +75,14 @@ class TokenRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """How many bytes of blobs a workspace, and all workspaces of a user, may keep; None: any."""
+
+    workspace_bytes_max: int | None = None
+    user_bytes_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspaceRow:
     """A workspace; `head` is the newest accepted push of its current agent."""
 
@@ -85,6 +93,7 @@ class WorkspaceRow:
     created_at: datetime
     deleted_at: datetime | None
     head: SnapshotRef | None
+    used_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +377,7 @@ __all__ = [
     "Policy",
     "PushOutcome",
     "PushResult",
+    "Quotas",
     "ReceiptRow",
     "ShareRow",
     "SnapshotRef",

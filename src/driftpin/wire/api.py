@@ -91,6 +91,8 @@ class WorkspaceShape(ReplyShape):
     current_agent_id: IdText | None
     head: SnapshotShape | None
     created_at: InstantText
+    used_bytes: int
+    used_bytes_max: int | None = None
 
 
 class CreateAgentRequest(Shape):
@@ -125,10 +127,7 @@ class CreatedAgentShape(AgentShape):
 
 
 class ResourceShape(ReplyShape):
-    """One listed resource, with a reason if it is not ok; never a body.
-
-    `size_bytes` and `tokens` are sums over what the resource pins, null where nothing is pinned.
-    """
+    """One listed resource, never a body; `size_bytes` and `tokens` sum what it pins, or null."""
 
     kind: str
     source: str

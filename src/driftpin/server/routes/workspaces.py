@@ -77,8 +77,9 @@ async def get_workspace(
     actor: CurrentUser, request: Request, workspace_id: WorkspaceIdPath
 ) -> Response:
     """Return a workspace."""
-    row = await services_of(request).store.get_workspace(actor, workspace_id)
-    return reply(workspace_shape(row))
+    store = services_of(request).store
+    row = await store.get_workspace(actor, workspace_id)
+    return reply(workspace_shape(row, store.database.quotas.workspace_bytes_max))
 
 
 @router.delete("/workspaces/{workspace_id}", status_code=204)

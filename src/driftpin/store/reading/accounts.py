@@ -36,7 +36,15 @@ from driftpin.store.reading.columns import (
     workspace_from,
 )
 from driftpin.store.reading.paging import page_of, read_id_cursor
-from driftpin.store.tables import agent_links, agents, deployment, tokens, users, workspaces
+from driftpin.store.tables import (
+    agent_links,
+    agents,
+    deployment,
+    tokens,
+    users,
+    workspace_usage,
+    workspaces,
+)
 from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
 
 
@@ -156,7 +164,11 @@ async def get_deployment(connection: AsyncConnection, actor: Actor, name: str) -
 def _workspaces_seen_by(actor: Actor) -> Select[Any]:
     is_alive = agents.c.deleted_at.is_(None)
     return (
-        select(workspaces, *snapshot_columns(HEAD))
+        select(
+            workspaces, workspace_usage.c.blob_bytes.label("used_bytes"), *snapshot_columns(HEAD)
+        )
+        .select_from(workspaces)
+        .outerjoin(workspace_usage, workspace_usage.c.workspace_id == workspaces.c.id)
         .outerjoin(agents, and_(agents.c.id == workspaces.c.current_agent_id, is_alive))
         .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
         .where(visible_workspaces(actor), workspaces.c.deleted_at.is_(None))

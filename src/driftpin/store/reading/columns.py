@@ -140,6 +140,7 @@ def workspace_from(row: Row[Any]) -> WorkspaceRow:
         created_at=row.created_at,
         deleted_at=row.deleted_at,
         head=snapshot_from(row, HEAD),
+        used_bytes=row.used_bytes or 0,
     )
 
 

@@ -22,6 +22,8 @@ from driftpin.store.tables import (
     events,
     snapshot_entries,
     snapshots,
+    workspace_usage,
+    workspaces,
 )
 
 BLOBS_PER_PAGE: Final = 64
@@ -149,6 +151,20 @@ def references_elsewhere() -> Select[Any]:
     )
 
 
+def miscounted_usage() -> Select[Any]:
+    """Choose workspaces whose count of bytes is not what their blobs come to."""
+    stored = (
+        select(func.coalesce(func.sum(blobs.c.size_bytes), 0))
+        .where(blobs.c.workspace_id == workspaces.c.id)
+        .scalar_subquery()
+    )
+    return (
+        select(workspaces.c.id)
+        .outerjoin(workspace_usage, workspace_usage.c.workspace_id == workspaces.c.id)
+        .where(func.coalesce(workspace_usage.c.blob_bytes, 0) != stored)
+    )
+
+
 def heads_without_record() -> Select[Any]:
     """Choose agents whose head was never recorded as accepted, or is not the newest that was."""
     newest = agent_heads.alias("newest")
@@ -197,6 +213,7 @@ __all__ = [
     "find_rows",
     "heads_without_record",
     "history_without_event",
+    "miscounted_usage",
     "references_elsewhere",
     "unexplained_pins",
 ]

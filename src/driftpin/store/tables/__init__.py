@@ -14,6 +14,7 @@ from driftpin.store.tables.contents import (
     snapshots,
     tokens,
     users,
+    workspace_usage,
     workspaces,
 )
 from driftpin.store.tables.conversations import (
@@ -56,5 +57,6 @@ __all__ = [
     "turn_chunks",
     "turns",
     "users",
+    "workspace_usage",
     "workspaces",
 ]

@@ -67,6 +67,16 @@ blobs = Table(
     sqlite_strict=True,
 )
 
+# What all blobs of a workspace come to; a row comes with the first of them.
+workspace_usage = Table(
+    "workspace_usage",
+    metadata,
+    Column("workspace_id", ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("blob_bytes", Number, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 snapshots = Table(
     "snapshots",
     metadata,
@@ -259,5 +269,6 @@ __all__ = [
     "snapshots",
     "tokens",
     "users",
+    "workspace_usage",
     "workspaces",
 ]

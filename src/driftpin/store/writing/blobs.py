@@ -11,6 +11,7 @@ from driftpin.identity import Digest, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import blobs, snapshot_entries, snapshots
+from driftpin.store.writing.usage import check_quotas, count_usage
 
 # One statement may carry this many digests on either engine.
 DIGESTS_PER_STATEMENT: Final = 10_000
@@ -61,6 +62,18 @@ async def add_blobs(
         for digest, content in sorted(contents.items())
     ]
     await dialect_of(transaction.connection).insert_rows(transaction.connection, blobs, rows)
+    await count_usage(transaction, {workspace_id: _length_of(contents)})
+
+
+async def require_room(
+    transaction: Transaction, workspace_id: WorkspaceId, contents: Mapping[Digest, bytes]
+) -> None:
+    """Refuse bytes that were just added and are too many; raises TooLarge (`quota_exceeded`)."""
+    await check_quotas(transaction, workspace_id, _length_of(contents))
+
+
+def _length_of(contents: Mapping[Digest, bytes]) -> int:
+    return sum(map(len, contents.values()))
 
 
 async def renew_blobs(
@@ -94,4 +107,11 @@ def _in_parts(digests: Iterable[Digest]) -> Iterable[Sequence[Digest]]:
         yield part
 
 
-__all__ = ["StoredBlob", "add_blobs", "count_unreferenced_bytes", "find_blobs", "renew_blobs"]
+__all__ = [
+    "StoredBlob",
+    "add_blobs",
+    "count_unreferenced_bytes",
+    "find_blobs",
+    "renew_blobs",
+    "require_room",
+]

@@ -5,12 +5,15 @@ moment are passed over, so nobody who pins waits for the collector; one that com
 between the look and the removal makes the removal fail, and the next look leaves it out.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     Table,
     Update,
@@ -25,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from driftpin.failpoints import Failpoint
+from driftpin.identity import WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.tables import (
     agent_heads,
@@ -37,6 +41,7 @@ from driftpin.store.tables import (
     snapshots,
     turns,
 )
+from driftpin.store.writing.usage import count_usage
 
 LOOKS_MAX: Final = 3
 
@@ -102,7 +107,7 @@ async def remove_snapshots(transaction: Transaction, *, before: datetime, limit:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return await _remove(transaction, snapshots, chosen)
+    return len(await _remove(transaction, snapshots, chosen, snapshots.c.id))
 
 
 async def remove_blobs(transaction: Transaction, *, before: datetime, limit: int) -> int:
@@ -118,7 +123,13 @@ async def remove_blobs(transaction: Transaction, *, before: datetime, limit: int
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return await _remove(transaction, blobs, chosen)
+    kept = (blobs.c.workspace_id, blobs.c.size_bytes)
+    removed = await _remove(transaction, blobs, chosen, *kept)
+    freed: Counter[WorkspaceId] = Counter()
+    for row in removed:
+        freed[row.workspace_id] -= row.size_bytes
+    await count_usage(transaction, freed)
+    return len(removed)
 
 
 async def _release(
@@ -139,18 +150,25 @@ async def _release(
     return len(rows)
 
 
-async def _remove(transaction: Transaction, table: Table, chosen: Select[Any]) -> int:
-    """Remove what is chosen; a row that was named meanwhile makes it choose again, or leave off."""
+async def _remove(
+    transaction: Transaction, table: Table, chosen: Select[Any], *told: ColumnElement[Any]
+) -> Sequence[Row[Any]]:
+    """Remove what is chosen, and return these columns of it.
+
+    A row that was named meanwhile makes it choose again, or leave off.
+    """
     for _ in range(LOOKS_MAX):
         with suppress(IntegrityError):
             async with transaction.connection.begin_nested():
                 ids = list((await transaction.connection.execute(chosen)).scalars())
-                if ids:
-                    await transaction.reach(Failpoint.GC_MARK)
-                    await transaction.connection.execute(delete(table).where(table.c.id.in_(ids)))
-                    await transaction.reach(Failpoint.GC_SWEEP)
-                return len(ids)
-    return 0
+                if not ids:
+                    return ()
+                await transaction.reach(Failpoint.GC_MARK)
+                removing = delete(table).where(table.c.id.in_(ids)).returning(*told)
+                removed = (await transaction.connection.execute(removing)).all()
+                await transaction.reach(Failpoint.GC_SWEEP)
+                return removed
+    return ()
 
 
 __all__ = ["release_heads", "release_history", "remove_blobs", "remove_snapshots"]

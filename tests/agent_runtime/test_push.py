@@ -320,3 +320,19 @@ async def test_a_head_that_the_server_still_holds_is_not_sent_again_when_the_lin
     assert world.server.results == ["accepted", "accepted"]
     assert isinstance(world.server.head, HeadShape)
     assert world.server.head.seq == 2
+
+
+async def test_a_hello_that_is_said_again_takes_no_number_back_that_may_still_arrive(
+    world: World,
+) -> None:
+    def go_on(_: float) -> None:
+        world.pusher.say_hello_again()
+        world.pusher.offer(state_with(2, b"two"))
+
+    world.server.failures.append(Unreachable())
+    world.waits.on_wait = go_on
+    async with pushing(world.pusher):
+        world.pusher.offer(state_with(1, b"one"))
+        assert await delivered(world.pusher, 2) == "accepted"
+    assert world.server.hellos == 2
+    assert [push.seq for push in world.server.pushes] == [1, 2]

@@ -27,11 +27,19 @@ class Numbering:
         self._in_doubt: Content | None = None
 
     @classmethod
-    def after_hello(cls, reply: HelloReply) -> "Numbering":
-        """Go on after the server's head if that is of this incarnation, else begin at 1."""
+    def after_hello(cls, reply: HelloReply, before: "Numbering | None") -> "Numbering":
+        """Go on after the server's head if that is of this incarnation, else begin at 1.
+
+        A process that says hello again keeps its incarnation and the numbers `before`: what it sent
+        under them may still arrive.
+        """
         head = reply.head
         is_own = head is not None and head.incarnation == reply.incarnation
-        return cls(reply.incarnation, head.seq if head is not None and is_own else 0)
+        head_seq = head.seq if head is not None and is_own else 0
+        if before is None or before.incarnation != reply.incarnation:
+            return cls(reply.incarnation, head_seq)
+        before.catch_up(head_seq)
+        return before
 
     def seq_for(self, content: Content) -> int:
         """Return the number to send this content under."""
@@ -44,8 +52,13 @@ class Numbering:
         """The server has answered: the next push takes a fresh number, whatever it holds."""
         self._in_doubt = None
 
+    def catch_up(self, head_seq: int) -> None:
+        """Go on after the server's head if it is further than this process knew."""
+        if head_seq > self._last_seq:
+            self.adopt(head_seq)
+
     def adopt(self, head_seq: int) -> None:
-        """The server is further than this process knew; go on after its head."""
+        """The number in doubt was taken, or overtaken; go on after the server's head."""
         self._last_seq = max(self._last_seq, head_seq)
         self._in_doubt = None
 

@@ -118,6 +118,7 @@ class Pusher:
         self._waiter = waiter
         self._reach = reach
         self._numbering: Numbering | None = None
+        self._must_say_hello = True
         self._newest: _Offer | None = None
         self._is_forced = False
         self._acknowledged: _Acknowledged | None = None
@@ -145,7 +146,7 @@ class Pusher:
 
     def say_hello_again(self) -> None:
         """The connection was lost and is back: ask the server what it holds, without waiting."""
-        self._numbering = None
+        self._must_say_hello = True
         self._nudged.set()
         self._changed.set()
 
@@ -184,7 +185,7 @@ class Pusher:
             await self._waiter(self._changed, wait_s)
 
     def _due_in_s(self) -> float:
-        if self._numbering is None and self.agent is not None:
+        if self._must_say_hello and self.agent is not None:
             return 0.0
         offer = self._newest
         if offer is None or offer.state.pass_number < self._first_pass:
@@ -200,7 +201,7 @@ class Pusher:
         return held.at_s + limits.OBSERVATIONS_PUSH_INTERVAL_S - self._clock.monotonic_s()
 
     async def _send(self) -> None:
-        if self._numbering is None:
+        if self._numbering is None or self._must_say_hello:
             self._numbering = await self._say_hello()
             return
         offer = self._newest
@@ -234,13 +235,14 @@ class Pusher:
 
     async def _say_hello(self) -> Numbering:
         reply = await self._control_plane.hello(self._introduction)
+        self._must_say_hello = False
         self.agent = reply
         self.introduced.set()
         held = self._acknowledged
         if held is not None and (reply.head is None or reply.head.digest != held.content.digest):
             _log.warning("the server does not hold the head that it acknowledged; sending it anew")
             self._acknowledged = None
-        return Numbering.after_hello(reply)
+        return Numbering.after_hello(reply, self._numbering)
 
     async def _push(self, numbering: Numbering, offer: _Offer) -> PushReply:
         blobs = offer.state.blobs
@@ -296,7 +298,7 @@ class Pusher:
         if numbering and isinstance(seq, int) and incarnation == numbering.incarnation:
             numbering.adopt(seq)
         else:
-            self._numbering = None
+            self._must_say_hello = True
 
     def _note_delivery(self, offer: _Offer, reply: PushReply) -> None:
         blobs = frozenset(

@@ -6,6 +6,7 @@ import pytest
 
 from driftpin import limits
 from driftpin.errors import Conflict, DriftpinError, NotFound, Rejected, TooLarge
+from driftpin.events.event import EventKind
 from driftpin.identity import WORKER, digest_of
 from driftpin.operations.collect_garbage import collect_garbage
 from driftpin.operations.import_snapshot import import_snapshot
@@ -103,6 +104,23 @@ async def test_rebind_to_the_agent_it_has_does_nothing(stage: Any, store: Store)
     move = await rebind_chat(store, stage.owner, chat_id, stage.agent.id)
     assert (move.moved, move.revision) == (False, 1)
     assert await stage.verbs(chat_id) == ["hydrate"]
+
+
+async def test_a_dirty_chat_that_a_rebind_makes_clean_is_told(stage: Any, store: Store) -> None:
+    first = await stage.agent.push({"AGENTS.md": "one"})
+    chat_id = await stage.chat()
+    other = await stage.add_agent()
+    await other.push({"AGENTS.md": "one"})
+    await stage.agent.push({"AGENTS.md": "two"})
+    await rebind_chat(store, stage.owner, chat_id, stage.agent.id)
+    await roll_back_context(store, stage.owner, chat_id, first.head.digest)
+    assert (await stage.context(chat_id)).dirty
+    _, last = await store.first_and_last_position(WORKER)
+    move = await rebind_chat(store, stage.owner, chat_id, other.id)
+    assert not move.moved
+    assert not (await stage.context(chat_id)).dirty
+    told, _ = await store.list_events(stage.owner, after=last, limit=10, chat_id=chat_id)
+    assert [event.kind for event in told] == [EventKind.CHAT_CHANGED]
 
 
 async def test_a_chat_can_be_made_on_an_imported_snapshot(stage: Any, store: Store) -> None:

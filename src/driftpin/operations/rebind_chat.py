@@ -15,9 +15,14 @@ from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, PinMove
-from driftpin.store.writing.heads import LockedWorkspace, is_agent_of, share_workspace
+from driftpin.store.writing.heads import (
+    LockedWorkspace,
+    find_head_id,
+    is_agent_of,
+    share_workspace,
+)
 from driftpin.store.writing.permits import permit_on_chat
-from driftpin.store.writing.pins import lock_pin
+from driftpin.store.writing.pins import LockedPin, lock_pin
 
 
 async def rebind_chat(
@@ -55,7 +60,8 @@ async def rebind_in(
         transaction, actor, [pin], binding, event_for(transaction, chat, binding.head)
     )
     await transaction.reach(Failpoint.MOVE_MOVE_PIN)
-    if not settled.moved and (settled.failure or _is_other_head(pin.snapshot_id, binding)):
+    is_seen = settled.failure or await _shows_otherwise(transaction, pin, binding)
+    if not settled.moved and is_seen:
         await record_changed(transaction, chat, binding)
     return await move_of(transaction, pin, settled)
 
@@ -84,9 +90,14 @@ async def _choose(
     return agent_id
 
 
-def _is_other_head(snapshot_id: int | None, binding: Binding) -> bool:
-    """Whether the new agent shows the chat anything but what it has; the same is no change."""
-    return snapshot_id != (binding.head.id if binding.head else None)
+async def _shows_otherwise(transaction: Transaction, pin: LockedPin, binding: Binding) -> bool:
+    """Whether the chat is anything but what it was: the same pin, as far from the same head.
+
+    A dirty chat whose new agent has what it is pinned to becomes clean by it.
+    """
+    head_id = binding.head.id if binding.head else None
+    was_id = None if pin.agent_id is None else await find_head_id(transaction, pin.agent_id)
+    return not pin.snapshot_id == head_id == was_id
 
 
 __all__ = ["rebind_chat", "rebind_in"]

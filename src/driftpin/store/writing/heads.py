@@ -123,6 +123,13 @@ async def list_heads(
     return {row.agent_id: ref_from(row) for row in rows}
 
 
+async def find_head_id(transaction: Transaction, agent_id: AgentId) -> int | None:
+    """Return which snapshot an agent's head is at this moment; it is not kept from moving."""
+    statement = select(agents.c.head_id).where(agents.c.id == agent_id)
+    found: int | None = (await transaction.connection.execute(statement)).scalar_one_or_none()
+    return found
+
+
 async def is_agent_alive(transaction: Transaction, agent_id: AgentId) -> bool:
     """Whether the agent exists and was not deleted."""
     statement = select(agents.c.id).where(agents.c.id == agent_id, agents.c.deleted_at.is_(None))
@@ -228,6 +235,7 @@ __all__ = [
     "LockedAgent",
     "LockedWorkspace",
     "append_head",
+    "find_head_id",
     "get_head",
     "is_agent_alive",
     "is_agent_of",

@@ -268,6 +268,8 @@ assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S
 assert IMPORT_BODY_BYTES_MAX / REQUEST_BODY_TIMEOUT_S < 512 * KIB
 assert SOCKETS_LINGERING_MAX <= HANDLES_KEPT // 2
 assert STREAMS_PER_CALLER_MAX <= STREAMS_MAX <= CONNECTIONS_MAX
+# What an event stands for is read from the history that it made.
+assert HISTORY_KEPT_DAYS >= EVENTS_KEPT_DAYS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
 # One skill file that was replaced as a whole must fit into a diff, both sides of it.
 assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX

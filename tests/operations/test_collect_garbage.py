@@ -111,7 +111,7 @@ async def test_a_pin_in_flight_keeps_its_snapshot_and_waits_for_no_collector(
         gate.opened.set()
     assert collection.result().snapshots == 0
     assert await stage.digest(chat_id) == found.digest
-    entries = await store.list_pinned_entries(stage.owner, chat_id)
+    entries = (await store.list_pinned_entries(stage.owner, chat_id)).entries
     assert [await store.read_blob(stage.owner, entry.digest) for entry in entries if entry.digest]
 
 

@@ -171,7 +171,7 @@ async def test_readers_never_see_parts_of_two_snapshots(stage: Any, store: Store
         assert read.snapshot is not None
         assert read.manifest is not None
         assert digest_of(read.manifest) == read.snapshot.digest
-        entries = await store.list_pinned_entries(stage.owner, chat_id)
+        entries = (await store.list_pinned_entries(stage.owner, chat_id)).entries
         assert len({entry.digest for entry in entries}) == 1
         revisions.append(read.revision)
     await moving

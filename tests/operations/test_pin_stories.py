@@ -164,7 +164,7 @@ async def test_sources_that_overlap_between_old_and_new(stage: Any, store: Store
     another = await stage.add_agent()
     pushed = await another.push({"AGENTS.md": "new", "CLAUDE.md": "same"})
     assert await stage.digest(chat_id) == pushed.head.digest
-    entries = await store.list_pinned_entries(stage.owner, chat_id)
+    entries = (await store.list_pinned_entries(stage.owner, chat_id)).entries
     assert [entry.source for entry in entries] == ["workspace:AGENTS.md", "workspace:CLAUDE.md"]
     bodies = [await store.read_blob(stage.owner, entry.digest) for entry in entries if entry.digest]
     assert bodies == [b"new", b"same"]

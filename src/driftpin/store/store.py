@@ -40,7 +40,7 @@ from driftpin.store.values import (
     MessageRow,
     Page,
     PinMove,
-    PinnedEntry,
+    PinnedLines,
     PinnedRead,
     ReceiptRow,
     ShareRow,
@@ -145,8 +145,8 @@ class Store:
         async with self.database.read() as connection:
             return await pins.read_pin(connection, actor, chat_id)
 
-    async def list_pinned_entries(self, actor: Actor, chat_id: ChatId) -> tuple[PinnedEntry, ...]:
-        """Return every line of the chat's pin; none if it has no pin."""
+    async def list_pinned_entries(self, actor: Actor, chat_id: ChatId) -> PinnedLines:
+        """Return every line of the chat's pin with its revision; no lines if it has no pin."""
         async with self.database.read() as connection:
             return await pins.list_pinned_entries(connection, actor, chat_id)
 

@@ -181,6 +181,14 @@ class PinnedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedLines:
+    """Every line of a chat's pin at one revision."""
+
+    revision: int
+    entries: tuple[PinnedEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PinnedRead:
     """A chat's pin with its manifest, out of one statement."""
 

@@ -28,7 +28,7 @@ from driftpin.server.replies import (
 )
 from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
-from driftpin.store.values import ChatView, PinnedRead
+from driftpin.store.values import ChatView, PinnedEntry, PinnedRead
 from driftpin.wire import api
 from driftpin.wire.drift import DriftShape, HistoryEntryShape
 from driftpin.wire.transfer import ExportedFileShape, ExportShape
@@ -50,8 +50,7 @@ async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath)
 
 async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> Response:
     store = services.store
-    view, pin = await _read_together(store, actor, chat_id)
-    entries = await store.list_pinned_entries(actor, chat_id)
+    view, pin, entries = await _read_together(store, actor, chat_id)
     shape = api.FullContextShape(
         **context_fields(view.context), resources=resource_shapes(pin.manifest, entries)
     )
@@ -60,14 +59,19 @@ async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> R
 
 async def _read_together(
     store: Store, actor: Actor, chat_id: ChatId
-) -> tuple[ChatView, PinnedRead]:
-    """Return summary and manifest of one revision; read again while the pin moves in between."""
+) -> tuple[ChatView, PinnedRead, tuple[PinnedEntry, ...]]:
+    """Return summary, manifest and lines of one revision; look again while the pin moves."""
     for _ in range(LOOKS_MAX):
         view = await store.get_chat(actor, chat_id)
         pin = await store.read_pin(actor, chat_id)
-        if pin.revision == view.context.revision:
-            return view, pin
-    raise Unavailable("The pin is moving; look again.", code="pin_moving")
+        lines = await store.list_pinned_entries(actor, chat_id)
+        if lines.revision == pin.revision == view.context.revision:
+            return view, pin, lines.entries
+    raise _pin_moving()
+
+
+def _pin_moving() -> Unavailable:
+    return Unavailable("The pin is moving; look again.", code="pin_moving")
 
 
 @router.put("/context", response_model=api.FullContextShape)
@@ -171,30 +175,41 @@ async def list_history(
 async def export_pin(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
     """Return the whole pin with its bytes; everything comes from one read of the pin."""
     store = services_of(request).store
+    for _ in range(LOOKS_MAX):
+        exported = await _try_to_export(store, actor, chat_id)
+        if exported is not None:
+            return reply(exported)
+    raise _pin_moving()
+
+
+async def _try_to_export(store: Store, actor: Actor, chat_id: ChatId) -> ExportShape | None:
+    """Return the pin with its bytes; None if the caller may no longer read all of them.
+
+    Then the pin has moved on, or the chat was taken back, which the next look tells.
+    """
     pin = await store.read_pin(actor, chat_id)
     if pin.snapshot is None or pin.manifest is None:
         raise Conflict("This chat has no pin yet.", code="no_snapshot")
     files = [file for resource in resources_of(pin.manifest) for file in _files_of(resource)]
-    bodies = await store.read_blobs(
-        actor, pin.chat.workspace_id, {digest for _, _, _, digest in files}
-    )
-    return reply(
-        ExportShape(
-            chat_id=chat_id,
-            revision=pin.revision,
-            snapshot=pin.snapshot.digest,
-            manifest=_base64(pin.manifest),
-            files=tuple(
-                ExportedFileShape(
-                    source=source,
-                    path=path,
-                    executable=executable,
-                    digest=digest,
-                    data=_base64(bodies[digest]),
-                )
-                for source, path, executable, digest in files
-            ),
-        )
+    digests = {digest for _, _, _, digest in files}
+    bodies = await store.read_blobs(actor, pin.chat.workspace_id, digests)
+    if bodies.keys() != digests:
+        return None
+    return ExportShape(
+        chat_id=chat_id,
+        revision=pin.revision,
+        snapshot=pin.snapshot.digest,
+        manifest=_base64(pin.manifest),
+        files=tuple(
+            ExportedFileShape(
+                source=source,
+                path=path,
+                executable=executable,
+                digest=digest,
+                data=_base64(bodies[digest]),
+            )
+            for source, path, executable, digest in files
+        ),
     )
 
 

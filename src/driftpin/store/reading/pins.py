@@ -20,7 +20,7 @@ from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_sound_
 from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
-from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedRead
+from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedLines, PinnedRead
 
 
 async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> PinnedRead:
@@ -54,10 +54,10 @@ async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
 
 async def list_pinned_entries(
     connection: AsyncConnection, actor: Actor, chat_id: ChatId
-) -> tuple[PinnedEntry, ...]:
+) -> PinnedLines:
     """Return every line of the chat's pin by source and path, of one instant."""
     statement = (
-        select(snapshot_entries, blobs.c.digest, blobs.c.size_bytes)
+        select(chat_pins.c.revision, snapshot_entries, blobs.c.digest, blobs.c.size_bytes)
         .select_from(
             chats.join(chat_pins, chat_pins.c.chat_id == chats.c.id)
             .outerjoin(snapshot_entries, snapshot_entries.c.snapshot_id == chat_pins.c.snapshot_id)
@@ -69,7 +69,8 @@ async def list_pinned_entries(
     rows = (await connection.execute(statement)).all()
     if not rows:
         raise NotFound
-    return tuple(entry_from(row) for row in rows if row.source is not None)
+    entries = tuple(entry_from(row) for row in rows if row.source is not None)
+    return PinnedLines(rows[0].revision, entries)
 
 
 def entry_from(row: Row[Any]) -> PinnedEntry:

@@ -1,4 +1,4 @@
-"""Tokens as people and agents hold them: `dp_u_…` and `dp_a_…`.
+"""Tokens as people and agents hold them, `dp_u_…` and `dp_a_…`, and what browsers hold.
 
 Behind the prefix stand 32 random bytes and 4 bytes of a checksum over prefix and secret, in
 URL-safe Base64. So a token that was cut or mistyped is refused without asking a database, and
@@ -20,7 +20,7 @@ from driftpin.identity import Digest, digest_of
 SECRET_BYTES: Final = 32
 CHECKSUM_BYTES: Final = 4
 # 36 bytes are exactly 48 characters: one spelling for one secret.
-TOKEN_PATTERN: Final = re.compile(r"(dp_[ua]_)([A-Za-z0-9_-]{48})")
+TOKEN_PATTERN: Final = re.compile(r"(dp_[uasl]_)([A-Za-z0-9_-]{48})")
 
 
 class TokenKind(StrEnum):
@@ -28,9 +28,17 @@ class TokenKind(StrEnum):
 
     USER = "user"
     AGENT = "agent"
+    # In a browser's cookie, and in the address that begins such a session: never a bearer token.
+    SESSION = "session"
+    LINK = "link"
 
 
-PREFIXES: Final = {TokenKind.USER: "dp_u_", TokenKind.AGENT: "dp_a_"}
+PREFIXES: Final = {
+    TokenKind.USER: "dp_u_",
+    TokenKind.AGENT: "dp_a_",
+    TokenKind.SESSION: "dp_s_",
+    TokenKind.LINK: "dp_l_",
+}
 KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 
 

@@ -8,12 +8,14 @@ from driftpin.chat.messages import user_message
 from driftpin.credentials import read_token
 from driftpin.identity import WORKER, Actor, ChatId, digest_of
 from driftpin.operations.create_chat import create_chat
+from driftpin.operations.create_login_link import create_login_link
 from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.delete_agent import delete_agent
 from driftpin.operations.delete_chat import delete_chat
 from driftpin.operations.delete_workspace import delete_workspace
+from driftpin.operations.end_session import end_session
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.fork_chat import fork_chat
 from driftpin.operations.idempotency import run_once
@@ -24,10 +26,14 @@ from driftpin.operations.revoke_token import revoke_token
 from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.operations.say_hello import say_hello
 from driftpin.operations.send_message import send_message
+from driftpin.operations.set_password import set_password
 from driftpin.operations.share_chat import share_chat
+from driftpin.operations.sign_in import sign_in
 from driftpin.operations.unshare_chat import unshare_chat
 from driftpin.operations.update_chat import update_chat
+from driftpin.operations.use_login_link import use_login_link
 from driftpin.operations.write_backup import write_backup
+from driftpin.passwords import Passwords
 from driftpin.store.values import Access
 from seams.access_world import (
     AGENTS,
@@ -43,6 +49,7 @@ from seams.access_world import (
     outcomes,
 )
 
+PASSWORDS = Passwords()
 EVERYBODY_SEES = outcomes("ok")
 CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
 CHAT_MASTERS = outcomes(
@@ -169,7 +176,35 @@ async def _run_once(world: World, actor: Actor) -> object:
     )
 
 
+async def _find_password(world: World, actor: Actor) -> object:
+    return await world.store.find_password(actor, "owner")
+
+
+async def _set_password(world: World, actor: Actor) -> object:
+    owner_id, password = world.people.owner_id, "long enough"
+    await set_password(world.store, actor, PASSWORDS, owner_id, password, present=password)
+    return "done"
+
+
+async def _sign_in(world: World, actor: Actor) -> object:
+    administrator, reader = world.people.administrator, world.reader_id
+    await set_password(world.store, administrator, PASSWORDS, reader, "long enough")
+    name = (await world.store.get_user(administrator, reader)).name
+    return await sign_in(world.store, actor, PASSWORDS, name, "long enough")
+
+
+async def _use_login_link(world: World, actor: Actor) -> object:
+    secret, _ = await create_login_link(world.store, world.people.owner)
+    return await use_login_link(world.store, actor, read_token(secret).secret_digest)
+
+
+async def _end_session(world: World, actor: Actor) -> object:
+    await end_session(world.store, actor, digest_of(b"none"))
+    return "done"
+
+
 READS = (
+    reads("find_password", _find_password, WORKERS),
     reads("resolve_token", _resolve_token, EVERYBODY_SEES),
     reads(
         "get_user",
@@ -265,6 +300,15 @@ OPERATIONS = (
             wrong_token_type=AGENTS,
         ),
     ),
+    Row("set_password", _set_password, MASTER_WORKSPACE),
+    Row("sign_in", _sign_in, EVERYBODY_SEES),
+    Row(
+        "create_login_link",
+        lambda world, actor: create_login_link(world.store, actor),
+        EVERY_USER,
+    ),
+    Row("use_login_link", _use_login_link, EVERYBODY_SEES),
+    Row("end_session", _end_session, EVERY_USER),
     Row("revoke_token", _revoke_token, MASTER_WORKSPACE),
     Row(
         "create_workspace",

@@ -90,6 +90,25 @@ ROWS: Final = (
     RouteRow(
         "POST", "/api/v1/users", "/api/v1/users", users(403, 403, 403, 403, 201), {"name": "new"}
     ),
+    RouteRow(
+        "PUT",
+        "/api/v1/users/{user_id}/password",
+        "/api/v1/users/{reader}/password",
+        users(404, 204, 404, 404, 204),
+        {"password": "long enough", "present": "long enough"},
+    ),
+    RouteRow(
+        "POST",
+        "/api/v1/sign-in",
+        "/api/v1/sign-in",
+        everybody(401),
+        {"name": "owner", "password": "a guess"},
+    ),
+    # A token is no session.
+    RouteRow("POST", "/api/v1/sign-out", "/api/v1/sign-out", users(400, 400, 400, 400, 400)),
+    RouteRow("POST", "/api/v1/login-links", "/api/v1/login-links", _made(201, EVERY_USER)),
+    RouteRow("GET", "/sign-in/{code}", "/sign-in/guess", everybody(404)),
+    RouteRow("POST", "/sign-in/{code}", "/sign-in/guess", everybody(404)),
     RouteRow("GET", "/api/v1/tokens", "/api/v1/tokens", EVERY_USER),
     RouteRow("POST", "/api/v1/tokens", "/api/v1/tokens", _made(201, EVERY_USER), {}),
     RouteRow(

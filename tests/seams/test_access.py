@@ -28,6 +28,8 @@ OPEN_FIRST_LOOKS = {
     "Store.resolve_token": "whoever holds the secret may ask whom it signs in",
     "Store.first_and_last_position": "two numbers, which leave the server only under a seal",
     "Store.list_events": "the same two numbers bound the reading of events",
+    "sign_in": "whoever knows name and password is that user from then on",
+    "use_login_link": "whoever holds the code is its user from then on",
     "refresh_agent_chats": "an agent without chats has looked at itself alone",
 }
 

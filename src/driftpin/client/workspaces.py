@@ -3,6 +3,7 @@
 from driftpin.client.calls import Calls
 from driftpin.wire import api
 from driftpin.wire.drift import DriftShape
+from driftpin.wire.signing_in import LoginLinkShape, SetPasswordRequest
 from driftpin.wire.transfer import SyncRequest, SyncShape
 
 V1 = "/api/v1"
@@ -40,6 +41,14 @@ class WorkspaceCalls(Calls):
     async def revoke_token(self, token_id: str) -> None:
         """Revoke a token."""
         await self._transport.send("DELETE", f"{V1}/tokens/{token_id}")
+
+    async def set_password(self, user_id: str, request: SetPasswordRequest) -> None:
+        """Set a user's password and end the sessions that it had."""
+        await self._transport.send("PUT", f"{V1}/users/{user_id}/password", body=request)
+
+    async def create_login_link(self) -> LoginLinkShape:
+        """Make a link that signs a browser in as the caller, once and soon."""
+        return await self._transport.call("POST", f"{V1}/login-links", LoginLinkShape)
 
     async def list_workspaces(self) -> tuple[api.WorkspaceShape, ...]:
         """Return the caller's workspaces, oldest first."""

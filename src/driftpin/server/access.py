@@ -1,39 +1,41 @@
-"""Who calls: a bearer token becomes an actor, or the call ends here.
+"""Who calls: a bearer token or a session becomes an actor, or the call ends here.
 
-A token is looked up only when its shape and checksum are right, and exactly as it was sent.
+A credential is looked up only when its shape and checksum are right, and exactly as it was sent.
 """
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Final
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from driftpin.credentials import read_token
+from driftpin.credentials import TokenKind, read_token
 from driftpin.errors import Forbidden, Malformed, Unauthenticated
 from driftpin.identity import NOBODY, Actor, ActorKind, Digest
+from driftpin.server.cookies import sent_sessions
+from driftpin.server.page_guard import check_listening_page
 from driftpin.server.services import services_of
 
 SCHEME: Final = "bearer "
-TOKEN_IN_URL: Final = re.compile(r"(?:^|[&;])(?:access_|auth_)?token=|dp_[ua]_", re.IGNORECASE)
+TOKEN_IN_URL: Final = re.compile(r"(?:^|[&;])(?:access_|auth_)?token=|dp_[uasl]_", re.IGNORECASE)
+BEARER_KINDS: Final = frozenset({TokenKind.USER, TokenKind.AGENT})
+BROWSER_KINDS: Final = frozenset({TokenKind.SESSION})
 
 
 async def resolve_caller(connection: HTTPConnection) -> Actor:
     """Return who calls.
 
     Raises Malformed (`token_in_url`, `ambiguous_auth`), Unauthenticated in the same words for
-    every token that is not good, RateLimited for an address that sent too many such, and Gone for a
-    token of a deleted agent.
+    every credential that is not good, RateLimited for an address that sent too many such, and Gone
+    for a token of a deleted agent.
     """
     if TOKEN_IN_URL.search(connection.url.query):
         raise Malformed("A token never stands in a URL; send it as a header.", code="token_in_url")
-    secret, gate, address = (
-        _bearer_token(connection),
-        services_of(connection).gate,
-        address_of(connection),
-    )
+    secret, kinds = _sent_credential(connection)
+    address, gate = address_of(connection), services_of(connection).gate
     try:
-        secret_digest = read_token(secret).secret_digest
+        secret_digest = _digest_of(secret, kinds)
     except Unauthenticated:
         gate.count_bad_token(address)
         raise
@@ -47,30 +49,52 @@ async def resolve_caller(connection: HTTPConnection) -> Actor:
     return actor
 
 
+def find_session(connection: HTTPConnection) -> Digest | None:
+    """Return the digest of the session that a request came with; None if it came otherwise."""
+    secret, kinds = _sent_credential(connection)
+    return _digest_of(secret, kinds) if kinds is BROWSER_KINDS else None
+
+
 def address_of(connection: HTTPConnection) -> str:
     """Return where a request comes from; empty where nobody knows."""
     return connection.client.host if connection.client else ""
 
 
 def secret_digest_of(connection: HTTPConnection) -> Digest:
-    """Return what the token of an admitted caller is looked up by."""
-    return read_token(_bearer_token(connection)).secret_digest
+    """Return what the credential of an admitted caller is looked up by."""
+    return _digest_of(*_sent_credential(connection))
 
 
-def _bearer_token(connection: HTTPConnection) -> str:
-    credentials = connection.headers.getlist("authorization")
-    if not credentials:
+def _sent_credential(connection: HTTPConnection) -> tuple[str, Collection[TokenKind]]:
+    """Return the one credential of a request, and the kinds of token that it may be."""
+    tokens = connection.headers.getlist("authorization")
+    sessions = sent_sessions(connection)
+    if not tokens and not sessions:
         raise Unauthenticated
-    if len(credentials) > 1 or "," in credentials[0]:
+    if len(tokens) + len(sessions) > 1 or (tokens and "," in tokens[0]):
         raise Malformed("Send one credential.", code="ambiguous_auth")
-    sent = credentials[0]
+    if sessions:
+        return sessions[0], BROWSER_KINDS
+    sent = tokens[0]
     if sent[: len(SCHEME)].lower() != SCHEME:
         raise Unauthenticated
-    return sent[len(SCHEME) :]
+    return sent[len(SCHEME) :], BEARER_KINDS
+
+
+def _digest_of(secret: str, kinds: Collection[TokenKind]) -> Digest:
+    credential = read_token(secret)
+    if credential.kind not in kinds:
+        raise Unauthenticated
+    return credential.secret_digest
 
 
 async def _user(connection: HTTPConnection) -> Actor:
     return await _of_kind(connection, ActorKind.USER)
+
+
+async def _listener(connection: HTTPConnection) -> Actor:
+    check_listening_page(connection.headers)
+    return await _user(connection)
 
 
 async def _agent(connection: HTTPConnection) -> Actor:
@@ -86,12 +110,15 @@ async def _of_kind(connection: HTTPConnection, kind: ActorKind) -> Actor:
 
 
 CurrentUser = Annotated[Actor, Depends(_user)]
+CurrentListener = Annotated[Actor, Depends(_listener)]
 CurrentAgent = Annotated[Actor, Depends(_agent)]
 
 __all__ = [
     "CurrentAgent",
+    "CurrentListener",
     "CurrentUser",
     "address_of",
+    "find_session",
     "resolve_caller",
     "secret_digest_of",
 ]

@@ -52,6 +52,7 @@ from driftpin.server.routes import (
     events,
     health,
     messages,
+    signing_in,
     snapshots,
     sync,
     workspaces,
@@ -86,6 +87,7 @@ def build_app(services: Services) -> FastAPI:
     for room in (
         health,
         accounts,
+        signing_in,
         workspaces,
         chats,
         context,

@@ -10,11 +10,15 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from driftpin import __version__
 from driftpin.server.body import JSON_MEDIA_TYPE, JsonBody
+from driftpin.server.cookies import PLAIN_COOKIE
 from driftpin.wire.problem import PROBLEM_MEDIA_TYPE, ProblemShape
 from driftpin.wire.shape import Shape
 
 REFERENCE: Final = "#/components/schemas/{model}"
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/api/v1"})
+OPEN_PATHS: Final = frozenset(
+    {"/healthz", "/readyz", "/api/v1", "/api/v1/sign-in", "/sign-in/{code}"}
+)
+AGENT_PATHS: Final = "/api/v1/agent/"
 PROBLEM: Final = {
     "description": "The call was refused; `code` says why.",
     "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShape"}}},
@@ -32,7 +36,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     _add_schema(schemas, ProblemShape)
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": PLAIN_COOKIE},
+    }
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         if isinstance(route, APIRoute) and route.include_in_schema:
@@ -50,6 +57,8 @@ def _complete(path: dict[str, Any], route: APIRoute, schemas: dict[str, Any]) ->
         } | {"default": PROBLEM}
         if route.path not in OPEN_PATHS:
             described["security"] = [{"token": []}]
+            if not route.path.startswith(AGENT_PATHS):
+                described["security"].append({"session": []})
         for body in _bodies(route.dependant):
             _add_schema(schemas, body.shape)
             reference = REFERENCE.format(model=body.shape.__name__)

@@ -1,6 +1,6 @@
 """What routes and streams work with: one value per server, hung on the application's state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from starlette.requests import HTTPConnection
@@ -9,6 +9,7 @@ from driftpin import limits
 from driftpin.clock import Clock
 from driftpin.identity import ChatId
 from driftpin.operations.collect_garbage import DEFAULT_RETENTION, Retention
+from driftpin.passwords import Passwords
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors
 from driftpin.server.drift_keeper import DriftKeeper
@@ -66,6 +67,7 @@ class Services:
     drift_keeper: DriftKeeper
     options: ServerOptions
     workers: TurnWorkers | None = None
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -46,6 +46,7 @@ from driftpin.store.values import (
     ShareRow,
     TokenRow,
     TurnRow,
+    UserPassword,
     UserRow,
     WorkspaceHead,
     WorkspaceRow,
@@ -73,6 +74,11 @@ class Store:
         """Return a user: oneself, or anybody for an administrator."""
         async with self.database.read() as connection:
             return await accounts.get_user(connection, actor, user_id)
+
+    async def find_password(self, actor: Actor, name: str) -> UserPassword | None:
+        """Return the user of a name with what is kept of its password; for workers only."""
+        async with self.database.read() as connection:
+            return await accounts.find_password(connection, actor, name)
 
     async def list_users(
         self, actor: Actor, *, after: str | None = None, limit: int

@@ -40,7 +40,7 @@ class TokenShape(ReplyShape):
     """A token without its secret."""
 
     id: IdText
-    kind: Literal["user", "agent"]
+    kind: Literal["user", "agent", "session", "link"]
     label: str
     created_at: InstantText
     expires_at: InstantText | None

@@ -26,6 +26,29 @@ def login(
 
 @app.command()
 @reaching
+def password(
+    reach: Reach,
+    user: Annotated[
+        str | None, typer.Argument(help="Whose, for an administrator; your own without.")
+    ] = None,
+) -> None:
+    """Set a password for signing in with a browser; asked for, or read from a pipe line by line."""
+    from driftpin.cli import browser_sign_in
+
+    browser_sign_in.set_password(reach, user)
+
+
+@app.command(name="login-link")
+@reaching
+def login_link(reach: Reach) -> None:
+    """Write a link that signs a browser in as you, once and within ten minutes."""
+    from driftpin.cli import browser_sign_in
+
+    browser_sign_in.show_login_link(reach)
+
+
+@app.command()
+@reaching
 def config(
     reach: Reach,
     origin: Annotated[

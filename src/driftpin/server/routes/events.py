@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from driftpin.server.access import CurrentUser, resolve_caller
+from driftpin.server.access import CurrentListener, resolve_caller
 from driftpin.server.event_stream import EventStream
 from driftpin.server.parameters import ChatQuery, CursorQuery, WorkspaceQuery
 from driftpin.server.services import services_of
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["events"])
 
 @router.get("/events", response_class=EVENT_STREAM, responses=STREAM_RESPONSES)
 async def stream_events(
-    actor: CurrentUser,
+    actor: CurrentListener,
     request: Request,
     *,
     workspace: WorkspaceQuery = None,

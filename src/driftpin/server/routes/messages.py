@@ -10,7 +10,7 @@ from driftpin import limits
 from driftpin.chat.messages import user_message
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.send_message import send_message
-from driftpin.server.access import CurrentUser, resolve_caller
+from driftpin.server.access import CurrentListener, CurrentUser, resolve_caller
 from driftpin.server.body import JsonBody
 from driftpin.server.idempotency import Repeatable
 from driftpin.server.parameters import (
@@ -110,7 +110,7 @@ async def get_receipt(
 
 @router.get("/stream", response_class=EVENT_STREAM, responses=STREAM_RESPONSES)
 async def stream_chat(
-    actor: CurrentUser,
+    actor: CurrentListener,
     request: Request,
     chat_id: ChatIdPath,
     turn: TurnQuery = None,

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from driftpin.credentials import TokenKind
 from driftpin.errors import Gone, NotFound, Unauthenticated
 from driftpin.identity import (
     Actor,
@@ -40,12 +41,13 @@ from driftpin.store.tables import (
     agent_links,
     agents,
     deployment,
+    passwords,
     tokens,
     users,
     workspace_usage,
     workspaces,
 )
-from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
+from driftpin.store.values import AgentRow, Page, TokenRow, UserPassword, UserRow, WorkspaceRow
 
 
 async def resolve_token(
@@ -61,7 +63,7 @@ async def resolve_token(
         )
         .outerjoin(users, users.c.id == tokens.c.user_id)
         .outerjoin(agents, agents.c.id == tokens.c.agent_id)
-        .where(tokens.c.secret_digest == secret_digest)
+        .where(tokens.c.secret_digest == secret_digest, tokens.c.kind != TokenKind.LINK.value)
     )
     row = (await connection.execute(statement)).first()
     if row is not None and row.agent_deleted_at is not None:
@@ -81,6 +83,20 @@ async def get_user(connection: AsyncConnection, actor: Actor, user_id: UserId) -
     if row is None:
         raise NotFound
     return user_from(row)
+
+
+async def find_password(
+    connection: AsyncConnection, actor: Actor, name: str
+) -> UserPassword | None:
+    """Return the user of this name with what is kept of its password; None without such a user."""
+    require_worker(actor)
+    statement = (
+        select(users, passwords.c.password_hash)
+        .outerjoin(passwords, passwords.c.user_id == users.c.id)
+        .where(users.c.name == name)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else UserPassword(user_from(row), row.password_hash)
 
 
 async def list_users(
@@ -187,6 +203,7 @@ def _agents_seen_by(connection: AsyncConnection, actor: Actor) -> Select[Any]:
 
 
 __all__ = [
+    "find_password",
     "find_token",
     "get_agent",
     "get_deployment",

@@ -38,6 +38,16 @@ users = Table(
     sqlite_strict=True,
 )
 
+# Of users who sign in without a token; a user may have none.
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
 workspaces = Table(
     "workspaces",
     metadata,
@@ -177,7 +187,7 @@ tokens = Table(
     "tokens",
     metadata,
     Column("id", Id, primary_key=True),
-    # user or agent
+    # One of `credentials.TokenKind`.
     Column("kind", Text, nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
     Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE")),
@@ -265,6 +275,7 @@ __all__ = [
     "drift_summaries",
     "events",
     "idempotency_keys",
+    "passwords",
     "snapshot_entries",
     "snapshots",
     "tokens",

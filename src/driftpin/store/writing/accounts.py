@@ -50,7 +50,7 @@ async def insert_token(
     expires_at: datetime | None,
 ) -> TokenRow:
     """Add a token for a user or an agent, as the credential's kind says."""
-    is_user = credential.kind is TokenKind.USER
+    is_user = credential.kind is not TokenKind.AGENT
     token = TokenRow(
         id=TokenId(transaction.ids.fresh(transaction.now)),
         kind=credential.kind,

@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 
 from driftpin import limits
-from driftpin.errors import DriftpinError
-from driftpin.identity import WORKER, Actor, AgentId, CallId
+from driftpin.errors import DriftpinError, Gone, Unauthenticated
+from driftpin.identity import NOBODY, WORKER, Actor, AgentId, CallId
 from driftpin.operations.ask_agent import agent_offline, ask_agent
 from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
@@ -96,12 +96,24 @@ class AgentCalls:
         self, call_id: CallId, agent_id: AgentId, method: str, params: Mapping[str, Any]
     ) -> CallEnd:
         try:
+            await self._check_link(agent_id)
             end = CallEnd(await self._links.call(agent_id, method, params))
         except CallLost as lost:
             end = CallEnd(error_code=lost.code, error_text=lost.message, is_unknown=True)
         except DriftpinError as refusal:
             end = CallEnd(error_code=refusal.code, error_text=refusal.message)
         return await finish_call(self._store, WORKER, call_id, end)
+
+    async def _check_link(self, agent_id: AgentId) -> None:
+        """End the agent's link if its token is good no more: what is younger is not told to it."""
+        link = self._links.find(agent_id)
+        if link is None:
+            return
+        try:
+            await self._store.resolve_token(NOBODY, link.secret_digest)
+        except (Unauthenticated, Gone) as refusal:
+            await link.close(refusal.code)
+            raise agent_offline() from None
 
     async def _wait_for(self, call_id: CallId) -> CallEnd:
         """Return how a call ended that another replica is to carry out."""

@@ -12,7 +12,7 @@ from sse_starlette.event import ServerSentEvent
 from starlette.responses import Response
 
 from driftpin import limits
-from driftpin.errors import Gone, Unauthenticated
+from driftpin.errors import Gone, NotFound, Unauthenticated
 from driftpin.events.event import Event, Position
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, WorkspaceId
@@ -43,10 +43,7 @@ class EventStream:
         (`bad_cursor`), and Gone (`resync_required`) for a cursor that is too old or of the future.
         """
         store = self.services.store
-        if self.chat_id is not None:
-            await store.get_chat(self.actor, self.chat_id)
-        if self.workspace_id is not None:
-            await store.get_workspace(self.actor, self.workspace_id)
+        await self._check_place()
         asked = None if cursor is None else self.services.cursors.read_event(cursor)
         first, last = await store.first_and_last_position(self.actor)
         if asked is not None and not first <= asked <= last:
@@ -76,12 +73,19 @@ class EventStream:
             if not await self._is_welcome():
                 return
             for event in batch:
-                async for derived in Deriver(store, self.actor, self.chat_id).derive(event):
+                deriver = Deriver(store, self.actor, self.chat_id)
+                found = [derived async for derived in deriver.derive(event)]
+                if found and not await self._is_welcome():
+                    # What was derived just now may be younger than the end of the caller's access.
+                    return
+                for derived in found:
                     yield sent_event(derived.kind.value, _shape(derived))
                 await store.database.reach(Failpoint.STREAM_BEFORE_SEND)
                 self._position = event.position
                 yield sent_event(event.kind.value, _shape(event), self._cursor())
             self._position = position
+            if not await self._is_there():
+                return
             if not batch:
                 await tailer.wait(seen, limits.STREAM_RECHECK_S)
 
@@ -101,6 +105,20 @@ class EventStream:
         except (Unauthenticated, Gone):
             return False
         return True
+
+    async def _is_there(self) -> bool:
+        """Whether the caller may still see what the stream is of; else nothing more will come."""
+        try:
+            await self._check_place()
+        except (NotFound, Gone):
+            return False
+        return True
+
+    async def _check_place(self) -> None:
+        if self.chat_id is not None:
+            await self.services.store.get_chat(self.actor, self.chat_id)
+        if self.workspace_id is not None:
+            await self.services.store.get_workspace(self.actor, self.workspace_id)
 
     def _cursor(self) -> str:
         return self.services.cursors.write_event(self._position)

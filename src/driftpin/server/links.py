@@ -147,6 +147,10 @@ class Links:
         """Return every link."""
         return tuple(self._links.values())
 
+    def find(self, agent_id: AgentId) -> AgentLink | None:
+        """Return the agent's link, if it is here."""
+        return self._links.get(agent_id)
+
     async def adopt(self, link: AgentLink) -> None:
         """Make this the agent's link; an earlier one is closed."""
         earlier = self._links.get(link.agent_id)

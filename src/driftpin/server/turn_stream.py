@@ -90,15 +90,17 @@ class TurnStream:
         while not tailer.has_ended(endings):
             seen = tailer.count
             try:
-                self.actor = await self.recheck()
                 turns = await self._read_turns()
+                told = [event for turn in turns async for event in self._events_of(turn)]
+                # Asked behind everything that was read: what is younger than the end of the
+                # caller's access is not told.
+                self.actor = await self.recheck()
             except (Unauthenticated, NotFound, Gone):
                 return
-            for turn in turns:
-                async for event in self._events_of(turn):
-                    yield event
-                if turn.number == self.only_turn and turn.state in OVER:
-                    return
+            for event in told:
+                yield event
+            if any(turn.number == self.only_turn and turn.state in OVER for turn in turns):
+                return
             is_live = any(turn.state not in OVER for turn in turns)
             await tailer.wait(seen, TEXT_POLL_S if is_live else limits.STREAM_RECHECK_S)
 

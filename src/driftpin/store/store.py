@@ -16,6 +16,7 @@ from driftpin.identity import (
     UserId,
     WorkspaceId,
 )
+from driftpin.store.account_values import UserPassword
 from driftpin.store.call_values import CallRow, LinkStanding
 from driftpin.store.database import Database
 from driftpin.store.reading import (
@@ -46,7 +47,6 @@ from driftpin.store.values import (
     ShareRow,
     TokenRow,
     TurnRow,
-    UserPassword,
     UserRow,
     WorkspaceHead,
     WorkspaceRow,

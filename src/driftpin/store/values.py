@@ -61,14 +61,6 @@ class UserRow:
 
 
 @dataclass(frozen=True, slots=True)
-class UserPassword:
-    """A user with what is kept of its password, None if it has none."""
-
-    user: UserRow
-    password_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class TokenRow:
     """What is known of a token; its secret is not."""
 
@@ -400,7 +392,6 @@ __all__ = [
     "TokenRow",
     "TurnRow",
     "TurnState",
-    "UserPassword",
     "UserRow",
     "WorkspaceHead",
     "WorkspaceRow",

@@ -26,6 +26,7 @@ from driftpin.store.access import (
     visible_users,
     visible_workspaces,
 )
+from driftpin.store.account_values import UserPassword
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.columns import (
     HEAD,
@@ -47,7 +48,7 @@ from driftpin.store.tables import (
     workspace_usage,
     workspaces,
 )
-from driftpin.store.values import AgentRow, Page, TokenRow, UserPassword, UserRow, WorkspaceRow
+from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
 
 
 async def resolve_token(

@@ -22,6 +22,7 @@ from driftpin.identity import (
     agent_actor,
     digest_of,
 )
+from driftpin.models.port import Model
 from driftpin.models.scripted import ScriptedCall, ScriptedModel, Step
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.claim_turn import claim_turn
@@ -206,10 +207,10 @@ async def collect_all(store: Store) -> None:
         pass
 
 
-async def carry_out_turns(store: Store) -> None:
-    """Carry out every turn that waits or was left; each asks for one tool and then answers."""
+async def carry_out_turns(store: Store, model: Model | None = None) -> None:
+    """Carry out every turn that waits or was left; without a model each asks for one tool."""
     call = Step("I will look.", (ScriptedCall("read_skill", '{"name":"tidy"}'),))
-    model = ScriptedModel((call, Step("That is all.")) * TURNS_MAX)
+    model = model or ScriptedModel((call, Step("That is all.")) * TURNS_MAX)
     clock = store.database.clock
     while claimed := await claim_turn(store, WORKER, holder="here", lease_s=limits.TURN_LEASE_S):
         await Turn(store, PinReader(store, WORKER), model, clock, claimed).run()

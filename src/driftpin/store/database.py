@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import URL, func, make_url, select
 from sqlalchemy.exc import DBAPIError
@@ -25,8 +25,9 @@ from driftpin.clock import Clock
 from driftpin.errors import Unavailable
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
+from driftpin.store.commit_fate import Fate, Witness, find_fate, take_witness
 from driftpin.store.engines import EngineKind, engine_kind_of, postgres_engine, sqlite_engine
-from driftpin.store.failures import is_retryable, unavailable_from
+from driftpin.store.failures import is_connection_lost, is_retryable, unavailable_from
 from driftpin.store.values import Quotas
 
 Outcome = TypeVar("Outcome")
@@ -36,14 +37,16 @@ POOL_SIZE: Final = 16
 NO_QUOTAS: Final = Quotas()
 # What keeps turns and agents alive never queues behind everything else.
 HEARTBEAT_POOL_SIZE: Final = 2
+FATE_POLL_S: Final = 0.05
 
 
 @dataclass(slots=True)
 class Transaction:
     """One writing transaction. An operation gets it, uses it, and never keeps it.
 
-    `now` is one instant for the whole operation. `has_events` is set by `store.events` when an
-    event row was written, so that readers are woken after the commit. `reach` passes a failpoint.
+    `now` is one instant for the whole operation. `has_events` is set when there is something to
+    read, so that readers are woken after the commit. `witness` is by what it is known again if its
+    commit is not answered; whoever records an event gives it. `reach` passes a failpoint.
     """
 
     connection: AsyncConnection
@@ -53,11 +56,21 @@ class Transaction:
     reach: Reach = field(default=pass_by)
     quotas: Quotas = field(default=NO_QUOTAS)
     has_events: bool = field(default=False)
+    witness: Witness | None = field(default=None)
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes may use the database at the same time."""
         return self.engine is EngineKind.POSTGRESQL
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended(Generic[Outcome]):
+    """A transaction whose operation went well; `is_answered` says whether its commit was."""
+
+    outcome: Outcome
+    transaction: Transaction
+    is_answered: bool
 
 
 Around = Callable[[Transaction, Callable[[Transaction], Awaitable[Any]]], Awaitable[Any]]
@@ -199,8 +212,10 @@ class Database:
 
         After a serialization failure or a deadlock the whole operation runs again, with jitter,
         until it succeeds or the deadline passes, so it must read everything afresh and keep
-        nothing between runs. Raises Unavailable when the storage cannot be had; any other
-        exception rolls back and passes through.
+        nothing between runs. A commit that was not answered is looked for, and the operation runs
+        again only if it is not there. Raises Unavailable when the storage cannot be had, with
+        `outcome_unknown` when it cannot be told what became of the commit; any other exception
+        rolls back and passes through.
         """
         return await self._write(operation, self._writer)
 
@@ -216,7 +231,9 @@ class Database:
         deadline_s = self._clock.monotonic_s() + self._wait_s
         for attempt in range(limits.OPERATION_TRIES_MAX):
             try:
-                return await self._write_once(operation, writer)
+                ended = await self._write_once(operation, writer)
+                if ended.is_answered or await self._is_committed(ended.transaction, deadline_s):
+                    return self._announced(ended)
             except DBAPIError as failure:
                 is_late = self._clock.monotonic_s() >= deadline_s
                 if is_late or not is_retryable(failure):
@@ -229,13 +246,44 @@ class Database:
 
     async def _write_once(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
-    ) -> Outcome:
-        async with writer.begin() as connection:
+    ) -> _Ended[Outcome]:
+        async with writer.connect() as connection, connection.begin() as begun:
             transaction = self._transaction(connection)
             outcome: Outcome = await self._around(transaction, operation)
-        if transaction.has_events:
+            if transaction.is_shared and transaction.witness is None:
+                transaction.witness = await take_witness(connection)
+            try:
+                await begun.commit()
+            except (DBAPIError, OSError) as failure:
+                if not is_connection_lost(failure):
+                    raise
+                return _Ended(outcome, transaction, is_answered=False)
+        return _Ended(outcome, transaction, is_answered=True)
+
+    async def _is_committed(self, transaction: Transaction, deadline_s: float) -> bool:
+        """Find out what became of a commit that was not answered, asking until it is certain."""
+        witness = transaction.witness
+        while witness is not None:
+            try:
+                async with self._reader.connect() as connection:
+                    fate = await find_fate(connection, witness)
+            except (DBAPIError, PoolTimeoutError, OSError):
+                fate = Fate.RUNNING
+            if fate in (Fate.COMMITTED, Fate.ABORTED):
+                return fate is Fate.COMMITTED
+            if fate is Fate.UNKNOWN or self._clock.monotonic_s() >= deadline_s:
+                raise Unavailable(
+                    "The connection to the storage broke, and it is not known whether this was "
+                    "done; look before you try again.",
+                    code="outcome_unknown",
+                )
+            await asyncio.sleep(FATE_POLL_S)
+        return True
+
+    def _announced(self, ended: _Ended[Outcome]) -> Outcome:
+        if ended.transaction.has_events:
             self._after_commit()
-        return outcome
+        return ended.outcome
 
     def _transaction(self, connection: AsyncConnection) -> Transaction:
         return Transaction(

@@ -71,6 +71,9 @@ OF_SQLITE: Final[Mapping[int, type[Unavailable]]] = {
 # Extended codes of SQLite carry the code of their family in the lowest byte.
 FAMILY_MASK: Final = 0xFF
 
+# PostgreSQL: connection exceptions; ends of the server that an operator or a crash brought.
+LOST_CLASSES: Final = frozenset({"08", "57"})
+
 
 def sql_state(failure: DBAPIError) -> str:
     """Return PostgreSQL's five-character code, or an empty text where there is none."""
@@ -92,6 +95,13 @@ def unavailable_from(failure: Exception) -> DriftpinError:
     fault_id = secrets.token_hex(8)
     log.error("storage_damaged", fault_id=fault_id, exc_info=failure)
     return StorageDamaged(fault_id=fault_id)
+
+
+def is_connection_lost(failure: Exception) -> bool:
+    """Whether the engine went away, so that nothing is known of what it did last."""
+    if not isinstance(failure, DBAPIError):
+        return isinstance(failure, OSError)
+    return failure.connection_invalidated or sql_state(failure)[:2] in LOST_CLASSES
 
 
 def _family_of(failure: Exception) -> type[Unavailable]:
@@ -116,7 +126,7 @@ def _sqlite_code(failure: DBAPIError) -> int:
 
 
 def _is_connection_trouble(failure: DBAPIError, state: str) -> bool:
-    return failure.connection_invalidated or state[:2] in {"08", "57"} or state == "53300"
+    return is_connection_lost(failure) or state == "53300"
 
 
 __all__ = [
@@ -125,6 +135,7 @@ __all__ = [
     "StorageFull",
     "StorageReadOnly",
     "StorageUnavailable",
+    "is_connection_lost",
     "is_retryable",
     "sql_state",
     "unavailable_from",

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from driftpin.failpoints import Failpoint
+from driftpin.store.commit_fate import Witness
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.dialects.postgresql import PostgresDialect
@@ -65,7 +66,7 @@ def _in_one_statement() -> ReturningInsert[Any]:
     return (
         insert(chat_pin_history)
         .from_select(["event_id", *HISTORY_COLUMNS], history_row)
-        .returning(chat_pin_history.c.event_id)
+        .returning(chat_pin_history.c.event_id, PostgresDialect().transaction_number())
     )
 
 
@@ -96,6 +97,8 @@ async def compare_and_move(transaction: Transaction, wanted: ComparedMove) -> in
         }
         moved = (await connection.execute(MOVE_IN_ONE_STATEMENT, parameters)).first()
         event_id: int | None = None if moved is None else moved[0]
+        if moved is not None:
+            transaction.witness = Witness(moved[1], moved[0], transaction.now)
         await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     else:
         event_id = await _move_step_by_step(transaction, pin, wanted.event, history)

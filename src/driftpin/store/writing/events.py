@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, tuple_
 
 from driftpin.events.event import EventKind, Payload, Position
 from driftpin.identity import AgentId, ChatId, UserId, WorkspaceId
+from driftpin.store.commit_fate import Witness
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.event_order import REMOVED_TO, write_position
@@ -35,7 +36,9 @@ async def record_event(
     ids, digests and revisions.
     """
     number = dialect_of(transaction.connection).transaction_number()
-    statement = insert(events).values(transaction_id=number).returning(events.c.id)
+    statement = (
+        insert(events).values(transaction_id=number).returning(events.c.id, events.c.transaction_id)
+    )
     values = event_values(
         transaction,
         kind,
@@ -46,7 +49,9 @@ async def record_event(
         payload=payload,
     )
     transaction.has_events = True
-    event_id: int = (await transaction.connection.execute(statement, values)).scalar_one()
+    row = (await transaction.connection.execute(statement, values)).one()
+    transaction.witness = Witness(row.transaction_id, row.id, transaction.now)
+    event_id: int = row.id
     return event_id
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 
 from driftpin.context.manifest import Snapshot
 from driftpin.identity import AgentId, UserId, WorkspaceId
+from driftpin.store.commit_fate import WITNESS_COLUMNS, witness_from
 from driftpin.store.database import Transaction
 from driftpin.store.tables import agent_heads, agents, snapshots, workspaces
 from driftpin.store.values import SnapshotRef
@@ -184,7 +185,15 @@ async def keep_head(
     observations: Mapping[str, Any],
 ) -> None:
     """Note a push that brought the head again: its sequence and observations, nothing else."""
-    await _update_agent(transaction, agent_id, **_seen(transaction, incarnation, seq, observations))
+    seen = _seen(transaction, incarnation, seq, observations)
+    if not transaction.is_shared:
+        await _update_agent(transaction, agent_id, **seen)
+        return
+    statement = (
+        update(agents).where(agents.c.id == agent_id).values(**seen).returning(*WITNESS_COLUMNS)
+    )
+    row = (await transaction.connection.execute(statement)).one()
+    transaction.witness = witness_from(row)
 
 
 async def set_current_agent(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from driftpin import limits
 from driftpin.errors import NotFound
@@ -17,6 +18,7 @@ from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.dialects import dialect_of
 from driftpin.store.store import Store
 from driftpin.store.tables import blobs, events, snapshots
 from driftpin.store.writing.garbage import remove_blobs, remove_snapshots
@@ -190,3 +192,26 @@ async def test_old_events_go_the_newest_stays_and_readers_behind_can_tell(
     assert first < removed_to < newest == last
     retention = Retention(events=timedelta())
     assert (await collect_garbage(store, WORKER, retention)).events == 0
+
+
+async def test_an_event_that_no_reader_could_read_yet_is_kept(
+    stage: Any, store: Store, gate: Any, clock: Any
+) -> None:
+    if store.database.engine_kind is EngineKind.SQLITE:
+        # One transaction writes at a time there, so whatever was committed can be read.
+        return
+    _, before = await store.first_and_last_position(WORKER)
+
+    async def write_something(transaction: Transaction) -> None:
+        number = dialect_of(transaction.connection).transaction_number()
+        await transaction.connection.execute(select(number))
+
+    holding = asyncio.create_task(gate.hold(write_something))
+    await gate.reached.wait()
+    chats = [await stage.chat() for _ in range(3)]
+    clock.step((limits.EVENTS_KEPT_DAYS + 1) * DAY_S)
+    await collect_garbage(store, WORKER)
+    gate.opened.set()
+    await holding
+    told, _ = await store.list_events(stage.owner, after=before, limit=10)
+    assert [event.chat_id for event in told] == chats

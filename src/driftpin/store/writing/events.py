@@ -80,14 +80,18 @@ def event_values(
 async def remove_events(transaction: Transaction, *, before: datetime, limit: int) -> int:
     """Remove up to `limit` of the oldest events, all older than `before`; return how many.
 
-    The newest event always stays, so that numbers are never given twice. How far was removed is
-    kept, so that a reader that stood behind it is told to begin anew.
+    The newest event always stays, so that numbers are never given twice, and so do those that no
+    reader could read yet. How far was removed is kept, so that a reader that stood behind it is
+    told to begin anew.
     """
     place = tuple_(events.c.transaction_id, events.c.id)
     newest = select(func.max(events.c.id)).scalar_subquery()
     oldest = (
         select(events.c.transaction_id, events.c.id, events.c.at)
-        .where(events.c.id != newest)
+        .where(
+            events.c.id != newest,
+            events.c.transaction_id < dialect_of(transaction.connection).horizon(),
+        )
         .order_by(events.c.transaction_id, events.c.id)
         .limit(limit)
     )

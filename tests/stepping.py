@@ -48,6 +48,10 @@ class CountingIds:
     def __init__(self) -> None:
         self._count = 0
 
+    def restart(self) -> None:
+        """Give the same ids again, in a world of their own."""
+        self._count = 0
+
     def fresh(self, now: datetime) -> str:
         """Return the next id."""
         self._count += 1

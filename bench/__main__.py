@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, pinning, rescan, startup
+from bench import idle, latency, load, pinning, rescan, startup
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "pinning": pinning.run,
+    "load": load.run,
     "latency": latency.run,
     "rescan": rescan.run,
     "idle": idle.run,

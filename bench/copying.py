@@ -100,6 +100,29 @@ class CopyingStore:
         async with self._engine.begin() as connection:
             await connection.execute(insert(chats), rows)
 
+    async def create_chat(self, agent_id: str, chat_id: str) -> None:
+        async def once(connection: AsyncConnection) -> None:
+            await connection.execute(insert(chats).values(id=chat_id, agent_id=agent_id))
+            await _copy_to(connection, chat_id, agent_id)
+
+        await self._retrying(once)
+
+    async def rebind(self, chat_id: str, agent_id: str) -> None:
+        async def once(connection: AsyncConnection) -> None:
+            await connection.execute(
+                update(chats).where(chats.c.id == chat_id).values(agent_id=agent_id)
+            )
+            await _copy_to(connection, chat_id, agent_id)
+
+        await self._retrying(once)
+
+    async def count_listing(self, chat_id: str) -> int:
+        """Read what is listed in the chat's pin, without bodies; return how much it is."""
+        listed = [chat_resources.c[name] for name in COPIED if name != "body"]
+        statement = select(*listed).where(chat_resources.c.chat_id == chat_id)
+        async with self._engine.connect() as connection:
+            return len((await connection.execute(statement)).all())
+
     async def push(self, agent_id: str, snapshot_hash: bytes, bodies: Sequence[Body]) -> None:
         async def once(connection: AsyncConnection) -> None:
             now = datetime.now(UTC)
@@ -120,35 +143,9 @@ class CopyingStore:
 
     async def refresh(self, chat_id: str) -> None:
         async def once(connection: AsyncConnection) -> None:
-            now = datetime.now(UTC)
-            chat = (
-                await connection.execute(select(chats.c.agent_id).where(chats.c.id == chat_id))
-            ).one()
-            latest = (
-                await connection.execute(
-                    select(agent_snapshots.c.hash).where(
-                        agent_snapshots.c.agent_id == chat.agent_id
-                    )
-                )
-            ).scalar_one()
-            await connection.execute(
-                update(chats)
-                .where(chats.c.id == chat_id)
-                .values(context_hash=latest, dirty_since=None)
-            )
-            await connection.execute(
-                delete(chat_resources).where(chat_resources.c.chat_id == chat_id)
-            )
-            await connection.execute(
-                insert(chat_resources).from_select(
-                    ["chat_id", *COPIED, "updated_at"],
-                    select(
-                        literal(chat_id),
-                        *(agent_resources.c[name] for name in COPIED),
-                        literal(now),
-                    ).where(agent_resources.c.agent_id == chat.agent_id),
-                )
-            )
+            statement = select(chats.c.agent_id).where(chats.c.id == chat_id)
+            agent_id = (await connection.execute(statement)).scalar_one()
+            await _copy_to(connection, chat_id, agent_id)
 
         await self._retrying(once)
 
@@ -163,6 +160,23 @@ class CopyingStore:
                     raise
             else:
                 return
+
+
+async def _copy_to(connection: AsyncConnection, chat_id: str, agent_id: str) -> None:
+    """Make the chat's rows those of the agent."""
+    now = datetime.now(UTC)
+    statement = select(agent_snapshots.c.hash).where(agent_snapshots.c.agent_id == agent_id)
+    latest = (await connection.execute(statement)).scalar_one()
+    await connection.execute(
+        update(chats).where(chats.c.id == chat_id).values(context_hash=latest, dirty_since=None)
+    )
+    await connection.execute(delete(chat_resources).where(chat_resources.c.chat_id == chat_id))
+    copied = select(
+        literal(chat_id), *(agent_resources.c[name] for name in COPIED), literal(now)
+    ).where(agent_resources.c.agent_id == agent_id)
+    await connection.execute(
+        insert(chat_resources).from_select(["chat_id", *COPIED, "updated_at"], copied)
+    )
 
 
 async def _store_latest(

@@ -37,10 +37,12 @@ class Sides:
         return contents(self.count, self.body_bytes, changed=self.changes)
 
     async def copy_push(self, pushed: Contents) -> None:
-        await self.copying.push("agent", bytes.fromhex(pushed.snapshot.digest[7:]), _bodies(pushed))
+        await self.copying.push(
+            "agent", bytes.fromhex(pushed.snapshot.digest[7:]), bodies_of(pushed)
+        )
 
 
-def _bodies(pushed: Contents) -> list[Body]:
+def bodies_of(pushed: Contents) -> list[Body]:
     listed = []
     for resource in pushed.snapshot.resources:
         assert isinstance(resource.body, InstructionBody), "only files are pushed here"

@@ -184,9 +184,14 @@ async def open_store(url: str) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_engine(url: str, isolation: str) -> AsyncIterator[AsyncEngine]:
+async def open_engine(
+    url: str, isolation: str, *, pool_size: int = 5, pool_timeout_s: float = 30
+) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://"), isolation_level=isolation
+        url.replace("postgresql://", "postgresql+asyncpg://"),
+        isolation_level=isolation,
+        pool_size=pool_size,
+        pool_timeout=pool_timeout_s,
     )
     async with engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA IF NOT EXISTS copying"))

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,9 @@ def main() -> int:
         count = asked.count or max(1, round(RUNS[name].long * asked.share))
         record = _carry_out(name, count, seed)
         has_broken |= bool(record["broken"])
-        _tell(record)
+        tell(record)
         if asked.keep:
-            KEPT.mkdir(exist_ok=True)
-            text = json.dumps(record, indent=2) + "\n"
-            (KEPT / f"{name}.json").write_text(text, encoding="utf-8")
+            keep(record)
     return int(has_broken)
 
 
@@ -64,7 +63,15 @@ def _carry_out(name: str, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _tell(record: dict[str, Any]) -> None:
+def keep(record: Mapping[str, Any]) -> None:
+    """Write the result of a run where the page of evidence finds it."""
+    KEPT.mkdir(exist_ok=True)
+    text = json.dumps(record, indent=2) + "\n"
+    (KEPT / f"{record['run']}.json").write_text(text, encoding="utf-8")
+
+
+def tell(record: Mapping[str, Any]) -> None:
+    """Print what a run came to."""
     print("{run}: {count} {unit}, seed {seed}, {seconds} s".format(**record))
     for figure, value in record["figures"].items():
         print(f"  {figure} {value:g}")

@@ -1,6 +1,7 @@
 """Who may do what with accounts and chats: every door of the store and every operation on them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.delete_agent import delete_agent
 from driftpin.operations.delete_chat import delete_chat
 from driftpin.operations.delete_workspace import delete_workspace
+from driftpin.operations.diagnose_store import diagnose_store
 from driftpin.operations.end_session import end_session
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.fork_chat import fork_chat
@@ -328,6 +330,11 @@ OPERATIONS = (
     ),
     Row("delete_agent", _delete_agent, MASTER_WORKSPACE),
     Row("say_hello", _say_hello, EVERY_AGENT),
+    Row(
+        "diagnose_store",
+        lambda world, actor: diagnose_store(world.store, actor, grace=timedelta(hours=1)),
+        WORKERS,
+    ),
     Row("write_backup", _write_backup, WORKERS),
     Row("restore_backup", _restore_backup, WORKERS),
     Row("keep_deployment_fact", _keep_deployment_fact, WORKERS),

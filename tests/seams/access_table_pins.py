@@ -6,7 +6,7 @@ from driftpin.context.manifest import snapshot_of
 from driftpin.events.event import Position
 from driftpin.identity import Actor, digest_of
 from driftpin.operations.accept_snapshot import accept_snapshot
-from driftpin.operations.check_store import check_store, stream_findings
+from driftpin.operations.check_store import check_rows, check_store, stream_findings
 from driftpin.operations.collect_garbage import collect_garbage
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.keep_drift import keep_drift
@@ -207,6 +207,11 @@ OPERATIONS = (
     Row(
         "check_store",
         lambda world, actor: check_store(world.store, actor),
+        outcomes("not_found", nothing={Caller.WORKER}),
+    ),
+    Row(
+        "check_rows",
+        lambda world, actor: check_rows(world.store, actor),
         outcomes("not_found", nothing={Caller.WORKER}),
     ),
     Row("stream_findings", _findings, outcomes("not_found", nothing={Caller.WORKER})),

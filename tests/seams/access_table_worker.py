@@ -12,6 +12,10 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset({"check_store", "restore_backup", "write_backup"}),
         "an operator copies the whole database, and checks what was put back",
     ),
+    "cli/doctor.py": (
+        frozenset({"check_rows", "check_store", "diagnose_store"}),
+        "an operator asks what is wrong with the whole installation",
+    ),
     "cli/serving.py": (frozenset({"check_store"}), "`fsck` looks at the whole database"),
     "runner/turn.py": (
         frozenset(

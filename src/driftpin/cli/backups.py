@@ -13,6 +13,7 @@ from driftpin.identity import WORKER
 from driftpin.operations.check_store import StoreFinding, check_store
 from driftpin.operations.restore_backup import Restored, restore_backup
 from driftpin.operations.write_backup import write_backup
+from driftpin.server.logs import configure_logs
 from driftpin.settings import Settings, load_settings
 from driftpin.store.archive.format import Summary
 from driftpin.store.database import sqlite_path
@@ -22,6 +23,7 @@ from driftpin.store.store import Store
 def backup(target: Path, flags: Mapping[str, object], *, may_replace: bool, as_json: bool) -> None:
     """Write a backup; a directory as target gets a file named by the present time."""
     settings = load_settings(flags).settings
+    configure_logs(settings.log_level.value)
     database = get_database(settings)
     path = sqlite_path(database.url)
     if path is not None and not path.is_file():
@@ -46,6 +48,7 @@ def backup(target: Path, flags: Mapping[str, object], *, may_replace: bool, as_j
 def restore(source: Path, flags: Mapping[str, object], *, may_replace: bool, as_json: bool) -> None:
     """Restore a backup, and check what came of it."""
     settings = load_settings(flags).settings
+    configure_logs(settings.log_level.value)
     if not source.is_file():
         raise UsageError(f"There is no backup at {str(source)!r}.", code="no_backup")
     with output.progress("Restoring, and checking every pin and every byte …"):

@@ -116,6 +116,7 @@ async def _sign_in(store: Store, remembered: Remembered, url: str) -> KnownServe
 def check(flags: Mapping[str, object], *, as_json: bool) -> None:
     """Check the store; findings where an invariant does not hold."""
     settings = load_settings(flags).settings
+    configure_logs(settings.log_level.value)
     path = sqlite_path(get_database(settings).url)
     if path is not None and not path.is_file():
         raise UsageError(f"There is no database at {str(path)!r}.", code="no_database")

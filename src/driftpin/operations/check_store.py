@@ -54,6 +54,12 @@ async def check_store(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
     return tuple([finding async for finding in stream_findings(store, actor)])
 
 
+async def check_rows(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
+    """Return what is wrong with rows, without a look at any bytes; for workers."""
+    require_worker(actor)
+    return tuple([finding async for finding in _rows(store)])
+
+
 async def stream_findings(store: Store, actor: Actor) -> AsyncIterator[StoreFinding]:
     """Give findings as they are made; bytes are read in pages, so memory stays small."""
     require_worker(actor)
@@ -89,4 +95,4 @@ async def _snapshots(store: Store) -> AsyncIterator[StoreFinding]:
         yield StoreFinding(Rule.SNAPSHOT_DIGEST, f"snapshot:{digest}")
 
 
-__all__ = ["Rule", "StoreFinding", "check_store", "stream_findings"]
+__all__ = ["Rule", "StoreFinding", "check_rows", "check_store", "stream_findings"]

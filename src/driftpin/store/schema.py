@@ -32,11 +32,11 @@ async def prepare_schema(database: Database) -> bool:
     Raises UsageError (`database_newer`) for a database that a newer release has migrated.
     """
     async with database.connect_for_schema() as connection:
-        if await _find_revision(connection) == HEAD:
+        if await find_revision(connection) == HEAD:
             return False
         await connection.rollback()
         await lock_schema(connection)
-        is_behind = await _find_revision(connection) != HEAD
+        is_behind = await find_revision(connection) != HEAD
         if is_behind:
             await migrate(connection, HEAD, database.reach)
         await connection.commit()
@@ -48,7 +48,7 @@ async def require_current_schema(connection: AsyncConnection) -> str:
 
     Raises UsageError: `no_database`, `database_older`, `database_newer`.
     """
-    revision = await _find_revision(connection)
+    revision = await find_revision(connection)
     if revision is None:
         raise UsageError("There is nothing of driftpin in this database.", code="no_database")
     if revision != HEAD:
@@ -63,7 +63,7 @@ async def require_current_schema(connection: AsyncConnection) -> str:
 async def require_known_schema(connection: AsyncConnection) -> None:
     """Raise UsageError (`database_newer`) for a database that a newer release has migrated."""
     await lock_schema(connection)
-    await _find_revision(connection)
+    await find_revision(connection)
 
 
 async def lock_schema(connection: AsyncConnection) -> None:
@@ -83,7 +83,8 @@ def drop_views(connection: Connection) -> None:
         connection.execute(DropView(Table(VIEW, MetaData())))
 
 
-async def _find_revision(connection: AsyncConnection) -> str | None:
+async def find_revision(connection: AsyncConnection) -> str | None:
+    """Return the revision, None without tables; raises UsageError (`database_newer`)."""
     is_there = await connection.run_sync(
         lambda inspected: inspect(inspected).has_table(VERSION_TABLE)
     )
@@ -129,6 +130,7 @@ __all__ = [
     "REVISIONS",
     "VERSION_TABLE",
     "drop_views",
+    "find_revision",
     "lock_schema",
     "migrate",
     "prepare_schema",

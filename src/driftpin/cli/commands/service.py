@@ -112,6 +112,22 @@ def restore(
 
 
 @app.command()
+def doctor(
+    database: DatabaseOption = None,
+    state: StateOption = None,
+    *,
+    deep: Annotated[bool, typer.Option("--deep", help="Check every byte, as fsck does.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Fix what is safe to fix.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what is wrong with this installation and what to do about it."""
+    from driftpin.cli import doctor as implementation
+
+    flags = {"database_url": database, "state_dir": state}
+    implementation.doctor(flags, is_deep=deep, may_fix=fix, as_json=as_json)
+
+
+@app.command()
 def demo(directory: DirectoryArgument = Path(), as_json: JsonFlag = False) -> None:
     """Play the whole story on a throw-away copy of DIR's context; DIR is not touched."""
     from driftpin.cli import demo as implementation

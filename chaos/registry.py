@@ -27,6 +27,7 @@ RUNS: Final[Mapping[str, Run]] = {
     "cuts": Run("agent_faults.cuts", 2_000, "connections cut in a push"),
     "schedules": Run("agent_faults.schedules", 10_000, "reordered and repeated pushes"),
     "watching": Run("agent_faults.watching", 100, "overflows and replaced roots"),
+    "herd": Run("agent_faults.herd", 5_000, "agents that come back at once"),
     "resolves": Run("agent_faults.resolves", 1_000_000, "path resolves under swapping"),
     "api": Run("api_fuzz.runs", 2_000, "requests per operation"),
     "fuzz": Run("fuzz.runs", 600, "seconds per target"),

@@ -22,6 +22,7 @@ from driftpin.wire.api import (
     CreateChatRequest,
     CreateWorkspaceRequest,
 )
+from driftpin.wire.link import Heartbeat
 
 WAIT_S = 5.0
 
@@ -63,13 +64,17 @@ async def open_server(
     sockets: Sockets | None = None,
     *,
     clock: Clock | None = None,
+    port: int = 0,
+    heartbeat: Heartbeat | None = None,
 ) -> AsyncIterator[tuple[str, Server, asyncio.Task[None]]]:
     """Serve on a free port until this is left; stopping must take no longer than a wait."""
     database = Database(database_url, clock=clock or SystemClock(), ids=RandomIds())
     server = Server(database, options=options or ServerOptions())
-    listener = bind("127.0.0.1", 0)
+    listener = bind("127.0.0.1", port)
     ready = asyncio.Event()
-    serving = asyncio.create_task(serve(server, listener, on_ready=ready.set, sockets=sockets))
+    serving = asyncio.create_task(
+        serve(server, listener, on_ready=ready.set, sockets=sockets, heartbeat=heartbeat)
+    )
     try:
         async with asyncio.timeout(WAIT_S):
             await ready.wait()
@@ -87,9 +92,13 @@ async def open_site(
     sockets: Sockets | None = None,
     *,
     clock: Clock | None = None,
+    port: int = 0,
+    heartbeat: Heartbeat | None = None,
 ) -> AsyncIterator[Site]:
     """Serve a database that nobody has used yet, with a first user, a workspace and an agent."""
-    async with open_server(database_url, options, sockets, clock=clock) as (url, server, serving):
+    async with open_server(
+        database_url, options, sockets, clock=clock, port=port, heartbeat=heartbeat
+    ) as (url, server, serving):
         _, token = await ensure_first_user(server.services.store, None)
         async with Client(url, token) as client:
             workspace = await client.create_workspace(CreateWorkspaceRequest(name="here"))

@@ -111,6 +111,18 @@ LINK_MESSAGE_BYTES_MAX: Final = 4 * MIB
 LINK_CALLS_IN_FLIGHT_MAX: Final = 32
 LINK_CALL_TIMEOUT_S: Final = 30
 LINK_PING_INTERVAL_S: Final = 20
+LINK_PONG_TIMEOUT_S: Final = 8
+# How long a link that ends waits for the other end to agree.
+LINK_CLOSE_TIMEOUT_S: Final = 1
+# How long it may take until either end notices that the other cannot be reached.
+HALF_OPEN_NOTICED_MAX_S: Final = 30
+# How long an agent waits for the answer to a hello or a push.
+AGENT_ANSWER_TIMEOUT_S: Final = 25.0
+# Hellos, pushes and uploads of all agents: so many at a time, so many that wait for a place.
+ADMITTED_AT_ONCE_MAX: Final = 16
+ADMISSION_WAITING_MAX: Final = 64
+# Whoever finds no place is asked to come back within so long, each at another time.
+ADMISSION_RETRY_MAX_S: Final = 5
 # A link is over for every replica when its holder has not renewed it three times in a row.
 LINK_RENEW_S: Final = 5.0
 LINK_RENEW_ALONE_S: Final = 20.0
@@ -263,6 +275,9 @@ assert AGENT_CALL_LONGEST_S > LINK_CALL_TIMEOUT_S
 assert LINK_RECHECK_S + LINK_LOOK_GAP_S < 5
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
 assert ROOT_HELD_S >= 5 * RESCAN_INTERVAL_S
+assert LINK_PING_INTERVAL_S + LINK_PONG_TIMEOUT_S + LINK_CLOSE_TIMEOUT_S < HALF_OPEN_NOTICED_MAX_S
+# An answer takes as long as the operation and those that wait before it.
+assert OPERATION_DEADLINE_S < AGENT_ANSWER_TIMEOUT_S <= HALF_OPEN_NOTICED_MAX_S
 assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S
 # The longest body that may come must come at a rate that slow lines have.
 assert IMPORT_BODY_BYTES_MAX / REQUEST_BODY_TIMEOUT_S < 512 * KIB

@@ -28,8 +28,7 @@ class AgentProcess:
     """An agent at work on a directory; `news` is everything that it told so far."""
 
     process: Process
-    directory: Path
-    runtime: Path
+    socket: Path
     news: list[News] = field(default_factory=list)
 
     def signal(self, number: signal.Signals) -> None:
@@ -59,8 +58,7 @@ class AgentProcess:
 
     async def call(self, call: LocalCall, **arguments: object) -> Any:
         """Call it over its local socket."""
-        socket = socket_paths(self.directory, {"XDG_RUNTIME_DIR": str(self.runtime)})[0]
-        return await asyncio.to_thread(call_agent, socket, call, arguments)
+        return await asyncio.to_thread(call_agent, self.socket, call, arguments)
 
     async def ended(self, wait_s: float = WAIT_S) -> int:
         """Return its exit code, negative for a signal."""
@@ -84,16 +82,17 @@ async def agent_process(
     wish = {"directory": str(directory), "url": url or site.url, "token": site.agent_token, **asked}
     # The path of a test's own directory is too long for a socket.
     with tempfile.TemporaryDirectory(prefix="dp-") as runtime:
+        environment = {"XDG_RUNTIME_DIR": runtime}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(PROGRAM),
             json.dumps(wish),
             stdout=PIPE,
             stderr=PIPE,
-            env={**os.environ, "XDG_RUNTIME_DIR": runtime},
+            env={**os.environ, **environment},
         )
         try:
-            yield AgentProcess(process, directory, Path(runtime))
+            yield AgentProcess(process, socket_paths(directory, environment)[0])
         finally:
             if process.returncode is None:
                 process.kill()

@@ -154,7 +154,7 @@ async def _run(directory: Path, count: int, seed: int, outcome: Outcome) -> None
     async with (
         open_fresh_site(directory) as site,
         proxied(target_of(site.url), lambda: KnifePlan(knife)) as proxy,
-        pushing_agent(site, proxy.url, f"cuts-{seed}", outcome.seen) as agent,
+        pushing_agent(proxy.url, site.agent_token, f"cuts-{seed}", outcome.seen) as agent,
     ):
         knife.proxy = proxy
         cutting = CutRun(site, knife, agent, random.Random(seed), outcome)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_runtime.world import state_with
+from driftpin import limits
 from driftpin.agent.push import Pusher
 from driftpin.agent.waiting import Backoff
 from driftpin.client import AgentClient
@@ -53,6 +54,7 @@ class PushingAgent:
 
     pusher: Pusher
     task: asyncio.Task[None]
+    wait_s: float = WAIT_S
     offered: list[str] = field(default_factory=list)
 
     async def deliver(self, *bodies: bytes) -> None:
@@ -63,7 +65,7 @@ class PushingAgent:
         self.pusher.offer(state)
         waiting = asyncio.create_task(self.pusher.delivered.wait(number))
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self.wait_s):
                 await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
@@ -74,21 +76,28 @@ class PushingAgent:
 
 @asynccontextmanager
 async def pushing_agent(
-    site: Site, url: str, run_id: str, seen: Counter[str]
+    url: str,
+    token: str,
+    run_id: str,
+    seen: Counter[str],
+    *,
+    wait_s: float = WAIT_S,
+    share_of_waits: float = SHARE_OF_WAITS,
+    answer_timeout_s: float = limits.AGENT_ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[PushingAgent]:
-    """Give a run of the site's agent that reaches the server at `url`."""
+    """Give a run of an agent that reaches the server at `url`."""
     draw = random.Random(run_id)
-    async with AgentClient(url, site.agent_token) as client:
+    async with AgentClient(url, token, answer_timeout_s=answer_timeout_s) as client:
         pusher = Pusher(
             CountingControlPlane(client, seen),
             HelloRequest(run_id=run_id),
             clock=SystemClock(),
             ask_for_pass=lambda: None,
-            backoff=Backoff(lambda: draw.random() * SHARE_OF_WAITS),
+            backoff=Backoff(lambda: draw.random() * share_of_waits),
         )
         task: asyncio.Task[None] = asyncio.create_task(pusher.run())
         try:
-            yield PushingAgent(pusher, task)
+            yield PushingAgent(pusher, task, wait_s)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

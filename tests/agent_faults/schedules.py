@@ -134,7 +134,7 @@ async def _run(directory: Path, count: int, draw: random.Random, outcome: Outcom
 
 async def _schedule(site: Site, mischief: Mischief, clock: ShiftedClock, number: int) -> str:
     draw, seen = mischief.draw, mischief.outcome.seen
-    async with pushing_agent(site, mischief.proxy.url, f"run-{number}", seen) as agent:
+    async with pushing_agent(mischief.proxy.url, site.agent_token, f"run-{number}", seen) as agent:
         for _ in range(STATES):
             await agent.deliver(draw.randbytes(200))
             await _expect_head(site, agent.offered[-1], mischief)

@@ -58,7 +58,7 @@ async def test_x27_h9_two_that_take_over_in_turn_are_locked_until_there_is_a_new
     assert (await site.client.get_agent(site.agent_id)).locked_at is not None
     shared = site.agent_token
     site.agent_token = (await site.client.renew_agent_token(site.agent_id)).token
-    async with pushing_agent(site, site.url, "unlocked", Counter()) as agent:
+    async with pushing_agent(site.url, site.agent_token, "unlocked", Counter()) as agent:
         await agent.deliver(b"state")
     async with AgentClient(site.url, shared) as client:
         with pytest.raises(Unauthenticated):

@@ -11,11 +11,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from driftpin import limits
 from driftpin.agent.link import Dialer, LinkConnection
 from driftpin.errors import Unavailable, Unreachable
-from driftpin.wire.link import INCARNATION_HEADER
+from driftpin.wire.link import INCARNATION_HEADER, Heartbeat
 
 LINK_PATH: Final = "/api/v1/agent/link"
-# With pings every 20 s a half-open connection is noticed within 30 s.
-PONG_TIMEOUT_S: Final = 10
 WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 
 
@@ -26,12 +24,14 @@ def link_url(server_url: str) -> str:
     return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + LINK_PATH, "", ""))
 
 
-def websocket_dialer(server_url: str, token: str) -> Dialer:
+def websocket_dialer(server_url: str, token: str, heartbeat: Heartbeat | None = None) -> Dialer:
     """Return a dialer that connects to this server as the agent whose token it is."""
 
     @asynccontextmanager
     async def dial(incarnation: int) -> AsyncIterator[LinkConnection]:
-        connection = await _connected(link_url(server_url), token, incarnation)
+        connection = await _connected(
+            link_url(server_url), token, incarnation, heartbeat or Heartbeat()
+        )
         try:
             yield _WebSocketLink(connection)
         finally:
@@ -40,7 +40,9 @@ def websocket_dialer(server_url: str, token: str) -> Dialer:
     return dial
 
 
-async def _connected(url: str, token: str, incarnation: int) -> ClientConnection:
+async def _connected(
+    url: str, token: str, incarnation: int, heartbeat: Heartbeat
+) -> ClientConnection:
     try:
         return await connect(
             url,
@@ -51,8 +53,9 @@ async def _connected(url: str, token: str, incarnation: int) -> ClientConnection
             compression=None,
             max_size=limits.LINK_MESSAGE_BYTES_MAX,
             max_queue=limits.LINK_CALLS_IN_FLIGHT_MAX,
-            ping_interval=limits.LINK_PING_INTERVAL_S,
-            ping_timeout=PONG_TIMEOUT_S,
+            ping_interval=heartbeat.ping_interval_s,
+            ping_timeout=heartbeat.pong_timeout_s,
+            close_timeout=limits.LINK_CLOSE_TIMEOUT_S,
             proxy=None,
         )
     except InvalidStatus as error:

@@ -342,7 +342,8 @@ class Pusher:
         self.failure = f"{error.code}: {error.message}"
         asked_s = error.fields.get("retry_after_s")
         least_s = min(asked_s, limits.RETRY_AFTER_LONGEST_S) if isinstance(asked_s, int) else 0
-        wait_s = max(self._backoff.next_wait_s(), least_s)
+        # The jitter comes on top, since many may be told to come back at the same time.
+        wait_s = least_s + self._backoff.next_wait_s()
         _log.warning("a push did not get through (%s); again in %.1f s", self.failure, wait_s)
         self._nudged.clear()
         await self._waiter(self._nudged, wait_s)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
+from driftpin.agent.exhaustion import is_exhaustion
 from driftpin.context.hidden_text import visible
 from driftpin.errors import (
     DriftpinError,
@@ -30,6 +31,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     DENIED = 4
     FAULT = 70
+    OUT_OF_RESOURCES = 71
     BUSY = 75
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -68,6 +70,8 @@ _ADVICE: Final = {
 
 def exit_code_of(error: DriftpinError) -> ExitCode:
     """Return the exit code that stands for an error."""
+    if error.code == "out_of_resources":
+        return ExitCode.OUT_OF_RESOURCES
     fitting = (code for family, code in _CODES if isinstance(error, family))
     return next(fitting, ExitCode.USAGE)
 
@@ -99,6 +103,9 @@ def _explained(error: Exception) -> ExitCode:
         case BrokenPipeError():
             _drop_output()
             return ExitCode.BROKEN_PIPE
+        case _ if is_exhaustion(error):
+            say(f"error: {str(error) or 'out of memory'}")
+            return ExitCode.OUT_OF_RESOURCES
         case OSError():
             named = f": {error.filename!r}" if error.filename else ""
             say(f"error: {error.strerror or error}{named}")

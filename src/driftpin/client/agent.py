@@ -5,6 +5,7 @@ from typing import Self
 
 import httpx2
 
+from driftpin import limits
 from driftpin.client.transport import Transport
 from driftpin.wire.agent import (
     BlobsReply,
@@ -24,10 +25,15 @@ class AgentClient:
     """
 
     def __init__(
-        self, url: str, token: str, *, carrier: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        token: str,
+        *,
+        carrier: httpx2.AsyncBaseTransport | None = None,
+        answer_timeout_s: float = limits.AGENT_ANSWER_TIMEOUT_S,
     ) -> None:
-        """Talk to the server at `url`."""
-        self._transport = Transport(url, token, carrier)
+        """Talk to the server at `url`; one that does not answer in time counts as unreachable."""
+        self._transport = Transport(url, token, carrier, answer_timeout_s=answer_timeout_s)
 
     async def __aenter__(self) -> Self:
         """Open nothing yet."""

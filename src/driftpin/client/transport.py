@@ -28,7 +28,12 @@ class Transport:
     """Calls to one server with one token."""
 
     def __init__(
-        self, url: str, token: str | None, carrier: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        token: str | None,
+        carrier: httpx2.AsyncBaseTransport | None = None,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         """Talk to the server at `url`; `carrier` stands in for sockets."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -36,7 +41,7 @@ class Transport:
             self._http = httpx2.AsyncClient(
                 base_url=url,
                 headers=headers,
-                timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                timeout=httpx2.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
                 limits=httpx2.Limits(max_connections=CONNECTIONS_MAX),
                 transport=carrier,
                 # Without TLS there is no certificate; reading those of the machine takes 40 ms.

@@ -18,6 +18,7 @@ from driftpin.server.app import Server
 from driftpin.server.logs import configure_logs
 from driftpin.server.protocol import BoundedConfig
 from driftpin.server.sockets import Sockets
+from driftpin.wire.link import Heartbeat
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ async def serve(
     *,
     on_ready: Callable[[], None] | None = None,
     sockets: Sockets | None = None,
+    heartbeat: Heartbeat | None = None,
 ) -> None:
     """Serve on `listener` until SIGTERM, SIGINT, or until the task is cancelled.
 
@@ -70,7 +72,7 @@ async def serve(
     """
     asyncio.get_running_loop().set_exception_handler(_LoopComplaints())
     async with server.running() as app:
-        web = _Web(app, server, sockets or Sockets())
+        web = _Web(app, server, sockets or Sockets(), heartbeat or Heartbeat())
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         try:
             await web.wait_until_started(serving)
@@ -102,14 +104,16 @@ class _LoopComplaints:
 class _Web(uvicorn.Server):
     """Uvicorn that wakes when it is told to stop, and ends streams before it waits for them."""
 
-    def __init__(self, app: FastAPI, server: Server, sockets: Sockets) -> None:
+    def __init__(
+        self, app: FastAPI, server: Server, sockets: Sockets, heartbeat: Heartbeat
+    ) -> None:
         super().__init__(
             BoundedConfig(
                 app,
                 sockets,
                 ws_max_size=limits.LINK_MESSAGE_BYTES_MAX,
-                ws_ping_interval=limits.LINK_PING_INTERVAL_S,
-                ws_ping_timeout=limits.LINK_PING_INTERVAL_S,
+                ws_ping_interval=heartbeat.ping_interval_s,
+                ws_ping_timeout=heartbeat.pong_timeout_s,
                 ws_per_message_deflate=False,
                 timeout_graceful_shutdown=GRACE_S,
                 lifespan="off",

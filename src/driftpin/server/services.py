@@ -10,6 +10,7 @@ from driftpin.clock import Clock
 from driftpin.identity import ChatId
 from driftpin.operations.collect_garbage import DEFAULT_RETENTION, Retention
 from driftpin.passwords import Passwords
+from driftpin.server.admission import Admission
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors
 from driftpin.server.drift_keeper import DriftKeeper
@@ -68,6 +69,7 @@ class Services:
     options: ServerOptions
     workers: TurnWorkers | None = None
     passwords: Passwords = field(default_factory=Passwords)
+    admission: Admission = field(default_factory=Admission)
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -1,8 +1,11 @@
 """The messages of an agent's link: JSON-RPC 2.0 in msgpack, and the codes that close it."""
 
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
+
+from driftpin import limits
 
 # Which run of the agent opens the link; a link of an earlier run is refused.
 INCARNATION_HEADER: Final = "X-Driftpin-Incarnation"
@@ -13,6 +16,14 @@ CLOSE_RESTART: Final = 1012
 CLOSE_REVOKED: Final = 4403
 CLOSE_FENCED: Final = 4409
 CLOSE_GONE: Final = 4410
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How either end of a link notices that the other cannot be reached any more."""
+
+    ping_interval_s: float = limits.LINK_PING_INTERVAL_S
+    pong_timeout_s: float = limits.LINK_PONG_TIMEOUT_S
 
 
 class LinkCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

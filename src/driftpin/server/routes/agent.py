@@ -18,7 +18,7 @@ from driftpin.server.body import JsonBody
 from driftpin.server.link import serve_link
 from driftpin.server.outcomes import outcomes_shape
 from driftpin.server.replies import reply
-from driftpin.server.services import services_of
+from driftpin.server.services import Services, services_of
 from driftpin.server.sync_switch import refuse_while_paused
 from driftpin.store.values import HelloOutcome, PushResult
 from driftpin.wire import agent as wire
@@ -48,8 +48,22 @@ async def hello(actor: CurrentAgent, request: Request, introduction: Hello) -> R
     """Begin or continue a run; the incarnation fences every earlier one."""
     check_protocol(introduction.protocol, wire.PROTOCOL_VERSIONS)
     services = services_of(request)
+    async with services.admission.place():
+        outcome = await _say_hello(services, actor, introduction)
+    await services.links.fence(outcome.agent_id, outcome.incarnation)
+    return reply(
+        wire.HelloReply(
+            agent_id=outcome.agent_id,
+            workspace_id=outcome.workspace_id,
+            incarnation=outcome.incarnation,
+            head=_head_shape(outcome),
+        )
+    )
+
+
+async def _say_hello(services: Services, actor: Actor, introduction: Hello) -> HelloOutcome:
     try:
-        outcome = await say_hello(
+        return await say_hello(
             services.store,
             actor,
             run_id=introduction.run_id,
@@ -61,15 +75,6 @@ async def hello(actor: CurrentAgent, request: Request, introduction: Hello) -> R
     except Forbidden as refusal:
         await services.links.close(_agent_id(actor), refusal.code)
         raise
-    await services.links.fence(outcome.agent_id, outcome.incarnation)
-    return reply(
-        wire.HelloReply(
-            agent_id=outcome.agent_id,
-            workspace_id=outcome.workspace_id,
-            incarnation=outcome.incarnation,
-            head=_head_shape(outcome),
-        )
-    )
 
 
 def _head_shape(outcome: HelloOutcome) -> wire.HeadShape | None:
@@ -93,15 +98,16 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
     blobs = read_blobs(pushed.blobs, snapshot)
     observations = read_observations(pushed.observations)
     await reach(Failpoint.PUSH_VALIDATED)
-    outcome = await accept_snapshot(
-        services.store,
-        actor,
-        incarnation=pushed.incarnation,
-        seq=pushed.seq,
-        snapshot=snapshot,
-        observations=observations,
-        blobs=blobs,
-    )
+    async with services.admission.place():
+        outcome = await accept_snapshot(
+            services.store,
+            actor,
+            incarnation=pushed.incarnation,
+            seq=pushed.seq,
+            snapshot=snapshot,
+            observations=observations,
+            blobs=blobs,
+        )
     if outcome.result is PushResult.ACCEPTED:
         services.drift_keeper.schedule(_agent_id(actor))
     head = wire.HeadShape(
@@ -117,7 +123,9 @@ async def upload_blobs(actor: CurrentAgent, request: Request, offered: Blobs) ->
     """Store bytes ahead of a push; offering them again renews their grace."""
     refuse_while_paused(services_of(request))
     blobs = read_blobs(offered.blobs)
-    await store_blobs(services_of(request).store, actor, blobs)
+    services = services_of(request)
+    async with services.admission.place():
+        await store_blobs(services.store, actor, blobs)
     return reply(wire.BlobsReply(stored=tuple(digest for digest, _ in blobs)))
 
 

@@ -3,14 +3,12 @@
     agent_main.py '{"directory": …, "url": …, "token": …, "kill_at": {"agent.ack": 1}, …}'
 
 It prints one line of JSON for every call that the server answered: what was asked, and what came
-back. At the given count of a failpoint it kills itself with SIGKILL, as a crash would. Limits of
-the process (`limits`: name of the resource to a number) hold from the first pass on.
+back. At the given count of a failpoint it kills itself with SIGKILL, as a crash would.
 """
 
 import asyncio
 import json
 import os
-import resource
 import signal
 import sys
 from collections import Counter
@@ -85,8 +83,6 @@ async def work(asked: Mapping[str, Any]) -> None:
             websocket_dialer(asked["url"], asked["token"]),
             reach=AtFailpoints(asked.get("kill_at", {})),
         )
-        for name, most in asked.get("limits", {}).items():
-            resource.setrlimit(getattr(resource, name), (most, most))
         await agent.run()
 
 

@@ -29,6 +29,7 @@ class AgentProcess:
 
     process: Process
     socket: Path
+    log: Path
     news: list[News] = field(default_factory=list)
 
     def signal(self, number: signal.Signals) -> None:
@@ -68,10 +69,9 @@ class AgentProcess:
                 self.news.append(json.loads(line))
             return await self.process.wait()
 
-    async def said(self) -> str:
-        """Return what it wrote for people; it has ended."""
-        assert self.process.stderr is not None
-        return (await self.process.stderr.read()).decode()
+    def said(self) -> str:
+        """Return what it wrote for people."""
+        return self.log.read_text(encoding="utf-8")
 
 
 @asynccontextmanager
@@ -82,17 +82,18 @@ async def agent_process(
     wish = {"directory": str(directory), "url": url or site.url, "token": site.agent_token, **asked}
     # The path of a test's own directory is too long for a socket.
     with tempfile.TemporaryDirectory(prefix="dp-") as runtime:
-        environment = {"XDG_RUNTIME_DIR": runtime}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(PROGRAM),
-            json.dumps(wish),
-            stdout=PIPE,
-            stderr=PIPE,
-            env={**os.environ, **environment},
-        )
+        environment, log = {"XDG_RUNTIME_DIR": runtime}, Path(runtime) / "log"
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(PROGRAM),
+                json.dumps(wish),
+                stdout=PIPE,
+                stderr=errors,
+                env={**os.environ, **environment},
+            )
         try:
-            yield AgentProcess(process, socket_paths(directory, environment)[0])
+            yield AgentProcess(process, socket_paths(directory, environment)[0], log)
         finally:
             if process.returncode is None:
                 process.kill()

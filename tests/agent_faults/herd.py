@@ -54,10 +54,9 @@ async def _run(directory: Path, count: int, seed: int, outcome: Outcome) -> None
         returning = [asyncio.create_task(agent.deliver(b"state")) for agent in herd]
         async with open_site(url, port=port) as site:
             began_s = time.monotonic()
-            looking = asyncio.create_task(_look_in(site, outcome))
-            await asyncio.wait(returning, timeout=2 * CONVERGED_WITHIN_S)
+            async with asyncio.timeout(2 * CONVERGED_WITHIN_S):
+                await _look_in_until_done(site, returning, outcome)
             took_s = time.monotonic() - began_s
-            looking.cancel()
             outcome.seen["refused"] = site.server.services.admission.refused
             outcome.seen["converged"] = await _count_converged(site, members, herd)
     outcome.seen["agents"] = count
@@ -97,16 +96,19 @@ async def _herd(
         ]
 
 
-async def _look_in(site: Site, outcome: Outcome) -> None:
+async def _look_in_until_done(
+    site: Site, returning: list[asyncio.Task[None]], outcome: Outcome
+) -> None:
     """Be a person who uses the server meanwhile."""
-    while True:
+    waiting = set(returning)
+    while waiting:
         began_s = time.monotonic()
         await site.client.get_me()
         took_s = time.monotonic() - began_s
         slowest_s = outcome.measured.get("slowest_look_s", 0.0)
         outcome.measured["slowest_look_s"] = round(max(slowest_s, took_s), 3)
         outcome.seen["people_served"] += 1
-        await asyncio.sleep(LOOK_INTERVAL_S)
+        _, waiting = await asyncio.wait(waiting, timeout=LOOK_INTERVAL_S)
 
 
 async def _count_converged(site: Site, members: list[Member], herd: list[PushingAgent]) -> int:

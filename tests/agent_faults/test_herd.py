@@ -23,9 +23,8 @@ async def test_x32_whoever_finds_no_place_is_told_when_to_come_back_each_at_anot
             await served.wait()
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(call())
-        group.create_task(call())
-        await asyncio.sleep(0)
+        calls = {group.create_task(call()) for _ in range(2)}
+        await asyncio.wait(calls, timeout=0)
         asked = [await retry_after(admission) for _ in range(3)]
         served.set()
     assert asked == [1, 3, limits.ADMISSION_RETRY_MAX_S]

@@ -27,7 +27,7 @@ async def test_x27_of_two_processes_with_one_token_the_newer_wins_and_the_older_
         async with agent_process(site, elsewhere) as newer:
             pushed = await newer.until_pushed()
             assert await older.ended() == ExitCode.DENIED
-            assert "took over" in await older.said()
+            assert "took over" in older.said()
             (elsewhere / "AGENTS.md").write_text("newest\n", encoding="utf-8")
             pushed = await newer.until_pushed()
         head = (await site.client.get_agent(site.agent_id)).head
@@ -46,7 +46,7 @@ async def test_x27_h9_two_that_take_over_in_turn_are_locked_until_there_is_a_new
             await client.hello(HelloRequest(run_id=f"run-{number}", hostname=f"host-{number % 2}"))
         async with agent_process(site, workspace) as one_too_many:
             assert await one_too_many.ended() == ExitCode.DENIED
-            said = await one_too_many.said()
+            said = one_too_many.said()
         assert "again and again" in said
         assert "driftpin up" in said
         with pytest.raises(Forbidden):

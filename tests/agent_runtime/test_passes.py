@@ -99,11 +99,12 @@ class Restless:
     moves: int
     looks: int = 0
     faults: int = 0
+    fault: Exception = field(default_factory=lambda: OSError(24, "no descriptors left"))
 
     def resolve(self) -> "RestlessResolved":
         if self.faults:
             self.faults -= 1
-            raise OSError(24, "no descriptors left")
+            raise self.fault
         self.looks += 1
         found = self.inner.resolve()
         is_still = self.looks > self.moves
@@ -186,10 +187,14 @@ def test_writes_in_a_parent_of_a_root_that_lead_nowhere_do_not_matter(tmp_path: 
     assert not workspace.is_relevant(home / "code" / "other")
 
 
-async def test_x50_an_agent_that_keeps_running_out_of_handles_says_so_and_ends(
-    workspace: Path, states: States
+@pytest.mark.parametrize(
+    "fault",
+    [OSError(24, "x"), OSError(12, "x"), MemoryError(), RuntimeError("can't start new thread")],
+)
+async def test_x50_an_agent_that_keeps_running_out_says_so_and_ends(
+    workspace: Path, states: States, fault: Exception
 ) -> None:
-    restless = Restless(workspace_at(workspace), moves=0, faults=limits.EXHAUSTED_PASSES_MAX)
+    restless = Restless(workspace_at(workspace), 0, faults=limits.EXHAUSTED_PASSES_MAX, fault=fault)
     timing = Timing(rescan_interval_s=0.01)
     passes = Passes(workspace, restless, states, clock=CLOCK, timing=timing)
     with pytest.raises(Unavailable) as ended:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -191,3 +192,17 @@ def test_names_of_modules_in_the_workspace_are_not_imported(
     (machine.workspace / "driftpin" / "__init__.py").write_text("1/0\n", encoding="utf-8")
     start(machine)
     assert machine.run("status").code == 0
+
+
+def test_x50_an_agent_that_ran_out_of_handles_is_started_again(
+    machine: Machine, start: StartUp
+) -> None:
+    machine.variables["DRIFTPIN_RESCAN_INTERVAL_S"] = "0.2"
+    up = start(machine)
+    exhausted = machine.agent_process_id()
+    resource.prlimit(exhausted, resource.RLIMIT_NOFILE, (0, 0))
+    machine.rules.write_text("# Other rules\n", encoding="utf-8")
+    assert wait_until_gone(exhausted)
+    assert "exit code 71" in up.wait_for_line("it is started again")
+    assert any(machine.run("resync").code == 0 for _ in range(20))
+    assert machine.agent_process_id() != exhausted

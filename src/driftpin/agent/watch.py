@@ -138,12 +138,14 @@ class Watcher:
             return None
         try:
             notify = RustNotify(
-                [str(path) for path in plan.directories],
+                # A closed directory cannot be watched; told to pass over it, the library would pass
+                # over a lack of watches too, and nobody would know.
+                [str(path) for path in plan.directories if os.access(path, os.R_OK)],
                 debug=False,
                 force_polling=False,
                 poll_delay_ms=0,
                 recursive=False,
-                ignore_permission_denied=True,
+                ignore_permission_denied=False,
             )
         except (OSError, RuntimeError):
             # A directory went away in between, or the machine has no watches left.
@@ -172,7 +174,11 @@ class _Armed:
         self._report = report
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftpin-watch", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            notify.close()
+            raise
 
     @property
     def is_alive(self) -> bool:

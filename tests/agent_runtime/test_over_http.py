@@ -1,7 +1,6 @@
 """A whole agent and a whole server, over real sockets."""
 
 import asyncio
-import random
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.cutting import CuttingProxy
 from agent_runtime.signals import replace_file
 from driftpin.agent.agent import AgentSettings, WorkspaceAgent
 from driftpin.agent.dial import websocket_dialer
@@ -33,10 +31,10 @@ async def site(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def agent_of(
-    site: Site, workspace: Path, environment: Environment, *, url: str | None = None
+    site: Site, workspace: Path, environment: Environment
 ) -> AsyncIterator[tuple[WorkspaceAgent, asyncio.Task[None]]]:
     settings = AgentSettings(workspace, workspace.parent / "sources.json")
-    async with AgentClient(url or site.url, site.agent_token) as control_plane:
+    async with AgentClient(site.url, site.agent_token) as control_plane:
         dial = websocket_dialer(site.url, site.agent_token)
         agent = WorkspaceAgent(settings, control_plane, dial, environment=environment)
         task = asyncio.create_task(agent.run())
@@ -108,38 +106,6 @@ async def test_many_bytes_reach_the_server(
         for number in range(3):
             (skill / f"{number}.bin").write_bytes(bytes([number + 3]) * 400_000)
         assert await resync(agent) != first
-
-
-async def test_x24_a_push_cut_at_any_byte_is_stored_wholly_or_not_at_all(
-    site: Site, workspace: Path, environment: Environment
-) -> None:
-    cut = random.Random(24)
-    proxy = CuttingProxy(site.url)
-    async with proxy.running(), agent_of(site, workspace, environment, url=proxy.url) as (agent, _):
-        await resync(agent)
-        for number in range(10):
-            proxy.cuts.append(cut.randrange(1, 1500))
-            replace_file(workspace / "AGENTS.md", f"{number}\n" + "x" * 500)
-            digest = await resync(agent)
-            head = (await site.client.get_agent(site.agent_id)).head
-            assert head is not None
-            assert head.digest == digest
-    assert proxy.connections_cut >= 8
-
-
-async def test_x25_a_lost_answer_leaves_one_snapshot_and_the_agent_goes_on(
-    site: Site, workspace: Path, environment: Environment
-) -> None:
-    proxy = CuttingProxy(site.url)
-    async with proxy.running(), agent_of(site, workspace, environment, url=proxy.url) as (agent, _):
-        await resync(agent)
-        proxy.swallowed = 1
-        replace_file(workspace / "AGENTS.md", "second\n")
-        digest = await resync(agent)
-        assert proxy.swallowed == 0
-        shown = await site.client.get_agent(site.agent_id)
-    assert shown.head is not None
-    assert shown.head.digest == digest
 
 
 async def test_x27_of_two_agents_with_one_token_the_newer_wins_and_the_older_stops(

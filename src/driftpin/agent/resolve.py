@@ -40,6 +40,7 @@ from driftpin.limits import (
     NOT_RECOGNISED_MAX,
     ROOT_HELD_S,
     SCAN_DIRECTORY_ENTRIES_MAX,
+    SCAN_ENTRIES_MAX,
 )
 
 _FINDING_BYTES: Final = 160
@@ -56,6 +57,7 @@ class ScanSettings:
     instruction_names: tuple[str, ...] = INSTRUCTION_NAMES
     is_strict: bool = False
     directory_entries_max: int = SCAN_DIRECTORY_ENTRIES_MAX
+    entries_max: int = SCAN_ENTRIES_MAX
     root_held_s: float = ROOT_HELD_S
 
 
@@ -192,6 +194,7 @@ class Resolver:
             cache=self._cache,
             trace=trace,
             stats=gathered.stats,
+            entries_max=self._settings.entries_max,
         )
         self._gather(view, rank, gathered)
 

@@ -22,7 +22,7 @@ from driftpin.agent.roots import Root
 from driftpin.agent.stat_cache import FileReading, ParseFile, Purpose, StatCache
 from driftpin.agent.trace import Seen, Trace, linked_seen, lstat_seen
 from driftpin.context.resource import Finding, Status
-from driftpin.limits import OVERSIZE_HASHED_BYTES_MAX
+from driftpin.limits import OVERSIZE_HASHED_BYTES_MAX, SCAN_ENTRIES_MAX
 
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 TOO_MANY_ENTRIES: Final = Refusal(Status.UNREADABLE, "too_many_entries")
@@ -58,8 +58,9 @@ class RootView:
         cache: StatCache,
         trace: Trace,
         stats: ReadStats,
+        entries_max: int = SCAN_ENTRIES_MAX,
     ) -> None:
-        """Look below `handle`, which the caller opened and closes."""
+        """Look below `handle`, which the caller opened and closes; list `entries_max` in all."""
         self.root = root
         self.trace = trace
         self.watched: set[str] = {""}
@@ -68,6 +69,7 @@ class RootView:
         self._reader = reader
         self._cache = cache
         self._stats = stats
+        self._entries_left = entries_max
         own = Found(key_of(os.fstat(handle)))
         self.device = own.key.device
         self._parents: dict[str, Found | Refusal | None] = {"": own}
@@ -161,7 +163,21 @@ class RootView:
         return real is not None and real != path and is_private(real)
 
     def names_in(self, path: str, found: Found, entries_max: int) -> tuple[str, ...] | Refusal:
-        """Return the sorted names in a directory; `too_many_entries` past the limit."""
+        """Return the sorted names in a directory; `too_many_entries` past the limit.
+
+        What all listings of the root may come to is limited too; the order in which a root is
+        looked through is always the same, so the same tree is always cut at the same place.
+        """
+        names = self._listed(path, found, entries_max)
+        if isinstance(names, Refusal):
+            return names
+        self._entries_left -= len(names)
+        if self._entries_left >= 0:
+            return names
+        self.report(TOO_MANY_ENTRIES, path)
+        return TOO_MANY_ENTRIES
+
+    def _listed(self, path: str, found: Found, entries_max: int) -> tuple[str, ...] | Refusal:
         self.watched.add(path)
         place = (self.root.name, path)
         known = self._cache.listing(place, found.key)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_faults.pushing_through import pushing_agent
+from agent_faults.pushing_through import pushing_agent, stored_heads
 from driftpin.agent.agent import AgentSettings, WorkspaceAgent
 from driftpin.agent.dial import websocket_dialer
 from driftpin.client import AgentClient
@@ -21,7 +21,7 @@ from tcp_proxy import Plan, proxied, target_of
 
 QUICK = Heartbeat(ping_interval_s=0.2, pong_timeout_s=0.2)
 SLOW = Heartbeat(ping_interval_s=60.0, pong_timeout_s=60.0)
-ANSWER_S = 0.5
+ANSWER_S = 2.0
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ async def test_x31_either_end_notices_and_the_agent_is_linked_once_again(
 
 
 async def test_x31_a_push_whose_answer_never_comes_is_sent_again_and_stored_once(
-    site: Site,
+    site: Site, tmp_path: Path
 ) -> None:
     lost, seen = OneWay(loses_back=True), Counter[str]()
     async with (
@@ -135,6 +135,8 @@ async def test_x31_a_push_whose_answer_never_comes_is_sent_again_and_stored_once
         lost.lose()
         await agent.deliver(b"second")
         head = (await site.client.get_agent(site.agent_id)).head
-    assert (seen["accepted"], seen["duplicate"], seen["unreachable"]) == (1, 1, 1)
+    assert seen["unreachable"] >= 1
+    assert seen["duplicate"] >= 1
+    assert [stored.digest for stored in stored_heads(tmp_path)] == agent.offered
     assert head is not None
     assert head.digest == agent.offered[-1]

@@ -7,12 +7,14 @@ An empty environment variable counts as not set.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import unquote
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -33,6 +35,7 @@ CONFIG_FILE_NAME: Final = "config.toml"
 DATABASE_FILE_NAME: Final = "driftpin.db"
 DEFAULT_PORT: Final = 7355
 MASK: Final = "********"
+_PARAMETER: Final = re.compile(r"(?<=[?&])(?P<name>[^=&?]*)=[^&]*")
 _SHORTER_FLAGS: Final = {"state_dir": "--state", "database_url": "--database"}
 
 
@@ -291,20 +294,21 @@ def database_address(settings: Settings) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return a database's URL with its password masked, wherever it stands."""
+    """Return a database's URL with its password masked, wherever it stands.
+
+    What could be part of a password is taken for one: it may hold slashes and question marks.
+    """
     scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, place = authority.rpartition("@")
+    user, at, place = rest.rpartition("@")
     name, colon, _password = user.partition(":")
-    query_free, question, query = path.partition("?")
-    shown_user = f"{name}:{MASK}" if colon else name
-    shown_query = "&".join(_masked_parameter(part) for part in query.split("&")) if question else ""
-    return f"{scheme}{separator}{shown_user}{at}{place}{slash}{query_free}{question}{shown_query}"
+    if colon and not rest.startswith("/"):
+        rest = f"{name}:{MASK}{at}{place}"
+    return f"{scheme}{separator}{_PARAMETER.sub(_masked_parameter, rest)}"
 
 
-def _masked_parameter(parameter: str) -> str:
-    name, equals, _value = parameter.partition("=")
-    return f"{name}{equals}{MASK}" if "pass" in name.lower() else parameter
+def _masked_parameter(match: re.Match[str]) -> str:
+    is_password = "pass" in unquote(match["name"]).lower()
+    return f"{match['name']}={MASK}" if is_password else match[0]
 
 
 def _file_values(file: Path | None) -> dict[str, object]:

@@ -42,6 +42,12 @@ class _OpenHow(ctypes.Structure):
     )
 
 
+def _refuse_zero(path: str) -> None:
+    """Refuse a path with a zero character: no file has one, and C takes it for the end."""
+    if "\0" in path:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
 class KernelOpener:
     """Opens with `openat2` (Linux 5.6 and newer)."""
 
@@ -52,6 +58,7 @@ class KernelOpener:
 
     def open(self, root: int, path: str, flags: int) -> int:
         """Open beneath the handle in one call of the kernel."""
+        _refuse_zero(path)
         try:
             return self._open(root, path, flags, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
         except OSError as error:
@@ -110,6 +117,7 @@ class _Walk:
             os.close(handle)
 
     def open(self, path: str, flags: int) -> int:
+        _refuse_zero(path)
         pending = deque(path.split("/"))
         while pending:
             part = pending.popleft()

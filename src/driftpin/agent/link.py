@@ -124,7 +124,7 @@ class Link:
     async def _reply_to(self, message: bytes) -> LinkReply:
         try:
             call = msgspec.msgpack.decode(message, type=LinkCall)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _refusal(None, PARSE_ERROR, "not a JSON-RPC 2.0 request", "bad_message")
         try:
             return LinkReply(jsonrpc="2.0", id=call.id, result=await self._run(call))

@@ -84,7 +84,7 @@ def _read_line(connection: socket.socket) -> bytes:
 def _result_in(line: bytes) -> Any:
     try:
         reply = msgspec.json.decode(line, type=LocalReply)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreachable("the agent went away before it answered") from error
     if reply.error is not None:
         raise LocalRefusal(reply.error.message, code=reply.error.code)

@@ -116,7 +116,7 @@ class LocalSocket:
     async def _answer(self, line: bytes) -> bytes:
         try:
             request = msgspec.json.decode(line, type=LocalRequest)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return error_line("invalid_request", "expected one JSON object with a known call")
         try:
             answer = result_line(await self._run(request))

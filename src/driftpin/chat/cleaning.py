@@ -36,7 +36,8 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Return `text` cleaned and folded to one line, for names and descriptions."""
-    return " ".join(clean_text(text).split())
+    # What stood behind a space can stand at the beginning now.
+    return make_harmless(" ".join(clean_text(text).split()))
 
 
 def show_source(source: str) -> str:

@@ -52,9 +52,12 @@ def make_harmless(text: str) -> str:
     """Return `text` with everything defused that could pass for a mark or a provider's token.
 
     Only the first character changes, to one that looks alike and means nothing, so a reader still
-    sees what stood there. Doing it again changes nothing.
+    sees what stood there. Doing it again changes nothing: what is defused inside a token can make
+    it one, so it is done until nothing is left to do.
     """
-    defused = _HARMFUL.sub(_stand_in, text)
+    defused, before = _HARMFUL.sub(_stand_in, text), text
+    while defused != before:
+        defused, before = _HARMFUL.sub(_stand_in, defused), defused
     return _SPEAKER.sub(rf"{LEFT_STAND_IN}\1{RIGHT_STAND_IN}:", defused)
 
 

@@ -14,7 +14,11 @@ _LEVELS = {
 
 def log_to_standard_error(level: LogLevel) -> None:
     """Write records of this level and above."""
-    logging.basicConfig(level=_LEVELS[level], format="%(levelname)s %(name)s: %(message)s")
+    # Libraries that are debugged write headers out, and with them tokens.
+    logging.basicConfig(
+        level=max(_LEVELS[level], logging.INFO), format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("driftpin").setLevel(_LEVELS[level])
     # Each request of each command would stand in it.
     for talkative in ("httpx2", "httpcore2"):
         logging.getLogger(talkative).setLevel(max(_LEVELS[level], logging.WARNING))

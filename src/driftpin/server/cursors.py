@@ -43,7 +43,7 @@ class Sealer:
         """Return a text for a URL or a header that only `unseal` with the same purpose reads."""
         vector = self._vector(purpose, content)
         sealed = vector + self._masked(vector, content)
-        return base64.urlsafe_b64encode(sealed).decode("ascii").rstrip("=")
+        return _written(sealed)
 
     def unseal(self, purpose: str, text: str) -> bytes:
         """Return what was sealed; raises BadSeal for anything else."""
@@ -53,6 +53,9 @@ class Sealer:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except binascii.Error:
             raise BadSeal from None
+        if _written(sealed) != text:
+            # The last letter of a text may carry bits that stand for nothing.
+            raise BadSeal
         vector, masked = sealed[:VECTOR_BYTES], sealed[VECTOR_BYTES:]
         content = self._masked(vector, masked)
         if not hmac.compare_digest(vector, self._vector(purpose, content)):
@@ -69,6 +72,10 @@ class Sealer:
             for block in range(-(-len(content) // 32))
         )
         return bytes(left ^ right for left, right in zip(content, stream, strict=False))
+
+
+def _written(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode("ascii").rstrip("=")
 
 
 @dataclass(slots=True)

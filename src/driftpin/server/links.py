@@ -99,7 +99,7 @@ class AgentLink:
         """Give an answer to the call that waits for it; raises Rejected for anything else."""
         try:
             reply = msgspec.msgpack.decode(message, type=LinkReply)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Rejected("This is not an answer.", code="bad_message") from None
         answer = self._calls.get(reply.id) if reply.id is not None else None
         if answer is None or answer.done():

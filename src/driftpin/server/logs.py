@@ -23,9 +23,13 @@ def configure_logs(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # Libraries that are debugged write headers and statements out: tokens, and context.
     logging.basicConfig(
-        level=LEVELS[level], stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(LEVELS[level], logging.INFO),
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s %(message)s",
     )
+    logging.getLogger("driftpin").setLevel(LEVELS[level])
 
 
 def _plain_line(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
+from noted_faults import FILE_VARIABLE, noting_faults
 from own_postgres import own_postgres
 from people import People
 from pristine import empty_database
@@ -39,6 +40,24 @@ def _every_attempt() -> frozenset[tuple[str, str]]:
     from seams.doors import every_attempt
 
     return every_attempt()
+
+
+@pytest.fixture(autouse=True)
+def no_fault(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[list[str]]:
+    """Fail a test whose servers answered 500, unless it is marked `plants_fault` (F26)."""
+    file = tmp_path_factory.getbasetemp() / "faults"
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    seen: list[str] = []
+    with noting_faults(seen.append):
+        yield seen
+    seen += file.read_text(encoding="utf-8").splitlines()
+    if request.node.get_closest_marker("plants_fault") is None:
+        assert seen == [], "a server answered with 500"
 
 
 @pytest.fixture

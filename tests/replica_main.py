@@ -26,6 +26,7 @@ from driftpin.server.serve import bind, configure_logs, serve, url_of
 from driftpin.server.services import ServerOptions
 from driftpin.store.database import Database
 from driftpin.store.store import Store
+from noted_faults import note_in_file, noting_faults
 
 
 class KillAt:
@@ -69,4 +70,5 @@ async def main(asked: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     configure_logs("warning")
-    asyncio.run(main(json.loads(sys.argv[1])))
+    with noting_faults(note_in_file()):
+        asyncio.run(main(json.loads(sys.argv[1])))

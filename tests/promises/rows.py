@@ -7,7 +7,7 @@ H: authentication. A test carries its row in its name (`test_a14_…`), in an id
 from collections.abc import Iterator
 from typing import Final
 
-LAST_ROWS: Final = {"A": 37, "B": 20, "C": 21, "E": 30, "F": 17, "G": 4, "H": 6}
+LAST_ROWS: Final = {"A": 37, "B": 20, "C": 21, "E": 30, "F": 26, "G": 11, "H": 12}
 
 
 def rows() -> Iterator[str]:

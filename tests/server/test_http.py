@@ -291,7 +291,10 @@ async def test_f17_html_in_a_title_is_only_text(door: Door) -> None:
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_a_fault_of_our_own_shows_an_opaque_id_only(door: Door) -> None:
+@pytest.mark.plants_fault
+async def test_f26_a_fault_of_our_own_shows_an_opaque_id_only(
+    door: Door, no_fault: list[str]
+) -> None:
     app = build_app(door.services)
 
     @app.get("/broken")
@@ -304,6 +307,8 @@ async def test_a_fault_of_our_own_shows_an_opaque_id_only(door: Door) -> None:
     assert problem_of(response) == (500, "internal_error")
     assert "secret" not in response.text
     assert len(response.json()["fault_id"]) == 16
+    assert len(no_fault) == 1
+    assert "RuntimeError" in no_fault[0]
 
 
 async def test_an_unknown_field_of_a_request_is_named(door: Door) -> None:

@@ -64,10 +64,11 @@ def rebind(expected: Expected, by: str, index: int, agent: int | None) -> Answer
         raise Refused("chat_archived")
     if chat.agent == target and chat.pin is not None:
         return expected.stands(index, moved=False)
+    head_before = None if chat.agent is None else expected.agents[chat.agent].head
     verb = bind_and_pin(expected, index, target)
     if verb is not None:
         expected.tell("chat.pinned", index)
-    elif chat.pin != expected.agents[target].head:
+    elif not chat.pin == expected.agents[target].head == head_before:
         expected.tell("chat.changed", index)
     return expected.stands(index, moved=verb is not None)
 

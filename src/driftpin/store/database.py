@@ -26,7 +26,13 @@ from driftpin.errors import Unavailable
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
 from driftpin.store.commit_fate import Fate, Witness, find_fate, take_witness
-from driftpin.store.engines import EngineKind, engine_kind_of, postgres_engine, sqlite_engine
+from driftpin.store.engines import (
+    Connect,
+    EngineKind,
+    engine_kind_of,
+    postgres_engine,
+    sqlite_engine,
+)
 from driftpin.store.failures import is_connection_lost, is_retryable, unavailable_from
 from driftpin.store.values import Quotas
 
@@ -90,11 +96,13 @@ class Database:
         quotas: Quotas = NO_QUOTAS,
         wait_s: float = limits.OPERATION_DEADLINE_S,
         read_longest_s: float = limits.READ_LONGEST_S,
+        connect: Connect | None = None,
     ) -> None:
         """Prepare engines for `sqlite:///path` or `postgresql://…`; nothing is opened yet.
 
         Nobody waits longer than `wait_s` for a connection, a lock or a statement, and nobody holds
-        a connection for reading longer than `read_longest_s`.
+        a connection for reading longer than `read_longest_s`. `connect` opens SQLite's connections
+        in place of its driver.
         """
         self.reach = reach
         self.quotas = quotas
@@ -107,8 +115,12 @@ class Database:
         self._after_commit: Callable[[], None] = _nothing
         self._around: Around = _just_run
         if self.engine_kind is EngineKind.SQLITE:
-            self._writer = sqlite_engine(parsed, is_writer=True, pool_size=1, wait_s=wait_s)
-            self._reader = sqlite_engine(parsed, is_writer=False, pool_size=4, wait_s=wait_s)
+            self._writer = sqlite_engine(
+                parsed, is_writer=True, pool_size=1, wait_s=wait_s, connect=connect
+            )
+            self._reader = sqlite_engine(
+                parsed, is_writer=False, pool_size=4, wait_s=wait_s, connect=connect
+            )
             self._heartbeat_writer = self._writer
         else:
             self._writer = postgres_engine(parsed, pool_size=pool_size, wait_s=wait_s)

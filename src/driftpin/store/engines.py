@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from driftpin import limits
 from driftpin.errors import UsageError
+
+# Opens a connection of the SQLite driver, as `aiosqlite.connect` does.
+Connect = Callable[..., Awaitable[Any]]
 
 WAL_TRIES_MAX: Final = 50
 WAL_RETRY_S: Final = 0.01
@@ -36,14 +40,22 @@ def engine_kind_of(url: URL) -> EngineKind:
     )
 
 
-def sqlite_engine(url: URL, *, is_writer: bool, pool_size: int, wait_s: float) -> AsyncEngine:
-    """Return the engine of the one writing connection, or of those that only read."""
+def sqlite_engine(
+    url: URL, *, is_writer: bool, pool_size: int, wait_s: float, connect: Connect | None = None
+) -> AsyncEngine:
+    """Return the engine of the one writing connection, or of those that only read.
+
+    `connect` opens the driver's connections in place of the driver itself.
+    """
+    arguments: dict[str, Any] = {"timeout": wait_s}
+    if connect is not None:
+        arguments["async_creator_fn"] = connect
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=pool_size,
         max_overflow=0 if is_writer else 4,
         pool_timeout=wait_s,
-        connect_args={"timeout": wait_s},
+        connect_args=arguments,
     )
     pragmas = _sqlite_pragmas(is_writer=is_writer, wait_s=wait_s)
 
@@ -111,4 +123,4 @@ def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
     )
 
 
-__all__ = ["EngineKind", "engine_kind_of", "postgres_engine", "sqlite_engine"]
+__all__ = ["Connect", "EngineKind", "engine_kind_of", "postgres_engine", "sqlite_engine"]

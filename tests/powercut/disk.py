@@ -47,7 +47,7 @@ class Platter:
 
 def _failed(why: str, code: int) -> apsw.IOError:
     failure = apsw.IOError(why)
-    failure.extendedresult = code  # type: ignore[attr-defined] the stubs lack it
+    failure.extendedresult = code  # type: ignore[attr-defined]  # the stubs lack it
     return failure
 
 

@@ -258,6 +258,10 @@ class PinWorld:
 
         return self.runner.run(listed())
 
+    def first_position(self) -> Position:
+        """Return where the events begin that are still kept."""
+        return self.runner.run(self.store.first_and_last_position(WORKER))[0]
+
     def last_position(self) -> Position:
         """Return where the events end."""
         return self.runner.run(self.store.first_and_last_position(WORKER))[1]
@@ -288,7 +292,7 @@ class PinWorld:
         """Return what the events say, without their numbers."""
         return [
             (event.kind, event.at, event.chat_id, event.agent_id, event.payload)
-            for event in self.events_for(ADMINISTRATOR, Position(0, 0))
+            for event in self.events_for(ADMINISTRATOR, self.first_position())
         ]
 
     def moved_by(self, by: str, event: int) -> set[int]:

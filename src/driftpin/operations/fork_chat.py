@@ -65,7 +65,7 @@ async def _snapshot_of_turn(transaction: Transaction, chat_id: ChatId, number: i
     state, pin_revision, snapshot_id = turn
     if state in (TurnState.WAITING, TurnState.RUNNING):
         raise Conflict("This turn has not ended yet.", code="turn_unfinished")
-    if snapshot_id is None and pin_revision:
+    if snapshot_id is None and pin_revision is not None:
         raise Conflict("What this turn ran on is no longer kept.", code="snapshot_expired")
     return snapshot_id
 

@@ -102,7 +102,8 @@ def turn_from(row: Row[Any]) -> TurnRow:
         lease_until=row.lease_until,
         attempt=row.attempt,
         error=row.error,
-        pin_revision=row.pin_revision,
+        # A copied turn has none of this chat's revisions, and 0 says that it had another's.
+        pin_revision=row.pin_revision or None,
         snapshot_digest=row.snapshot_digest,
         created_at=row.created_at,
         finished_at=row.finished_at,

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
 
 from driftpin.chat.messages import Message, message_to_json
 from driftpin.chat.states import ChatState
@@ -15,6 +15,8 @@ from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns
 from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
 
 NOT_COPIED: Final = frozenset({"chat_id", "pin_revision", "holder", "lease_until"})
+# Stands for the revision of another chat's pin: a copied turn ran on a pin, though not of this one.
+REVISION_ELSEWHERE: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +141,17 @@ async def copy_turns(
 ) -> None:
     """Give a new chat the turns and messages of another, up to and with turn `up_to`.
 
-    What a turn ran on stays with it; revisions belong to the other chat and are left out.
+    What a turn ran on stays with it; revisions belong to the other chat, so only that there was one
+    is kept: a turn whose snapshot has expired is not taken for one that had no pin.
     """
     copied = [name for name in turns.c.keys() if name not in NOT_COPIED]  # noqa: SIM118 a collection of columns, not a dict
     await transaction.connection.execute(
         insert(turns).from_select(
-            ["chat_id", *copied],
+            ["chat_id", "pin_revision", *copied],
             select(
-                literal(chat_id, turns.c.chat_id.type), *(turns.c[name] for name in copied)
+                literal(chat_id, turns.c.chat_id.type),
+                case((turns.c.pin_revision.is_not(None), REVISION_ELSEWHERE)),
+                *(turns.c[name] for name in copied),
             ).where(turns.c.chat_id == origin_id, turns.c.number <= up_to),
         )
     )

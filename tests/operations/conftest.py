@@ -1,10 +1,13 @@
 """A workspace whose agent pushes files, and chats in it, for the stories of pins."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import Table, func, select, text, update
 
@@ -223,3 +226,21 @@ class Bytes:
 def stored_bytes(store: Store) -> Bytes:
     """The bytes and rows behind the store."""
     return Bytes(store)
+
+
+@pytest.fixture
+def unchecked(database_url: str) -> Callable[[str], Awaitable[None]]:
+    """Run a statement past the server, with no foreign key in force."""
+
+    async def run(statement: str) -> None:
+        if database_url.startswith("sqlite"):
+            with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+                connection.execute(statement)
+                connection.commit()
+            return
+        other = await asyncpg.connect(database_url)
+        await other.execute("SET session_replication_role = replica")
+        await other.execute(statement)
+        await other.close()
+
+    return run

@@ -1,27 +1,34 @@
 """Every kind of damage has its finding; a sound store has none."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Update, delete, select, update
+from sqlalchemy import Update, delete, insert, literal, select, update
 
-from driftpin.errors import NotFound
+from driftpin.errors import NotFound, UsageError
 from driftpin.identity import WORKER, digest_of
 from driftpin.operations.check_store import Rule, check_store
 from driftpin.operations.refresh_context import refresh_context
-from driftpin.store.database import Transaction
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.startup import check_storage
 from driftpin.store.store import Store
 from driftpin.store.tables import (
     agent_heads,
+    agents,
     blobs,
     chat_pin_history,
     chat_pins,
+    chats,
     events,
+    receipts,
     snapshots,
     workspace_usage,
 )
 
+ROLLED_BACK = json.dumps({"to": digest_of(b"other")})
 DAMAGES: dict[Rule, Callable[[], Any]] = {
     Rule.BLOB_DIGEST: lambda: update(blobs).values(size_bytes=blobs.c.size_bytes + 1),
     Rule.SNAPSHOT_DIGEST: lambda: update(snapshots).values(prompt_digest=digest_of(b"other")),
@@ -32,7 +39,31 @@ DAMAGES: dict[Rule, Callable[[], Any]] = {
     ),
     Rule.HEAD_RECORDED: lambda: delete(agent_heads),
     Rule.USAGE_COUNTED: lambda: delete(workspace_usage),
+    Rule.HEAD_NUMBERS: lambda: update(agents).values(head_seq=0),
+    Rule.MOVE_INPUTS: lambda: update(chat_pin_history).values(inputs='{"agent_id":"x","to":"x"}'),
+    Rule.MOVE_TARGET: lambda: update(chat_pin_history).values(
+        verb="roll_back", inputs=ROLLED_BACK, to_digest=digest_of(b"other")
+    ),
+    Rule.CHAT_PIN: lambda: delete(chat_pins),
+    Rule.PIN_WORKSPACE: lambda: update(chat_pins).values(workspace_id=chat_pins.c.chat_id),
+    Rule.REFERENCE_DIGEST: lambda: update(agent_heads).values(digest=digest_of(b"other")),
+    Rule.RECEIPT_CHAIN: lambda: insert(receipts).from_select(
+        ["chat_id", "number", "turn", "digest", "content", "at"],
+        select(
+            chats.c.id,
+            literal(1),
+            literal(1),
+            snapshots.c.digest,
+            literal("{}"),
+            chats.c.created_at,
+        )
+        .select_from(chats.join(snapshots, snapshots.c.workspace_id == chats.c.workspace_id))
+        .limit(1),
+    ),
 }
+# Found by tests of their own: below, and where pages of files are damaged.
+ELSEWHERE = {Rule.REFERENCE_TARGET, Rule.CONSTRAINT, Rule.DATABASE_PAGE}
+CHECKS = Path(__file__).parents[2] / "docs" / "reference" / "checks.md"
 
 
 def _second_row(**values: Any) -> Update:
@@ -77,3 +108,43 @@ async def test_flipped_bytes_are_found(stage: Any, store: Store, stored_bytes: A
 async def test_nobody_but_a_worker_may_check(stage: Any, store: Store) -> None:
     with pytest.raises(NotFound):
         await check_store(store, stage.owner)
+
+
+def test_every_rule_is_tested_and_told() -> None:
+    assert set(Rule) == DAMAGES.keys() | ELSEWHERE
+    told = CHECKS.read_text(encoding="utf-8")
+    assert [rule for rule in Rule if f"| `{rule}` |" not in told] == []
+
+
+async def test_a_reference_to_nothing_is_found(
+    stage: Any, store: Store, unchecked: Callable[[str], Awaitable[None]]
+) -> None:
+    await lived_in(stage, store)
+    await unchecked("DELETE FROM users")
+    found = {finding.id for finding in await check_store(store, WORKER)}
+    assert {"reference_target:chats.owner_id", "reference_target:workspaces.owner_id"} <= found
+
+
+async def test_a_missing_constraint_is_found_and_keeps_the_server_from_starting(
+    store: Store, unchecked: Callable[[str], Awaitable[None]]
+) -> None:
+    name = "idempotency_keys"
+    lacking = f"{name}: primary key user_id, name"
+    if store.database.engine_kind is EngineKind.SQLITE:
+        await unchecked(f"CREATE TABLE loose AS SELECT * FROM {name}")
+        await unchecked(f"DROP TABLE {name}")
+        await unchecked(f"ALTER TABLE loose RENAME TO {name}")
+        mended = ""
+    else:
+        await unchecked(f"ALTER TABLE {name} DROP CONSTRAINT pk_{name}")
+        mended = f"ALTER TABLE {name} ADD CONSTRAINT pk_{name} PRIMARY KEY (user_id, name)"
+    try:
+        found = {finding.id for finding in await check_store(store, WORKER)}
+        assert f"constraint:{lacking}" in found
+        with pytest.raises(UsageError) as refusal:
+            await check_storage(store.database)
+        assert refusal.value.code == "database_incomplete"
+        assert lacking in refusal.value.message
+    finally:
+        if mended:
+            await unchecked(mended)

@@ -8,7 +8,8 @@ from typing import Final
 from driftpin.errors import Unavailable
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
-from driftpin.store.reading import integrity
+from driftpin.store.constraints import find_missing_constraints
+from driftpin.store.reading import consistency, integrity
 from driftpin.store.store import Store
 
 
@@ -24,6 +25,14 @@ class Rule(StrEnum):
     HEAD_RECORDED = "head_recorded"
     USAGE_COUNTED = "usage_counted"
     DATABASE_PAGE = "database_page"
+    HEAD_NUMBERS = "head_numbers"
+    MOVE_INPUTS = "move_inputs"
+    MOVE_TARGET = "move_target"
+    CHAT_PIN = "chat_pin"
+    REFERENCE_DIGEST = "reference_digest"
+    REFERENCE_TARGET = "reference_target"
+    RECEIPT_CHAIN = "receipt_chain"
+    CONSTRAINT = "constraint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,10 @@ QUERIES: Final = (
     (Rule.HISTORY_EVENT, "history", integrity.history_without_event),
     (Rule.PIN_WORKSPACE, "chat", integrity.references_elsewhere),
     (Rule.HEAD_RECORDED, "agent", integrity.heads_without_record),
+    (Rule.HEAD_NUMBERS, "agent", consistency.numbers_behind),
+    (Rule.MOVE_TARGET, "history", consistency.targets_from_nowhere),
+    (Rule.CHAT_PIN, "chat", consistency.unpinned_rows),
+    (Rule.REFERENCE_DIGEST, "row", consistency.other_references),
     (Rule.USAGE_COUNTED, "workspace", integrity.miscounted_usage),
 )
 
@@ -63,7 +76,7 @@ async def check_rows(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
 async def stream_findings(store: Store, actor: Actor) -> AsyncIterator[StoreFinding]:
     """Give findings as they are made; bytes are read in pages, so memory stays small."""
     require_worker(actor)
-    for check in (_pages, _rows, _blobs, _snapshots):
+    for check in (_pages, _constraints, _rows, _moves, _receipts, _references, _blobs, _snapshots):
         try:
             async for finding in check(store):
                 yield finding
@@ -83,6 +96,26 @@ async def _rows(store: Store) -> AsyncIterator[StoreFinding]:
     for rule, subject, query in QUERIES:
         for key in await integrity.find_rows(store.database, query()):
             yield StoreFinding(rule, f"{subject}:{key}")
+
+
+async def _constraints(store: Store) -> AsyncIterator[StoreFinding]:
+    for line in await find_missing_constraints(store.database):
+        yield StoreFinding(Rule.CONSTRAINT, line)
+
+
+async def _moves(store: Store) -> AsyncIterator[StoreFinding]:
+    async for key in consistency.find_unexplained_moves(store.database):
+        yield StoreFinding(Rule.MOVE_INPUTS, f"history:{key}")
+
+
+async def _receipts(store: Store) -> AsyncIterator[StoreFinding]:
+    async for key in consistency.find_broken_receipts(store.database):
+        yield StoreFinding(Rule.RECEIPT_CHAIN, f"chat:{key}")
+
+
+async def _references(store: Store) -> AsyncIterator[StoreFinding]:
+    async for key in consistency.find_dangling_references(store.database):
+        yield StoreFinding(Rule.REFERENCE_TARGET, key)
 
 
 async def _blobs(store: Store) -> AsyncIterator[StoreFinding]:

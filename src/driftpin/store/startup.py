@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import text
 
 from driftpin.errors import UsageError
+from driftpin.store.constraints import find_missing_constraints
 from driftpin.store.database import Database, sqlite_path
 
 SYNCHRONOUS_FULL: Final = 2
@@ -36,8 +37,10 @@ class StartupWarning:
 async def check_storage(database: Database) -> tuple[StartupWarning, ...]:
     """Refuse storage that would lose acknowledged writes; return what is merely worth knowing.
 
-    Raises UsageError: `database_on_network`, `database_unsafe`.
+    The schema must have been prepared. Raises UsageError: `database_incomplete`,
+    `database_on_network`, `database_unsafe`.
     """
+    await _refuse_missing_constraints(database)
     path = sqlite_path(database.url)
     if path is None:
         return ()
@@ -120,6 +123,16 @@ def lock_database(database: Database) -> ServerLock | None:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
     return ServerLock(descriptor)
+
+
+async def _refuse_missing_constraints(database: Database) -> None:
+    missing = await find_missing_constraints(database)
+    if missing:
+        raise UsageError(
+            f"The database lacks what keeps its rows in order ({'; '.join(missing)}); "
+            "restore a backup, or put it back.",
+            code="database_incomplete",
+        )
 
 
 async def _refuse_unsafe_settings(database: Database) -> None:

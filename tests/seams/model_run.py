@@ -17,10 +17,11 @@ from seams.verbs import Call, calls_of
 STEPS_MIN = 20
 STEPS_MAX = 40
 # A run in which one of these never happened would have proved nothing about it.
-MET = ("accepted", "push_refused", "hello", "create", "restart", "refused_not_found")
+MET = ("accepted", "hello", "create", "refused_not_found")
 # What a few histories may miss and a hundred may not.
 MET_BY_MANY = (
-    *("unchanged", "duplicate", "fork", "turn", "create_sub_chat", "create_on_snapshot"),
+    *("push_refused", "unchanged", "duplicate", "restart", "fork", "turn", "create_sub_chat"),
+    *("create_on_snapshot", "pinned_by_rebind", "refused_snapshot_expired"),
     *("refresh", "roll_back", "rebind", "share", "unshare", "archive", "delete", "collected"),
     *("refused_stale", "refused_fenced", "refused_seq_conflict", "refused_hash_mismatch"),
     *("refused_need_blobs", "refused_head_moved", "refused_forbidden", "lists_compared"),

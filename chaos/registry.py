@@ -31,6 +31,7 @@ RUNS: Final[Mapping[str, Run]] = {
     "resolves": Run("agent_faults.resolves", 1_000_000, "path resolves under swapping"),
     "api": Run("api_fuzz.runs", 2_000, "requests per operation"),
     "fuzz": Run("fuzz.runs", 600, "seconds per target"),
+    "oracle": Run("oracle.runs", 10_000, "timed pairs of foreign and unknown blobs"),
     "canaries": Run("canaries.runs", 1, "scans of every sink"),
 }
 

@@ -201,7 +201,26 @@ def limits_page() -> str:
     return MADE + "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """Return the page of metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        "`GET /metrics` gives the figures of one process in Prometheus' text format, to an",
+        "administrator's token. Counters end in `_total`, histograms in `_bucket`, `_sum` and",
+        "`_count`. Labels are route templates, methods, statuses, results, codes and states; never",
+        "ids, names or texts. [How to watch several servers](../how-to/several-replicas.md).",
+        "",
+        "| metric | kind | meaning |",
+        "| --- | --- | --- |",
+    ]
+    for name, kind, text in described_services().metrics.described():
+        lines.append(f"| `{name}` | {kind} | {text} |")
+    return MADE + "\n".join(lines) + "\n"
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "metrics.md": metrics_page,
     "commands.md": commands_page,
     "api.md": api_page,
     "errors.md": errors_page,

@@ -198,6 +198,7 @@ EVENTS_PAGE_MAX: Final = 500
 EVENT_QUEUE_MAX: Final = 1_000
 EVENT_POLL_INTERVAL_S: Final = 1.0
 # One look at the database; a server that gets none in this time is not ready.
+STOCK_COUNT_INTERVAL_S: Final = 60
 PULSE_TIMEOUT_S: Final = 2.5
 # How long an agent waits that was told that context sync is paused.
 SYNC_PAUSED_RETRY_S: Final = 30
@@ -205,6 +206,8 @@ SYNC_RESUME_SPREAD_S: Final = 1.0
 WAKE_UP_RETRY_S: Final = 1.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
+# How long a stream that the server ends may take to end by itself.
+STREAM_END_GRACE_S: Final = 1.0
 # How soon an idle stream notices that its caller may no longer listen.
 STREAM_RECHECK_S: Final = 3.0
 # What it takes at the most until a stream whose caller lost access has ended.
@@ -239,6 +242,7 @@ UP_ATTACH_POLL_S: Final = 0.1
 
 # Storage (design.md §4).
 OPERATION_DEADLINE_S: Final = 10.0
+STORAGE_SILENCE_MAX_S: Final = 30.0
 OPERATION_TRIES_MAX: Final = 12
 # How long anybody may hold a connection for reading; SQLite's log grows meanwhile.
 READ_LONGEST_S: Final = 30.0
@@ -276,6 +280,7 @@ assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
 assert AGENT_CALL_RESULT_BYTES_MAX <= LINK_MESSAGE_BYTES_MAX
 assert AGENT_CALL_LONGEST_S > LINK_CALL_TIMEOUT_S
 assert LINK_RECHECK_S + LINK_LOOK_GAP_S < 5
+assert STORAGE_SILENCE_MAX_S > OPERATION_DEADLINE_S
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS
 assert ROOT_HELD_S >= 5 * RESCAN_INTERVAL_S
 assert LINK_PING_INTERVAL_S + LINK_PONG_TIMEOUT_S + LINK_CLOSE_TIMEOUT_S < HALF_OPEN_NOTICED_MAX_S

@@ -96,6 +96,7 @@ ROWS = (
         lambda world, actor: world.store.list_link_standings(actor, {world.blob}),
         outcomes("not_found", nothing={Caller.WORKER}),
     ),
+    Row("Store.count_stock", lambda world, actor: world.store.count_stock(actor), WORKERS),
     Row("Store.read_beat", lambda world, actor: world.store.read_beat(actor), WORKERS),
     Row("ask_agent", _ask, MASTER_WORKSPACE),
     Row("close_lost_calls", _close_lost_calls, WORKERS),

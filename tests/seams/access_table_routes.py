@@ -77,6 +77,7 @@ ROWS: Final = (
     RouteRow("GET", "/readyz", "/readyz", everybody(200)),
     RouteRow("GET", "/api/v1", "/api/v1", everybody(200)),
     RouteRow("GET", "/api/v1/openapi.json", "/api/v1/openapi.json", everybody(200)),
+    RouteRow("GET", "/metrics", "/metrics", users(403, 403, 403, 403, 200)),
     RouteRow("GET", "/api/v1/sync", "/api/v1/sync", EVERY_USER),
     RouteRow(
         "PUT",

@@ -26,6 +26,7 @@ from driftpin.server.serve import bind, url_of
 from driftpin.server.serve import serve as serve_http
 from driftpin.server.services import ServerOptions
 from driftpin.server.sockets import Sockets, take_all_handles
+from driftpin.server.traces import spans_from
 from driftpin.settings import Settings, database_address, load_settings, state_directory
 from driftpin.store.database import Database, sqlite_path
 from driftpin.store.store import Store
@@ -144,7 +145,13 @@ async def _check(settings: Settings) -> tuple[StoreFinding, ...]:
 def get_database(settings: Settings) -> Database:
     """Return the database that the settings name; nothing is opened yet."""
     quotas = Quotas(settings.workspace_bytes_max or None, settings.user_bytes_max or None)
-    return Database(database_address(settings), clock=SystemClock(), ids=RandomIds(), quotas=quotas)
+    return Database(
+        database_address(settings),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        quotas=quotas,
+        spans=spans_from(os.environ),
+    )
 
 
 def _make_workers(store: Store, clock: Clock) -> TurnWorker:

@@ -187,7 +187,8 @@ class Turn:
             {call.call_id for message in self.history for call in message.calls},
         )
         try:
-            answer = await collector.collect(self.model.stream(prepared.request))
+            with self.store.database.spans.span("model request"):
+                answer = await collector.collect(self.model.stream(prepared.request))
         except asyncio.CancelledError:
             # Only a stop is written down; a worker that goes away leaves the turn to the next.
             if self.is_stopping:

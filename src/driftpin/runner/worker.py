@@ -1,6 +1,7 @@
 """The worker of a server process: claims turns that wait and carries out several at once."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -46,6 +47,7 @@ class TurnWorker:
         self._turns: dict[ChatId, Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self.counts: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Begin to claim turns."""
@@ -106,7 +108,9 @@ class TurnWorker:
             if claimed.chat.state is ChatState.INTERRUPTING:
                 turn.request_stop()
             await self._run_held(turn)
+            self.counts["ended"] += 1
         except LeaseLost:
+            self.counts["taken_over"] += 1
             log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
         except DriftpinError as refusal:
             await self._fail(claimed, f"{refusal.code}: {refusal.message}")
@@ -145,6 +149,7 @@ class TurnWorker:
                 log.warning("turn_not_renewed", chat_id=lease.chat_id, code=refusal.code)
 
     async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
+        self.counts["failed"] += 1
         try:
             await finish_turn(self._store, WORKER, claimed.lease, TurnState.FAILED, error=error)
         except DriftpinError as refusal:

@@ -6,13 +6,13 @@ finds the answer in the row. A holder that dies leaves `unknown`, and nothing ru
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 
 from driftpin import limits
-from driftpin.errors import DriftpinError, Gone, Unauthenticated
+from driftpin.errors import DriftpinError, Gone, Unauthenticated, Unavailable
 from driftpin.identity import NOBODY, WORKER, Actor, AgentId, CallId
 from driftpin.operations.ask_agent import agent_offline, ask_agent
 from driftpin.operations.close_lost_calls import close_lost_calls
@@ -30,8 +30,17 @@ log = structlog.get_logger(__name__)
 class AgentCalls:
     """Asks agents, and carries out what other replicas ask of the agents that are linked here."""
 
-    def __init__(self, store: Store, links: Links, tailer: Tailer, *, holder: str) -> None:
-        """Start calls under the name that `links` are held under."""
+    def __init__(
+        self,
+        store: Store,
+        links: Links,
+        tailer: Tailer,
+        *,
+        holder: str,
+        count: Callable[[str], None],
+    ) -> None:
+        """Start calls under the name that `links` are held under; `count` is told each outcome."""
+        self._count = count
         self._store = store
         self._links = links
         self._tailer = tailer
@@ -46,13 +55,20 @@ class AgentCalls:
         Raises what the agent refused with; Unavailable: `agent_offline` and `agent_busy` for a call
         that did not happen, `call_unknown` and `agent_timeout` for one that may have happened.
         """
-        call_id, is_here = await ask_agent(
-            self._store, actor, agent_id, method, params, holder=self._holder
-        )
+        try:
+            call_id, is_here = await ask_agent(
+                self._store, actor, agent_id, method, params, holder=self._holder
+            )
+        except Unavailable as refusal:
+            self._count(refusal.code)
+            raise
         if is_here:
             # Whoever asked may leave; the call goes on, and its row tells how it ended.
-            return _result_of(await asyncio.shield(self._carry(call_id, agent_id, method, params)))
-        return _result_of(await self._wait_for(call_id))
+            end = await asyncio.shield(self._carry(call_id, agent_id, method, params))
+        else:
+            end = await self._wait_for(call_id)
+        self._count(_outcome_of(end))
+        return _result_of(end)
 
     async def run_forever(self) -> None:
         """Carry out what other replicas ask, until cancelled."""
@@ -140,6 +156,14 @@ class AgentCalls:
 
 def _end_of(call: CallRow) -> CallEnd:
     return CallEnd(call.result, call.error_code, call.error_text, call.state is CallState.UNKNOWN)
+
+
+def _outcome_of(end: CallEnd) -> str:
+    if end.error_code is None:
+        return "done"
+    if end.is_unknown:
+        return "unknown"
+    return end.error_code if end.error_code == agent_offline().code else "refused"
 
 
 def _result_of(end: CallEnd) -> Any:

@@ -16,6 +16,7 @@ server up, then workers leave their turns to whoever comes next, then the databa
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -40,6 +41,8 @@ from driftpin.server.gate import Gate
 from driftpin.server.header_limit import HeaderLimit
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.measuring import Measured
+from driftpin.server.metrics import Metrics
 from driftpin.server.openapi import describe
 from driftpin.server.page_guard import PageGuard
 from driftpin.server.problems import install_problems
@@ -57,8 +60,10 @@ from driftpin.server.routes import (
     sync,
     workspaces,
 )
+from driftpin.server.routes import metrics as metrics_route
 from driftpin.server.secure_headers import SecureHeaders
 from driftpin.server.services import ServerOptions, Services, TurnWorkers
+from driftpin.server.stock_counter import StockCounter
 from driftpin.server.tailer import Tailer
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.schema import prepare_schema
@@ -95,12 +100,19 @@ def build_app(services: Services) -> FastAPI:
         snapshots,
         events,
         sync,
+        metrics_route,
         agent,
     ):
         app.include_router(room.router)
     install_problems(app)
     app.add_middleware(PageGuard, rule=services.options.hosts)
     app.add_middleware(HeaderLimit)
+    app.add_middleware(
+        Measured,
+        metrics=services.metrics,
+        spans=services.store.database.spans,
+        clock=services.clock,
+    )
     app.openapi = lambda: _described_once(app)  # type: ignore[method-assign] # the documented way
     return app
 
@@ -130,17 +142,21 @@ def compose_services(
 ) -> Services:
     """Return the services of one process, of which nothing runs yet."""
     holder = RandomIds().fresh(clock.now())
-    tailer, links = Tailer(), Links()
+    tailer, links, metrics = Tailer(), Links(), Metrics()
+    pulse = Pulse(store, tailer, cursors, on_resume=lambda: links.tell_all("resume"))
+    metrics.watch(store, pulse, links, {} if workers is None else workers.counts)
     renew_s = limits.LINK_RENEW_S if is_shared else limits.LINK_RENEW_ALONE_S
     return Services(
         store=store,
         clock=clock,
         cursors=cursors,
         tailer=tailer,
-        pulse=Pulse(store, tailer, cursors, on_resume=lambda: links.tell_all("resume")),
+        pulse=pulse,
+        metrics=metrics,
+        stock_counter=StockCounter(store, clock),
         links=links,
         link_keeper=LinkKeeper(store, links, tailer, holder=holder, renew_s=renew_s),
-        calls=AgentCalls(store, links, tailer, holder=holder),
+        calls=AgentCalls(store, links, tailer, holder=holder, count=metrics.count_call),
         gate=Gate(clock),
         drift_keeper=DriftKeeper(store),
         options=options,
@@ -238,7 +254,7 @@ class Server:
             self._wake_ups.carry(),
             services.drift_keeper.run_forever(),
             services.link_keeper.run_forever(),
-            _collect_forever(services.store, self._options),
+            _collect_forever(services.store, self._options, services.metrics),
             watch_wal(self._database),
         ]
         if self._is_shared:
@@ -258,13 +274,14 @@ class Server:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _collect_forever(store: Store, options: ServerOptions) -> None:
+async def _collect_forever(store: Store, options: ServerOptions, metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(options.collection_interval_s)
         try:
             await close_lost_calls(store, WORKER)
-            while not (await collect_garbage(store, WORKER, options.retention)).is_empty:
-                log.debug("garbage_collected")
+            while not (report := await collect_garbage(store, WORKER, options.retention)).is_empty:
+                for kind, count in asdict(report).items():
+                    metrics.collected.labels(kind).inc(count)
         except Exception:
             log.exception("garbage_not_collected")
 

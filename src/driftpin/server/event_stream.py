@@ -83,6 +83,7 @@ class EventStream:
                 await store.database.reach(Failpoint.STREAM_BEFORE_SEND)
                 self._position = event.position
                 yield sent_event(event.kind.value, _shape(event), self._cursor())
+                self._measure_lag(event)
             self._position = position
             if not await self._is_there():
                 return
@@ -119,6 +120,10 @@ class EventStream:
             await self.services.store.get_chat(self.actor, self.chat_id)
         if self.workspace_id is not None:
             await self.services.store.get_workspace(self.actor, self.workspace_id)
+
+    def _measure_lag(self, event: Event) -> None:
+        lag_s = (self.services.clock.now() - event.at).total_seconds()
+        self.services.metrics.event_lag.observe(max(0.0, lag_s))
 
     def _cursor(self) -> str:
         return self.services.cursors.write_event(self._position)

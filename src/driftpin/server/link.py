@@ -34,47 +34,36 @@ log = structlog.get_logger(__name__)
 
 
 async def serve_link(socket: WebSocket) -> None:
-    """Hold a link until either side ends it; what may not connect gets a problem instead."""
+    """Hold a link until either side ends it; what may not connect gets a problem instead.
+
+    Every replica knows of the link before its agent does.
+    """
     services = services_of(socket)
     with ExitStack() as places:
         try:
             actor, incarnation = await _admit(socket, services)
             places.enter_context(services.gate.stream(actor))
+            assert actor.agent_id is not None, "an agent has an id"
+            link = AgentLink(socket, actor.agent_id, incarnation, secret_digest_of(socket))
+            places.callback(services.links.discard, link)
+            await services.links.adopt(link)
+            await services.link_keeper.hold(link, actor)
         except DriftpinError as refusal:
             await socket.send_denial_response(response_of(refusal))
             return
-        await _hold(socket, services, actor, incarnation)
+        await _serve(socket, services, link)
 
 
-async def _hold(
-    socket: WebSocket, services: Services, actor: Actor, incarnation: int | None
-) -> None:
-    assert actor.agent_id is not None, "an agent has an id"
-    await socket.accept()
-    link = AgentLink(socket, actor.agent_id, incarnation, secret_digest_of(socket))
-    await services.links.adopt(link)
-    log.info("link_up", agent_id=actor.agent_id, incarnation=incarnation)
-    telling = asyncio.create_task(_tell(services, link, actor))
+async def _serve(socket: WebSocket, services: Services, link: AgentLink) -> None:
+    log.info("link_up", agent_id=link.agent_id, incarnation=link.incarnation)
     try:
+        await socket.accept()
+        link.open()
         await _receive_until_left(socket, link)
     finally:
         services.links.discard(link)
-        await asyncio.shield(_let_go(services, link, telling))
-        log.info("link_down", agent_id=actor.agent_id)
-
-
-async def _tell(services: Services, link: AgentLink, actor: Actor) -> None:
-    """Tell every replica of the link; one that may not be told of ends."""
-    try:
-        await services.link_keeper.hold(link, actor)
-    except DriftpinError as refusal:
-        log.warning("link_not_held", agent_id=link.agent_id, code=refusal.code)
-        await link.close(refusal.code)
-
-
-async def _let_go(services: Services, link: AgentLink, telling: asyncio.Task[None]) -> None:
-    await asyncio.wait({telling})
-    await services.link_keeper.release(link)
+        await asyncio.shield(services.link_keeper.release(link))
+        log.info("link_down", agent_id=link.agent_id)
 
 
 async def _admit(socket: WebSocket, services: Services) -> tuple[Actor, int | None]:

@@ -55,7 +55,7 @@ class AgentLink:
         incarnation: int | None,
         secret_digest: Digest,
     ) -> None:
-        """Send through `socket`, which was accepted with the token of this digest."""
+        """Send through `socket` once it is open; the token of this digest is to be good."""
         self.agent_id = agent_id
         self.incarnation = incarnation
         self.secret_digest = secret_digest
@@ -65,6 +65,11 @@ class AgentLink:
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._last_call = 0
         self._is_over = False
+        self._is_open = asyncio.Event()
+
+    def open(self) -> None:
+        """The socket was accepted: send what waits."""
+        self._is_open.set()
 
     async def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Return what the agent answers.
@@ -90,6 +95,7 @@ class AgentLink:
             del self._calls[number]
 
     async def _send(self, message: bytes) -> None:
+        await self._is_open.wait()
         async with self._sending:
             if self._is_over:
                 raise agent_offline()
@@ -126,6 +132,7 @@ class AgentLink:
     def give_up(self) -> None:
         """Fail whatever waits: the agent is not there any more."""
         self._is_over = True
+        self._is_open.set()
         for answer in self._calls.values():
             if not answer.done():
                 answer.set_exception(CallLost())

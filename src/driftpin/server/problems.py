@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from driftpin.errors import DriftpinError, Unavailable
+from driftpin.server.links import AgentRefused
+from driftpin.server.measuring import note_result
 from driftpin.wire.problem import PROBLEM_MEDIA_TYPE, ProblemShape, status_of
 from driftpin.wire.reading import refusal_of_fault
 
@@ -80,8 +82,10 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
-async def _refusal(_request: Request, error: Exception) -> Response:
+async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, DriftpinError)
+    # What an agent says is no code of ours, and there is no end of what it might say.
+    note_result(request.scope, "agent_refused" if isinstance(error, AgentRefused) else error.code)
     if isinstance(error, Unavailable):
         log.warning("unavailable", code=error.code, detail=error.message)
     return response_of(error)

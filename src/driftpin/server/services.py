@@ -1,5 +1,6 @@
 """What routes and streams work with: one value per server, hung on the application's state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +19,9 @@ from driftpin.server.gate import Gate
 from driftpin.server.hosts import EVERY_HOST, HostRule
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.metrics import Metrics
 from driftpin.server.pulse import Pulse
+from driftpin.server.stock_counter import StockCounter
 from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
 
@@ -34,6 +37,10 @@ class TurnWorkers(Protocol):
 
     def interrupt(self, chat_id: ChatId) -> None:
         """Stop the chat's turn at once if it runs here."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many turns this process let go of, by how."""
 
     async def stop(self) -> None:
         """Stop claiming, and leave what runs to the next worker."""
@@ -61,6 +68,8 @@ class Services:
     cursors: Cursors
     tailer: Tailer
     pulse: Pulse
+    metrics: Metrics
+    stock_counter: StockCounter
     links: Links
     gate: Gate
     link_keeper: LinkKeeper

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from prometheus_client import Gauge
 from pydantic import BaseModel
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
@@ -45,13 +46,14 @@ class _PlacedStream(EventSourceResponse):
     """A stream that holds a place for as long as it is open; refused when there is none left."""
 
     def __init__(
-        self, place: AbstractContextManager[None], *arguments: Any, **options: Any
+        self, place: AbstractContextManager[None], opened: Gauge, *arguments: Any, **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
         self._place = place
+        self._open = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._place:
+        with self._place, self._open.track_inprogress():
             await super().__call__(scope, receive, send)
 
 
@@ -66,6 +68,7 @@ def stream_response(
     """
     return _PlacedStream(
         services.gate.stream(actor),
+        services.metrics.streams,
         end_when_slow(end_with_reason(events, services.tailer), services.clock),
         ping=KEEP_ALIVE_S,
         ping_message_factory=_keep_alive,
@@ -84,16 +87,23 @@ async def end_with_reason(
     """Give the events on; when the server must end them, say why as the last one."""
     cursor: str | None = None
     endings = tailer.endings
-    try:
-        async for event in events:
+    reason = ""
+    while not reason:
+        try:
+            async with tailer.bounded():
+                event = await anext(events)
+        except StopAsyncIteration:
+            if not tailer.has_ended(endings):
+                return
+            reason = tailer.end_reason
+        except Unavailable as refusal:
+            reason = refusal.code
+        except TimeoutError:
+            # It waited for something that does not come, a silent database for one.
+            reason = tailer.end_reason
+        else:
             yield event
             cursor = event.id or cursor
-    except Unavailable as refusal:
-        reason = refusal.code
-    else:
-        if not tailer.has_ended(endings):
-            return
-        reason = tailer.end_reason
     yield sent_event("closing", ClosingShape(reason=reason, cursor=cursor))
 
 

@@ -4,6 +4,10 @@ A wake-up says only that there may be something: every stream reads behind its o
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from driftpin import limits
 
 
 class Tailer:
@@ -16,6 +20,7 @@ class Tailer:
         self._is_closed = False
         self._endings = 0
         self.end_reason = ""
+        self._bounds: set[asyncio.Timeout] = set()
 
     @property
     def endings(self) -> int:
@@ -31,6 +36,20 @@ class Tailer:
         self._endings += 1
         self.end_reason = reason
         self.wake()
+        if self._bounds:
+            latest_s = asyncio.get_running_loop().time() + limits.STREAM_END_GRACE_S
+            for bound in self._bounds:
+                bound.reschedule(latest_s)
+
+    @asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """Do one step of a stream; TimeoutError soon after streams are ended, if it still takes."""
+        async with asyncio.timeout(None) as bound:
+            self._bounds.add(bound)
+            try:
+                yield
+            finally:
+                self._bounds.discard(bound)
 
     def close(self, reason: str) -> None:
         """Have every stream end, and those that are still to come."""

@@ -8,6 +8,7 @@ checkpoint. PostgreSQL runs at READ COMMITTED; what needs more takes a row lock 
 import asyncio
 import copy
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ from sqlalchemy import URL, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from driftpin import limits
 from driftpin.clock import Clock
 from driftpin.errors import Unavailable
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
+from driftpin.spans import NO_SPANS, Spans
 from driftpin.store.commit_fate import Fate, Witness, find_fate, take_witness
 from driftpin.store.engines import (
     Connect,
@@ -97,6 +100,7 @@ class Database:
         wait_s: float = limits.OPERATION_DEADLINE_S,
         read_longest_s: float = limits.READ_LONGEST_S,
         connect: Connect | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """Prepare engines for `sqlite:///path` or `postgresql://…`; nothing is opened yet.
 
@@ -106,6 +110,9 @@ class Database:
         """
         self.reach = reach
         self.quotas = quotas
+        self.spans = spans
+        # Shared by every view of this database.
+        self._retries: Counter[str] = Counter()
         parsed = make_url(url)
         self.engine_kind = engine_kind_of(parsed)
         self._wait_s = wait_s
@@ -115,13 +122,15 @@ class Database:
         self._after_commit: Callable[[], None] = _nothing
         self._around: Around = _just_run
         if self.engine_kind is EngineKind.SQLITE:
+            pool_size = 1
             self._writer = sqlite_engine(
-                parsed, is_writer=True, pool_size=1, wait_s=wait_s, connect=connect
+                parsed, is_writer=True, pool_size=pool_size, wait_s=wait_s, connect=connect
             )
             self._reader = sqlite_engine(
                 parsed, is_writer=False, pool_size=4, wait_s=wait_s, connect=connect
             )
             self._heartbeat_writer = self._writer
+            self._heartbeat_reader = self._reader
         else:
             self._writer = postgres_engine(parsed, pool_size=pool_size, wait_s=wait_s)
             self._heartbeat_writer = postgres_engine(
@@ -130,6 +139,10 @@ class Database:
             # The same connections. At READ COMMITTED every statement looks afresh anyway, so BEGIN
             # and ROLLBACK around a read would be two round trips for nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            self._heartbeat_reader = self._heartbeat_writer.execution_options(
+                isolation_level="AUTOCOMMIT"
+            )
+        self._pool_size = pool_size
         self.url = parsed
 
     @property
@@ -158,9 +171,20 @@ class Database:
         Whoever holds it for too long is cut off (Unavailable, `storage_busy`): on SQLite the log
         of everybody's writes cannot be shortened meanwhile.
         """
+        async with self._read_through(self._reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read_heartbeat(self) -> AsyncIterator[AsyncConnection]:
+        """Do the same on connections kept for what must not wait behind everything else."""
+        async with self._read_through(self._heartbeat_reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _read_through(self, reader: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         longest = asyncio.timeout(self._read_longest_s)
         try:
-            async with longest, self._reader.connect() as connection:
+            async with longest, reader.connect() as connection:
                 with self._interrupted(connection):
                     yield connection
         except (DBAPIError, PoolTimeoutError, OSError) as failure:
@@ -240,6 +264,12 @@ class Database:
     async def _write(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
     ) -> Outcome:
+        with self.spans.span(f"operation {operation.__qualname__.partition('.')[0]}"):
+            return await self._try_to_write(operation, writer)
+
+    async def _try_to_write(
+        self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
+    ) -> Outcome:
         deadline_s = self._clock.monotonic_s() + self._wait_s
         for attempt in range(limits.OPERATION_TRIES_MAX):
             try:
@@ -252,6 +282,7 @@ class Database:
                     raise unavailable_from(failure) from failure
             except (PoolTimeoutError, OSError) as failure:
                 raise unavailable_from(failure) from failure
+            self._retries["retries"] += 1
             longest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2**attempt)
             await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 jitter, not a secret
         raise Unavailable("The storage is busy; try again.", code="storage_busy")
@@ -259,7 +290,12 @@ class Database:
     async def _write_once(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
     ) -> _Ended[Outcome]:
-        async with writer.connect() as connection, connection.begin() as begun:
+        # The engine's own timeouts end nothing where no packet comes through any more.
+        async with (
+            asyncio.timeout(limits.STORAGE_SILENCE_MAX_S),
+            writer.connect() as connection,
+            connection.begin() as begun,
+        ):
             transaction = self._transaction(connection)
             outcome: Outcome = await self._around(transaction, operation)
             if transaction.is_shared and transaction.witness is None:
@@ -312,6 +348,17 @@ class Database:
         """Give the writing engine's connection to migrations, outside any retry."""
         async with self._writer.connect() as connection:
             yield connection
+
+    @property
+    def retries(self) -> int:
+        """How often an operation was run again after a conflict."""
+        return self._retries["retries"]
+
+    def pool_use(self) -> tuple[int, int]:
+        """Return how many connections are in use for writing, and how many there may be."""
+        pool = self._writer.pool
+        assert isinstance(pool, QueuePool)
+        return pool.checkedout(), self._pool_size
 
     async def close(self) -> None:
         """Close every connection; running transactions are rolled back."""

@@ -102,11 +102,26 @@ def _write_ahead(cursor: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
 
 
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """Return what the PostgreSQL driver is to connect with, for a connection outside any pool."""
+    address = _driver_url(url)
+    _, arguments = address.get_dialect()().create_connect_args(address)
+    return dict(arguments)
+
+
+def _driver_url(url: URL) -> URL:
+    """Return the URL as the driver reads it; `sslmode` is how everybody else writes it."""
+    query = dict(url.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    return url.set(drivername="postgresql+asyncpg", query=query)
+
+
 def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
     """Return an engine whose connections, statements and locks are waited for as long at most."""
     timeout_ms = str(int(wait_s * 1000))
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        _driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait_s,
@@ -123,4 +138,11 @@ def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
     )
 
 
-__all__ = ["Connect", "EngineKind", "engine_kind_of", "postgres_engine", "sqlite_engine"]
+__all__ = [
+    "Connect",
+    "EngineKind",
+    "connect_arguments",
+    "engine_kind_of",
+    "postgres_engine",
+    "sqlite_engine",
+]

@@ -30,6 +30,7 @@ from driftpin.store.reading import (
     pins,
     pulse,
     snapshots,
+    stock,
 )
 from driftpin.store.values import (
     AgentRow,
@@ -291,8 +292,13 @@ class Store:
 
     async def read_beat(self, actor: Actor) -> pulse.Beat:
         """Return what a serving process must notice; for workers only."""
-        async with self.database.read() as connection:
+        async with self.database.read_heartbeat() as connection:
             return await pulse.read_beat(connection, actor)
+
+    async def count_stock(self, actor: Actor) -> stock.Stock:
+        """Return how much there is; for workers only."""
+        async with self.database.read() as connection:
+            return await stock.count_stock(connection, actor)
 
     async def get_deployment(self, actor: Actor, name: str) -> str | None:
         """Return a fact about the deployment; for workers only."""

@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from driftpin import limits
 from driftpin.events.wake_ups import LocalWakeUps, WakeUps
 from driftpin.store.database import Database, EngineKind
+from driftpin.store.engines import connect_arguments
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ class PostgresWakeUps(LocalWakeUps):
     def __init__(self, url: URL) -> None:
         """Carry through the database at `url`; nothing is opened yet."""
         super().__init__()
-        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._address = connect_arguments(url)
         self._pending = asyncio.Event()
         self._is_listening = asyncio.Event()
 
@@ -52,7 +53,7 @@ class PostgresWakeUps(LocalWakeUps):
             await asyncio.sleep(limits.WAKE_UP_RETRY_S)
 
     async def _carry_over_one_connection(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=limits.OPERATION_DEADLINE_S)
+        connection = await asyncpg.connect(**self._address, timeout=limits.OPERATION_DEADLINE_S)
         try:
             connection.add_termination_listener(self._wake_carrier)
             await connection.add_listener(CHANNEL, self._arrived)

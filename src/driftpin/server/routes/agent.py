@@ -16,6 +16,7 @@ from driftpin.operations.store_blobs import store_blobs
 from driftpin.server.access import CurrentAgent
 from driftpin.server.body import JsonBody
 from driftpin.server.link import serve_link
+from driftpin.server.measuring import note_result
 from driftpin.server.outcomes import outcomes_shape
 from driftpin.server.replies import reply
 from driftpin.server.services import Services, services_of
@@ -110,6 +111,7 @@ async def push(actor: CurrentAgent, request: Request, pushed: Push) -> Response:
         )
     if outcome.result is PushResult.ACCEPTED:
         services.drift_keeper.schedule(_agent_id(actor))
+    note_result(request.scope, outcome.result.value)
     head = wire.HeadShape(
         digest=outcome.head.digest, incarnation=outcome.incarnation, seq=outcome.seq
     )

@@ -141,6 +141,8 @@ AGENT_CALL_START_WAIT_S: Final = 5.0
 AGENT_CALL_LONGEST_S: Final = 35.0
 AGENT_CALL_LOOK_GAP_S: Final = 0.05
 AGENT_CALL_DRAIN_S: Final = 1.5
+# A stop takes 10 s at the most: this, calls, and requests under way.
+DRAIN_S_MAX: Final = 3.0
 AGENT_CALLS_KEPT_DAYS: Final = 7
 AGENT_OFFLINE_RETRY_S: Final = 5
 

@@ -134,6 +134,9 @@ class Settings(BaseSettings):
     user_bytes_max: Annotated[
         int, Field(ge=0, description="Bytes that all workspaces of a user may keep; 0 for any")
     ] = limits.USER_BYTES_MAX
+    drain_s: Annotated[
+        float, Field(ge=0, le=limits.DRAIN_S_MAX, description="Seconds to serve on, once stopped")
+    ] = 0.0
     agent_refresh: Annotated[
         bool, Field(description="Whether an agent may refresh its owner's chats")
     ] = False

@@ -46,6 +46,7 @@ def build_server(settings: Settings) -> Server:
     options = ServerOptions(
         agents_may_refresh=settings.agent_refresh,
         hosts=host_rule(settings.host, settings.allowed_hosts),
+        drain_s=settings.drain_s,
         retention=Retention(
             grace=timedelta(seconds=settings.garbage_grace_s),
             heads=timedelta(days=settings.heads_kept_days),

@@ -284,8 +284,11 @@ class ChatMachine(PinMachine):
 
     def look_at_everything(self) -> None:
         for deployment in self.deployments:
-            assert deployment.world.findings() == []
             deployment.soundness.look_at_all_bytes()
+            # A whole check costs as much as ten steps, so chance says which histories end with it.
+            if sum(chat.revision for chat in self.expected.chats) % 3 == 0:
+                self.outcome.seen["checked_offline"] += 1
+                assert deployment.world.findings() == []
         told = [deployment.world.everything_told() for deployment in self.deployments]
         assert all(other == told[0] for other in told[1:]), told
         by = SEEING[self.steps % len(SEEING)]

@@ -77,10 +77,12 @@ class PinWorld:
     inhabitants: Inhabitants = field(default_factory=Inhabitants)
     clock: SteppedClock = field(default_factory=SteppedClock)
     chats: list[ChatId] = field(default_factory=list)
+    # A database that is closed for now; it keeps the statements that it has prepared.
+    kept: Database | None = None
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = self._open()
+        self.store = self._open() if self.kept is None else Store(self.kept)
 
     def _open(self) -> Store:
         return Store(Database(self.url, clock=self.clock, ids=self.inhabitants.ids))

@@ -5,7 +5,6 @@ As in `store.reading.integrity`, a query looks at one instant, and what is long 
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -135,10 +134,15 @@ def _is_explained(row: AnyRow) -> bool:
 async def find_broken_receipts(database: Database) -> AsyncIterator[str]:
     """Give chats whose chain of receipts is not whole, or not what its digests say."""
     key = (receipts.c.chat_id, receipts.c.number)
-    rows = [row async for row in _pages(database, select(receipts), key)]
-    for chat_id, entries in groupby(rows, key=lambda row: row.chat_id):
-        if not _is_whole(list(entries)):
-            yield str(chat_id)
+    chain: list[AnyRow] = []
+    async for row in _pages(database, select(receipts), key):
+        if chain and chain[0].chat_id != row.chat_id:
+            if not _is_whole(chain):
+                yield str(chain[0].chat_id)
+            chain = []
+        chain.append(row)
+    if chain and not _is_whole(chain):
+        yield str(chain[0].chat_id)
 
 
 def _is_whole(rows: list[AnyRow]) -> bool:

@@ -38,7 +38,7 @@ def _run_tests(at_once: int) -> bool:
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q"),
-                *("-p", "no:cacheprovider", "-k", CHOICE, *tests[part::at_once]),
+                *("-k", CHOICE, *tests[part::at_once]),
             ],
             cwd=ROOT,
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from driftpin.clock import SystemClock
 from driftpin.identity import (
@@ -28,6 +29,10 @@ from people import People
 from pristine import empty_database
 from seams.ledger import Ledger
 from stepping import CountingIds, SteppedClock
+
+# How long an example takes says something about the machine, and nothing about the product.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

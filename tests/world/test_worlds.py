@@ -18,6 +18,7 @@ TELL_DIGESTS = (
 )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_every_promise_is_kept_whatever_the_network_and_the_clocks_do(first: int) -> None:
     assert run(CHUNK, first).broken == []

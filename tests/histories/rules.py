@@ -6,10 +6,10 @@ began; what overlapped may have happened in either order.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
+from histories.order import Floor, Sight, below_floor
 from histories.record import (
     MOVES,
     READS,
@@ -81,50 +81,15 @@ def histories_are_chains(record: Record) -> Iterator[str]:
             yield f"the pin of {chat} is not the end of its history"
 
 
-@dataclass(frozen=True, slots=True)
-class _Floor:
-    """From `since_s` on nothing below `value` may be seen of `subject` any more."""
-
-    subject: Hashable
-    since_s: float
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """Something of `subject` that was looked for from `begin_s` on."""
-
-    subject: Hashable
-    begin_s: float
-    value: Any
-    what: str
-
-
-def _below_floor(floors: list[_Floor], sights: list[_Sight]) -> Iterator[str]:
-    # One sweep over both by time: whatever ended before a look began holds for that look.
-    floors.sort(key=lambda floor: floor.since_s)
-    sights.sort(key=lambda sight: sight.begin_s)
-    lowest: dict[Hashable, Any] = {}
-    place = 0
-    for sight in sights:
-        while place < len(floors) and floors[place].since_s < sight.begin_s:
-            floor = floors[place]
-            lowest[floor.subject] = max(lowest.get(floor.subject, floor.value), floor.value)
-            place += 1
-        least = lowest.get(sight.subject)
-        if least is not None and sight.value < least:
-            yield f"{sight.what} saw {sight.value} after {least} was known"
-
-
 def reads_see_what_was_acknowledged(record: Record) -> Iterator[str]:
     """A read that began after an answer had come sees at least what that answer said."""
     floors, sights = [], []
     for call in record.calls:
         if call.is_ok and call.chat and call.revision is not None:
-            floors.append(_Floor(call.chat, call.end_s, call.revision))
+            floors.append(Floor(call.chat, call.end_s, call.revision))
             what = f"{call.what} by {call.client}"
-            sights.append(_Sight(call.chat, call.begin_s, call.revision, what))
-    yield from _below_floor(floors, sights)
+            sights.append(Sight(call.chat, call.begin_s, call.revision, what))
+    yield from below_floor(floors, sights)
 
 
 def heads_never_go_back(record: Record) -> Iterator[str]:
@@ -135,13 +100,13 @@ def heads_never_go_back(record: Record) -> Iterator[str]:
         if not call.is_ok or call.digest is None:
             continue
         if call.what is What.PUSH:
-            floors.append(_Floor(call.agent, call.end_s, call.pair))
+            floors.append(Floor(call.agent, call.end_s, call.pair))
         elif (call.agent, call.digest) in newest:
             pair = newest[call.agent, call.digest]
-            sights.append(_Sight(call.agent, call.begin_s, pair, f"head by {call.client}"))
+            sights.append(Sight(call.agent, call.begin_s, pair, f"head by {call.client}"))
         else:
             yield f"{call.client} saw the head {call.digest}, which {call.agent} never pushed"
-    yield from _below_floor(floors, sights)
+    yield from below_floor(floors, sights)
 
 
 def _newest_pairs(record: Record) -> dict[tuple[str, str], Pair]:
@@ -163,11 +128,11 @@ def accepted_pairs_rise(record: Record) -> Iterator[str]:
             continue
         if held.setdefault((call.agent, call.pair), call.digest) != call.digest:
             yield f"{call.agent} has two contents under {call.pair}"
-        floors.append(_Floor(call.agent, call.end_s, (*call.pair, 1)))
+        floors.append(Floor(call.agent, call.end_s, (*call.pair, 1)))
         if call.result in ACCEPTED:
             what = f"a push of {call.agent}"
-            sights.append(_Sight(call.agent, call.begin_s, (*call.pair, 1), what))
-    yield from _below_floor(floors, sights)
+            sights.append(Sight(call.agent, call.begin_s, (*call.pair, 1), what))
+    yield from below_floor(floors, sights)
     accepted = Counter(
         (call.agent, call.pair) for call in record.of(What.PUSH) if call.result in ACCEPTED
     )

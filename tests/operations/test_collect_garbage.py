@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from driftpin import limits
+from driftpin.context.drift import Drift
 from driftpin.errors import NotFound
 from driftpin.identity import WORKER
 from driftpin.operations.accept_snapshot import accept_push
@@ -19,8 +20,10 @@ from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_of
+from driftpin.store.reading.drift_summaries import KnownDrift
 from driftpin.store.store import Store
-from driftpin.store.tables import blobs, events, snapshots
+from driftpin.store.tables import blobs, drift_summaries, events, snapshots
+from driftpin.store.writing.drift_summaries import keep_drifts
 from driftpin.store.writing.garbage import remove_blobs, remove_snapshots
 from driftpin.store.writing.pins import PinVerb
 
@@ -215,3 +218,11 @@ async def test_an_event_that_no_reader_could_read_yet_is_kept(
     await holding
     told, _ = await store.list_events(stage.owner, after=before, limit=10)
     assert [event.chat_id for event in told] == chats
+
+
+async def test_a_drift_whose_snapshots_were_collected_meanwhile_is_not_kept(
+    store: Store, stored_bytes: Any
+) -> None:
+    made = {(10**6, 10**6 + 1): KnownDrift(Drift((), None), is_fresh=True)}
+    await store.database.write(lambda transaction: keep_drifts(transaction, made))
+    assert await stored_bytes.count(drift_summaries) == 0

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+
+from sqlalchemy.exc import IntegrityError
 
 from driftpin.context.drift import DRIFT_VERSION
 from driftpin.context.drift_json import drift_to_json
@@ -12,7 +15,10 @@ from driftpin.store.tables import drift_summaries
 
 
 async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]) -> None:
-    """Keep the drifts that are fresh; one that another keeps at the same time is the same."""
+    """Keep the drifts that are fresh; one that another keeps at the same time is the same.
+
+    If a snapshot of theirs was collected since they were made, none is kept.
+    """
     rows = [
         {
             "pin_id": pin_id,
@@ -25,9 +31,11 @@ async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]
         for (pin_id, head_id), known in sorted(found.items())
         if known.is_fresh
     ]
-    await dialect_of(transaction.connection).insert_rows(
-        transaction.connection, drift_summaries, rows
-    )
+    with suppress(IntegrityError):
+        async with transaction.connection.begin_nested():
+            await dialect_of(transaction.connection).insert_rows(
+                transaction.connection, drift_summaries, rows
+            )
 
 
 __all__ = ["keep_drifts"]

@@ -20,6 +20,8 @@ from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_of
+from driftpin.store.reading import drift as drift_read
+from driftpin.store.reading import drift_summaries as drift_summaries_read
 from driftpin.store.reading.drift_summaries import KnownDrift
 from driftpin.store.store import Store
 from driftpin.store.tables import blobs, drift_summaries, events, snapshots
@@ -226,3 +228,29 @@ async def test_a_drift_whose_snapshots_were_collected_meanwhile_is_not_kept(
     made = {(10**6, 10**6 + 1): KnownDrift(Drift((), None), is_fresh=True)}
     await store.database.write(lambda transaction: keep_drifts(transaction, made))
     assert await stored_bytes.count(drift_summaries) == 0
+
+
+async def test_a_head_that_is_collected_while_a_chat_is_read_is_looked_for_again(
+    stage: Any, store: Store, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.agent.push({"AGENTS.md": "pinned"})
+    chat_id = await stage.chat()
+    old = (await stage.agent.push({"AGENTS.md": "old"})).head.digest
+    new = ""
+    looks = 0
+
+    async def overtaken(*asked: Any) -> Any:
+        nonlocal new, looks
+        looks += 1
+        if looks == 1:
+            clock.step((limits.HEADS_KEPT_DAYS + 1) * DAY_S)
+            new = (await stage.agent.push({"AGENTS.md": "new"})).head.digest
+            assert (await collect_garbage(store, WORKER)).snapshots == 1
+        return await drift_summaries_read.find_sound_drifts(*asked)
+
+    monkeypatch.setattr(drift_read, "find_sound_drifts", overtaken)
+    context = await stage.context(chat_id)
+    assert context.dirty
+    # On SQLite a read sees one moment throughout, and in it the old head is there.
+    is_sqlite = store.database.engine_kind is EngineKind.SQLITE
+    assert (context.head.digest, looks) == ((old, 1) if is_sqlite else (new, 2))

@@ -8,7 +8,13 @@ from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId
 from driftpin.store.access import require_worker
 from driftpin.store.database import Transaction
-from driftpin.store.reading.drift_summaries import find_drifts, list_missing_pairs
+from driftpin.store.reading.drift_summaries import (
+    KnownDrift,
+    Pair,
+    find_drifts,
+    list_missing_pairs,
+    look_until_kept,
+)
 from driftpin.store.store import Store
 from driftpin.store.writing.drift_summaries import keep_drifts
 
@@ -22,8 +28,12 @@ async def keep_drift(store: Store, actor: Actor, agent_id: AgentId) -> int:
     """
     require_worker(actor)
     async with store.database.read() as connection:
-        pairs = await list_missing_pairs(connection, agent_id, PAIRS_PER_RUN_MAX)
-        made = await find_drifts(connection, pairs)
+
+        async def look() -> dict[Pair, KnownDrift]:
+            pairs = await list_missing_pairs(connection, agent_id, PAIRS_PER_RUN_MAX)
+            return await find_drifts(connection, pairs)
+
+        made = await look_until_kept(look)
     if not made:
         return 0
 

@@ -30,7 +30,13 @@ from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
-from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_drifts, find_sound_drifts
+from driftpin.store.reading.drift_summaries import (
+    KnownDrift,
+    Pair,
+    find_drifts,
+    find_sound_drifts,
+    look_until_kept,
+)
 from driftpin.store.reading.manifests import SnapshotDamaged
 from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats
 from driftpin.store.values import ContextSummary, DriftRead, DriftState, SnapshotRef
@@ -68,6 +74,12 @@ async def read_drift_with_fresh(
     connection: AsyncConnection, actor: Actor, chat_id: ChatId
 ) -> tuple[DriftRead, Mapping[Pair, KnownDrift]]:
     """Return the same, with the drift if it had to be made and may now be kept."""
+    return await look_until_kept(lambda: _look_at_drift(connection, actor, chat_id))
+
+
+async def _look_at_drift(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> tuple[DriftRead, Mapping[Pair, KnownDrift]]:
     row = await _read_both(connection, actor, chat_id)
     pin, head = snapshot_from(row, PIN), snapshot_from(row, HEAD)
     found = await find_drifts(connection, [(pin.id, head.id)] if pin and head else [])
@@ -121,6 +133,12 @@ async def _summarise(
 ) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
     if not chat_ids:
         return {}, {}
+    return await look_until_kept(lambda: _look_at_contexts(connection, chat_ids))
+
+
+async def _look_at_contexts(
+    connection: AsyncConnection, chat_ids: Sequence[ChatId]
+) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
     rows = (await connection.execute(_contexts_of(connection, chat_ids))).all()
     pairs = [(row.pin_id, row.head_id) for row in rows if _is_dirty(row)]
     found = await find_sound_drifts(connection, pairs)

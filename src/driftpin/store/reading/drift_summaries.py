@@ -2,9 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from sqlalchemy import and_, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,13 +15,16 @@ from driftpin.context.drift_json import drift_from_json
 from driftpin.identity import AgentId
 from driftpin.store.reading.manifests import (
     SnapshotDamaged,
+    SnapshotGone,
     changed_digests,
     read_bodies,
     read_snapshots,
 )
 from driftpin.store.tables import agents, chat_pins, drift_summaries
 
+Outcome = TypeVar("Outcome")
 Pair = tuple[int, int]
+LOOKS_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ async def find_drifts(
 ) -> dict[Pair, KnownDrift]:
     """Return the drift of every pair of snapshot ids, whether it was kept or not.
 
-    Raises SnapshotDamaged if a pair that was never compared cannot be.
+    Raises SnapshotDamaged if a pair that was never compared cannot be, and SnapshotGone if it was
+    collected since its ids were read.
     """
     distinct = sorted({pair for pair in pairs if pair[0] != pair[1]})
     if not distinct:
@@ -58,6 +63,17 @@ async def find_sound_drifts(
             with suppress(SnapshotDamaged):
                 found |= await find_drifts(connection, [pair])
         return found
+
+
+async def look_until_kept(look: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Return what `look` finds; it looks again if a head moved on and was collected meanwhile.
+
+    Raises SnapshotGone after some looks: then all of it is being replaced all the time.
+    """
+    for _ in range(LOOKS_MAX - 1):
+        with suppress(SnapshotGone):
+            return await look()
+    return await look()
 
 
 async def list_missing_pairs(
@@ -109,6 +125,8 @@ async def _compare(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair,
         head = snapshots[head_id]
         wanted = changed_digests((snapshots[pin_id], head) for pin_id in pin_ids)
         bodies = await read_bodies(connection, head_id, wanted)
+        if bodies.keys() != wanted:
+            raise SnapshotGone
         for pin_id in pin_ids:
             made = drift(snapshots[pin_id], head, bodies.get)
             found[pin_id, head_id] = KnownDrift(made, is_fresh=True)
@@ -122,4 +140,11 @@ def _by_head(pairs: Iterable[Pair]) -> Mapping[int, list[int]]:
     return grouped
 
 
-__all__ = ["KnownDrift", "Pair", "find_drifts", "find_sound_drifts", "list_missing_pairs"]
+__all__ = [
+    "KnownDrift",
+    "Pair",
+    "find_drifts",
+    "find_sound_drifts",
+    "list_missing_pairs",
+    "look_until_kept",
+]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
 from driftpin.context.resource import blobs_of
-from driftpin.errors import Conflict
+from driftpin.errors import Conflict, Unavailable
 from driftpin.identity import Digest, digest_of
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import blobs, snapshots
@@ -18,6 +18,12 @@ class SnapshotDamaged(Conflict):
     """The stored bytes of a snapshot are not what its digest says; run `driftpin fsck`."""
 
     default_code = "snapshot_damaged"
+
+
+class SnapshotGone(Unavailable):
+    """A snapshot was collected while it was being read, since nothing names it now; look again."""
+
+    default_code = "pin_moving"
 
 
 class BlobDamaged(Conflict):
@@ -58,13 +64,18 @@ def parse_stored_manifest(manifest: bytes, digest: Digest) -> Snapshot:
 async def read_snapshots(
     connection: AsyncConnection, snapshot_ids: Collection[int]
 ) -> dict[int, Snapshot]:
-    """Return these snapshots by id; raises SnapshotDamaged if one of them is not intact."""
+    """Return these snapshots by id.
+
+    Raises SnapshotDamaged if one of them is not intact, and SnapshotGone if one is not there.
+    """
     statement = (
         select(snapshots.c.id, snapshots.c.digest, blobs.c.content)
         .join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
         .where(snapshots.c.id.in_(sorted(snapshot_ids)))
     )
     rows = (await connection.execute(statement)).all()
+    if len(rows) < len(set(snapshot_ids)):
+        raise SnapshotGone
     return {row.id: parse_stored_manifest(row.content, row.digest) for row in rows}
 
 
@@ -107,6 +118,7 @@ def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
 __all__ = [
     "BlobDamaged",
     "SnapshotDamaged",
+    "SnapshotGone",
     "changed_digests",
     "check_intact",
     "parse_stored_manifest",

@@ -16,7 +16,12 @@ from driftpin.store.reading.columns import (
     snapshot_columns,
     snapshot_from,
 )
-from driftpin.store.reading.drift_summaries import KnownDrift, Pair, find_sound_drifts
+from driftpin.store.reading.drift_summaries import (
+    KnownDrift,
+    Pair,
+    find_sound_drifts,
+    look_until_kept,
+)
 from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
@@ -101,12 +106,14 @@ async def list_history(
     )
     if after is not None:
         statement = statement.where(chat_pin_history.c.revision < read_number_cursor(after))
-    rows = (await connection.execute(statement)).all()
-    found = await find_sound_drifts(
-        connection, [(row.from_id, row.to_id) for row in rows if _has_both(row)]
-    )
-    moves = [_history_from(row, found) for row in rows]
-    return page_of(moves, limit, lambda move: str(move.revision))
+
+    async def look() -> list[HistoryRow]:
+        rows = (await connection.execute(statement)).all()
+        pairs = [(row.from_id, row.to_id) for row in rows if _has_both(row)]
+        found = await find_sound_drifts(connection, pairs)
+        return [_history_from(row, found) for row in rows]
+
+    return page_of(await look_until_kept(look), limit, lambda move: str(move.revision))
 
 
 async def list_pin_moves(

@@ -113,7 +113,7 @@ class Kernel:
         return task
 
     def cancel(self, task: asyncio.Task[None]) -> None:
-        """End a task that waits; one that is over stays so."""
+        """End a task that waits, so after a `settle`; one that is over stays so."""
         if not task.done():
             self._running += 1
             task.cancel()

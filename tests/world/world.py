@@ -89,7 +89,7 @@ class World:
             self.readers.append(self._reader("friend", sees_all=False))
         for reader in self.readers:
             await reader.connect()
-        await self.kernel.settle()
+            await self.kernel.settle()
         self._start_run(self.agents[0])
 
     def _reader(self, name: str, *, sees_all: bool) -> Reader:

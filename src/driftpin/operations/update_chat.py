@@ -14,7 +14,8 @@ from driftpin.store.values import Access, ChatRow, ChatView, Policy
 from driftpin.store.writing.chats import set_archived, update_chat_row
 from driftpin.store.writing.events import record_event
 from driftpin.store.writing.heads import share_workspace
-from driftpin.store.writing.permits import Lock, permit_on_chat
+from driftpin.store.writing.permits import Lock, check_on_chat, permit_on_chat
+from driftpin.store.writing.pins import lock_pins, of_chat
 
 
 async def update_chat(
@@ -35,6 +36,8 @@ async def update_chat(
     accepted = None if title is None else accept_title(title, "title")
 
     async def operation(transaction: Transaction) -> ChatView:
+        if is_archived is not None:
+            await _hold_pin(transaction, actor, chat_id)
         chat = await permit_on_chat(
             transaction, actor, chat_id, Access.UPDATE, action="update_chat", lock=Lock.EXCLUSIVE
         )
@@ -52,11 +55,16 @@ async def update_chat(
     return await store.database.write(operation)
 
 
+async def _hold_pin(transaction: Transaction, actor: Actor, chat_id: ChatId) -> None:
+    """Take the workspace, the pin, and only then the chat: as whoever moves or deletes it."""
+    chat = await check_on_chat(transaction, actor, chat_id, Access.UPDATE)
+    await share_workspace(transaction, chat.workspace_id)
+    await lock_pins(transaction, of_chat(chat_id))
+
+
 async def _turn_pin(
     transaction: Transaction, actor: Actor, chat: ChatRow, *, is_archived: bool
 ) -> None:
-    # The workspace before the pin, as everywhere.
-    await share_workspace(transaction, chat.workspace_id)
     await set_archived(transaction, chat.id, is_archived=is_archived)
     if not is_archived:
         await settle_in(transaction, actor, chat.id)

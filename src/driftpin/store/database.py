@@ -121,6 +121,7 @@ class Database:
         self._ids = ids
         self._after_commit: Callable[[], None] = _nothing
         self._around: Around = _just_run
+        self._writing: set[asyncio.Task[Any]] = set()
         if self.engine_kind is EngineKind.SQLITE:
             pool_size = 1
             self._writer = sqlite_engine(
@@ -264,8 +265,22 @@ class Database:
     async def _write(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
     ) -> Outcome:
+        """Write in a task of its own: a caller that is cancelled leaves it to come to its end.
+
+        A driver that is cancelled in the middle of a statement would leave a connection behind of
+        which nobody knows whether it holds a lock.
+        """
         with self.spans.span(f"operation {operation.__qualname__.partition('.')[0]}"):
-            return await self._try_to_write(operation, writer)
+            writing = asyncio.create_task(self._try_to_write(operation, writer))
+            self._writing.add(writing)
+            writing.add_done_callback(self._forget)
+            return await asyncio.shield(writing)
+
+    def _forget(self, writing: asyncio.Task[Any]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            # Read here too, since a caller that went away does not.
+            writing.exception()
 
     async def _try_to_write(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
@@ -361,7 +376,9 @@ class Database:
         return pool.checkedout(), self._pool_size
 
     async def close(self) -> None:
-        """Close every connection; running transactions are rolled back."""
+        """Close every connection; what is being written comes to its end before."""
+        if self._writing:
+            await asyncio.wait(self._writing)
         await self._writer.dispose()
         await self._heartbeat_writer.dispose()
         await self._reader.dispose()

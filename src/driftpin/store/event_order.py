@@ -9,7 +9,7 @@ starts transaction numbers again: it must remove all events and raise the restor
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, cast, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import Gone
@@ -21,6 +21,8 @@ from driftpin.store.tables import deployment, events
 REMOVED_TO: Final = "events_removed_to"
 # The name of the row that says how often a backup was restored; every cursor carries it.
 RESTORE_EPOCH: Final = "restore_epoch"
+# The highest number among the events that were removed, which need not be the last one's.
+REMOVED_HIGHEST: Final = "events_removed_highest"
 BEGINNING: Final = Position(0, 0)
 
 
@@ -100,6 +102,12 @@ async def _removed_to(connection: AsyncConnection) -> Position:
     return BEGINNING if content is None else read_position(content)
 
 
+def highest_removed() -> ScalarSelect[int]:
+    """Choose the highest number among the removed events; nothing if none was ever removed."""
+    kept = select(cast(deployment.c.content, BigInteger))
+    return kept.where(deployment.c.name == REMOVED_HIGHEST).scalar_subquery()
+
+
 def write_position(position: Position) -> str:
     """Return the position as it is kept."""
     return f"{position.transaction_id},{position.number}"
@@ -113,9 +121,11 @@ def read_position(content: str) -> Position:
 
 __all__ = [
     "BEGINNING",
+    "REMOVED_HIGHEST",
     "REMOVED_TO",
     "RESTORE_EPOCH",
     "find_window_end",
+    "highest_removed",
     "is_after",
     "is_up_to",
     "read_bounds",

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, sele
 from driftpin.context.resource import blobs_of
 from driftpin.identity import Digest, digest_of
 from driftpin.store.database import Database, EngineKind
+from driftpin.store.event_order import highest_removed
 from driftpin.store.reading.manifests import SnapshotDamaged, parse_stored_manifest
 from driftpin.store.tables import (
     agent_heads,
@@ -134,11 +135,17 @@ def broken_chains() -> Select[Any]:
 
 
 def history_without_event() -> Select[Any]:
-    """Choose history rows whose event should be there and is not; old events go by retention."""
+    """Choose history rows whose event should be there and is not; old events go by retention.
+
+    Events go in the order of their transactions, so behind the oldest number that is left some with
+    a higher one may be gone.
+    """
     oldest = select(func.min(events.c.id)).scalar_subquery()
     is_there = exists().where(events.c.id == chat_pin_history.c.event_id)
     return select(chat_pin_history.c.chat_id, chat_pin_history.c.revision).where(
-        ~is_there, chat_pin_history.c.event_id >= oldest
+        ~is_there,
+        chat_pin_history.c.event_id >= oldest,
+        chat_pin_history.c.event_id > func.coalesce(highest_removed(), 0),
     )
 
 

@@ -12,7 +12,12 @@ from driftpin.identity import AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.commit_fate import Witness
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
-from driftpin.store.event_order import REMOVED_TO, write_position
+from driftpin.store.event_order import (
+    REMOVED_HIGHEST,
+    REMOVED_TO,
+    highest_removed,
+    write_position,
+)
 from driftpin.store.tables import events
 from driftpin.store.writing.accounts import put_fact
 
@@ -103,10 +108,12 @@ async def remove_events(transaction: Transaction, *, before: datetime, limit: in
         return 0
     last = Position(rows[expired - 1].transaction_id, rows[expired - 1].id)
     reached = tuple_(last.transaction_id, last.number)
-    await transaction.connection.execute(
-        delete(events).where(place <= reached, events.c.id != newest)
-    )
+    removing = delete(events).where(place <= reached, events.c.id != newest)
+    removed = await transaction.connection.execute(removing.returning(events.c.id))
     await put_fact(transaction, REMOVED_TO, write_position(last))
+    highest = max(removed.scalars(), default=0)
+    so_far = await transaction.connection.scalar(select(highest_removed()))
+    await put_fact(transaction, REMOVED_HIGHEST, str(max(highest, so_far or 0)))
     return expired
 
 

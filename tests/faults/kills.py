@@ -44,11 +44,16 @@ class Acks:
             self.reached.set()
 
     async def wait_for(self, more: int) -> None:
-        """Wait for so many further answers."""
+        """Wait for so many further answers; raises TimeoutError if not one of them came."""
+        before = self.count
         self.reached.clear()
-        self.wanted = self.count + more
-        async with asyncio.timeout(START_S):
-            await self.reached.wait()
+        self.wanted = before + more
+        try:
+            async with asyncio.timeout(START_S):
+                await self.reached.wait()
+        except TimeoutError:
+            if self.count == before:
+                raise
 
 
 @dataclass(slots=True)
@@ -106,17 +111,26 @@ class Kills:
             )
             self.recoveries_s.append(time.monotonic() - began_s)
             await self._compare()
-            working = [
-                asyncio.create_task(client.work(hand))
-                for client, hand in zip(self.clients, hands, strict=True)
-            ]
-            await self.acks.wait_for(self.random.randint(1, ACKS_MAX))
-            await server.kill()
-            for ended in await asyncio.gather(*working, return_exceptions=True):
-                if not isinstance(ended, Unreachable):
-                    self.outcome.broken.append(f"a call ended with {ended!r}")
+            await self._work_until_killed(server, hands)
         self.outcome.seen["kills"] += 1
         self.outcome.seen["calls cut"] += sum(each.pending is not None for each in self.clients)
+
+    async def _work_until_killed(self, server: Replica, hands: list[HttpHands]) -> None:
+        """Work at a random moment's length; a call ends well, or because the server has died."""
+        working = [
+            asyncio.create_task(client.work(hand))
+            for client, hand in zip(self.clients, hands, strict=True)
+        ]
+        enough = asyncio.create_task(self.acks.wait_for(self.random.randint(1, ACKS_MAX)))
+        await asyncio.wait({enough, *working}, return_when=asyncio.FIRST_COMPLETED)
+        await server.kill()
+        enough.cancel()
+        for ended in await asyncio.gather(*working, return_exceptions=True):
+            if not isinstance(ended, Unreachable):
+                self.outcome.broken.append(f"a call ended with {ended!r}")
+        [too_few] = await asyncio.gather(enough, return_exceptions=True)
+        if isinstance(too_few, TimeoutError):
+            self.outcome.broken.append("nothing was answered for a long time")
 
     @asynccontextmanager
     async def _hands(self, server: Replica) -> AsyncIterator[list[HttpHands]]:

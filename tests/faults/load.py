@@ -68,7 +68,11 @@ class LoadClient:
         while True:
             if self.pending is None:
                 self.pending = self._next()
-            await self.settle(hands)
+            try:
+                await self.settle(hands)
+            except Unavailable as refusal:
+                # A busy machine; the same is sent again.
+                self.outcome.seen[f"503 {refusal.code}"] += 1
 
     async def settle(self, hands: HttpHands) -> None:
         """Have what is pending answered, if anything is."""

@@ -7,6 +7,8 @@ known by that event's row, and one that did not is known only as long as the dat
 started anew.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,14 +27,17 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import UserDefinedType
 
+from driftpin.errors import Unavailable
 from driftpin.store.failures import sql_state
 from driftpin.store.tables import events
 
 # PostgreSQL: the number is of the future, so what it was given to before is lost.
 FUTURE_STATE: Final = "22023"
+POLL_S: Final = 0.05
 
 
 class Fate(StrEnum):
@@ -84,7 +89,7 @@ async def take_witness(connection: AsyncConnection) -> Witness | None:
     return None if row.number is None else witness_from(row)
 
 
-async def find_fate(connection: AsyncConnection, witness: Witness) -> Fate:
+async def _find_fate(connection: AsyncConnection, witness: Witness) -> Fate:
     """Return what the database knows of the transaction at this moment."""
     try:
         status, is_told, started_at = (await connection.execute(_question(witness))).one()
@@ -99,6 +104,28 @@ async def find_fate(connection: AsyncConnection, witness: Witness) -> Fate:
     return Fate.UNKNOWN if status is None else Fate(status)
 
 
+async def was_committed(engine: AsyncEngine, witness: Witness, is_late: Callable[[], bool]) -> bool:
+    """Find out what became of a commit that was not answered, asking until it is certain.
+
+    Raises Unavailable (`outcome_unknown`) when it cannot be told, or not before it is late.
+    """
+    while True:
+        try:
+            async with engine.connect() as connection:
+                fate = await _find_fate(connection, witness)
+        except (DBAPIError, PoolTimeoutError, OSError):
+            fate = Fate.RUNNING
+        if fate in (Fate.COMMITTED, Fate.ABORTED):
+            return fate is Fate.COMMITTED
+        if fate is Fate.UNKNOWN or is_late():
+            raise Unavailable(
+                "The connection to the storage broke, and it is not known whether this was done; "
+                "look before you try again.",
+                code="outcome_unknown",
+            )
+        await asyncio.sleep(POLL_S)
+
+
 def _question(witness: Witness) -> Select[Any]:
     number = cast(literal(str(witness.number), Text), Xid8)
     its_event = exists().where(
@@ -109,4 +136,10 @@ def _question(witness: Witness) -> Select[Any]:
     return select(func.pg_xact_status(number), its_event, STARTED_AT)
 
 
-__all__ = ["WITNESS_COLUMNS", "Fate", "Witness", "find_fate", "take_witness", "witness_from"]
+__all__ = [
+    "WITNESS_COLUMNS",
+    "Witness",
+    "take_witness",
+    "was_committed",
+    "witness_from",
+]

@@ -28,7 +28,7 @@ from driftpin.errors import Unavailable
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
 from driftpin.spans import NO_SPANS, Spans
-from driftpin.store.commit_fate import Fate, Witness, find_fate, take_witness
+from driftpin.store.commit_fate import Witness, take_witness, was_committed
 from driftpin.store.engines import (
     Connect,
     EngineKind,
@@ -46,7 +46,6 @@ POOL_SIZE: Final = 16
 NO_QUOTAS: Final = Quotas()
 # What keeps turns and agents alive never queues behind everything else.
 HEARTBEAT_POOL_SIZE: Final = 2
-FATE_POLL_S: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -324,24 +323,12 @@ class Database:
         return _Ended(outcome, transaction, is_answered=True)
 
     async def _is_committed(self, transaction: Transaction, deadline_s: float) -> bool:
-        """Find out what became of a commit that was not answered, asking until it is certain."""
+        def is_late() -> bool:
+            return self._clock.monotonic_s() >= deadline_s
+
+        # What has written nothing has nothing to lose.
         witness = transaction.witness
-        while witness is not None:
-            try:
-                async with self._reader.connect() as connection:
-                    fate = await find_fate(connection, witness)
-            except (DBAPIError, PoolTimeoutError, OSError):
-                fate = Fate.RUNNING
-            if fate in (Fate.COMMITTED, Fate.ABORTED):
-                return fate is Fate.COMMITTED
-            if fate is Fate.UNKNOWN or self._clock.monotonic_s() >= deadline_s:
-                raise Unavailable(
-                    "The connection to the storage broke, and it is not known whether this was "
-                    "done; look before you try again.",
-                    code="outcome_unknown",
-                )
-            await asyncio.sleep(FATE_POLL_S)
-        return True
+        return witness is None or await was_committed(self._reader, witness, is_late)
 
     def _announced(self, ended: _Ended[Outcome]) -> Outcome:
         if ended.transaction.has_events:

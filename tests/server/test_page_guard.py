@@ -104,12 +104,13 @@ def test_f18_a_server_is_told_its_names(
     assert host_rule(listens_on, allowed).is_own_host(host) is is_own
 
 
-async def test_health_is_told_under_any_name_where_a_balancer_may_ask(
+async def test_health_and_metrics_are_told_under_any_name_where_a_balancer_may_ask(
     services: Services, people: People
 ) -> None:
     rule = host_rule("0.0.0.0", ("driftpin.test",))
     opened = _door(services, people, rule, "http://10.1.2.3")
-    assert (await opened.http.get("/healthz")).status_code == 200
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert (await opened.http.get(path)).status_code != 421
     assert problem_of(await opened.http.get("/api/v1")) == (421, "misdirected")
     await opened.http.aclose()
 

@@ -18,7 +18,7 @@ from driftpin.server.problems import problem_response, response_of
 
 # Any value of it says that a program calls: a page of another site cannot send it.
 PROGRAM_HEADER: Final = "x-driftpin-client"
-HEALTH_PATHS: Final = frozenset({"/healthz", "/readyz"})
+WATCHED_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
 ENCODED_SEPARATORS: Final = (b"%2f", b"%5c")
@@ -53,9 +53,9 @@ class PageGuard:
         return None
 
     def _is_ours(self, scope: Scope, host: str) -> bool:
-        # Whoever balances load asks for health under whatever name it likes.
-        is_health = scope["path"] in HEALTH_PATHS and not self._rule.is_local
-        return is_health or self._rule.is_own_host(host)
+        # Whoever balances load, or scrapes, asks every server by its address.
+        is_watched = scope["path"] in WATCHED_PATHS and not self._rule.is_local
+        return is_watched or self._rule.is_own_host(host)
 
     def _check_page(self, scope: Scope, headers: Headers, host: str) -> None:
         if headers.get("authorization", "")[:7].lower() == "bearer ":

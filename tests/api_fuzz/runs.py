@@ -73,6 +73,8 @@ class World:
         client = self.site.client
         # The bad tokens of the last operation would keep a new agent out, as they should.
         self.site.server.services.gate._bad_credentials._buckets.clear()
+        # So would a sync that an administrator paused keep its push out.
+        await client.set_sync(is_paused=False)
         if not self.callers:
             await self._make_callers()
         workspace = await client.create_workspace(CreateWorkspaceRequest(name="fuzzed"))

@@ -30,10 +30,11 @@ from driftpin.identity import WORKER, ChatId
 from driftpin.operations.collect_garbage import Retention, collect_garbage
 from driftpin.store.schema import REVISIONS
 from driftpin.store.store import Store
-from driftpin.store.tables import events, tool_calls
+from driftpin.store.tables import tool_calls
 from faults.deeds import MOVES, Deed, Done, Hands, StoreHands, Verb, carry_out_turns, collect_all
 from faults.driver import Driver
 from faults.http_hands import http_hands
+from faults.load import told_heads
 from faults.looks import ADDS, NOTHING, Census, Ledger, audit, take_census
 from faults.places import Place, both_engines, opened, settle
 from outcome import Outcome
@@ -320,22 +321,10 @@ class Crashes:
 
     async def _misheard(self, store: Store) -> list[str]:
         """What was heard is a beginning of what was told, without gap or repetition."""
-        told = await told_heads(store, self.place)
+        told = (await told_heads(store))[len(self.place.world.agent_ids) :]
         if self.heard == told[: len(self.heard)]:
             return []
         return [f"heard {self.heard}, told {told}"]
-
-
-async def told_heads(store: Store, place: Place) -> list[str]:
-    """Return the digests of all `agent.head` events since the place was settled, in order."""
-    statement = (
-        select(events.c.payload)
-        .where(events.c.kind == "agent.head")
-        .order_by(events.c.transaction_id, events.c.id)
-    )
-    async with store.database.read() as connection:
-        rows = (await connection.execute(statement)).scalars().all()
-    return [json.loads(payload)["digest"] for payload in rows][len(place.world.agent_ids) :]
 
 
 async def ordered(nursery: Process, order: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:

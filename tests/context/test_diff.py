@@ -140,15 +140,21 @@ def test_a_file_that_became_unusable_says_why(world: World) -> None:
 
 
 def test_servers_are_told_in_notes(world: World) -> None:
-    before = world.server({"gone": "1", "same": "1", "other": "1"})
-    after = world.server({"new": "1", "same": "1", "other": "2"}, launch="x", instructions="Hi")
+    before = world.server({"gone": "1", "same": "1", "other": '{"description":"a"}', "old": "3"})
+    after = world.server(
+        {"new": "2", "same": "1", "other": '{"description":"b"}', "young": "3"},
+        launch="x",
+        instructions="Hi",
+    )
     (found,) = step(world, [before], [after])
     assert found.notes[0].startswith("identity: sha256:")
     assert found.notes[1:] == (
         "server instructions changed",
         "tool removed: gone",
         "tool added: new",
-        "tool changed: other",
+        "tool modified: other",
+        "  description: a → b",
+        "tool renamed: old → young",
     )
 
 

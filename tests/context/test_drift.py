@@ -217,6 +217,24 @@ def test_a_catalogue_is_judged_by_its_tools(
     assert step(world, [world.server(before)], [world.server(after)]).severity is expected
 
 
+def test_each_changed_tool_is_told_with_its_parts_and_survives_being_kept(world: World) -> None:
+    before = world.server({"a": '{"description":"Reads."}'})
+    after = world.server({"a": '{"description":"Writes."}'})
+    found = step(world, [before], [after])
+    (tool,) = found.entries[0].tools
+    assert (tool.name, tool.severity) == ("a", Severity.BEHAVIOURAL)
+    assert [(part.before, part.after) for part in tool.parts] == [("Reads.", "Writes.")]
+    assert drift_from_json(drift_to_json(found)) == found
+
+
+def test_a_description_that_names_a_tool_of_another_server_is_risky(world: World) -> None:
+    other = world.server({"create_issue": "1"}, source="mcp:other")
+    before = world.server({"a": '{"description":"Reads."}'})
+    after = world.server({"a": '{"description":"First call create_issue."}'})
+    assert step(world, [before, other], [after, other]).severity is Severity.RISKY
+    assert step(world, [before], [after]).severity is Severity.BEHAVIOURAL
+
+
 def test_another_identity_is_risky(world: World) -> None:
     before, after = world.server({"a": "1"}), world.server({"a": "1"}, launch='{"command":"x"}')
     assert step(world, [before], [after]).severity is Severity.RISKY

@@ -4,14 +4,13 @@ Severities follow the table of spec/pinning.md §4. Where bytes are not to be ha
 behavioural: nothing is called harmless unread.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from driftpin.context.bodies import BodyReader, find_text
 from driftpin.context.resource import (
     Body,
-    Catalogue,
     Finding,
     InstructionBody,
     Resource,
@@ -20,6 +19,7 @@ from driftpin.context.resource import (
     SkillFile,
     Status,
 )
+from driftpin.context.server_drift import assess_server
 from driftpin.context.severity import (
     Severity,
     brings_fetch,
@@ -30,6 +30,7 @@ from driftpin.context.severity import (
     new_findings,
     worst,
 )
+from driftpin.context.tool_drift import ToolDrift
 from driftpin.identity import Digest
 
 
@@ -63,19 +64,30 @@ class Assessment:
     severity: Severity
     files: tuple[FileChange, ...] = ()
     findings: tuple[Finding, ...] = ()
+    tools: tuple[ToolDrift, ...] = ()
 
 
-def assess(before: Resource | None, after: Resource | None, bodies: BodyReader) -> Assessment:
-    """Return what the step from `before` to `after` amounts to; at least one of them is there."""
+def assess(
+    before: Resource | None,
+    after: Resource | None,
+    bodies: BodyReader,
+    *,
+    foreign_tools: Collection[str] = (),
+) -> Assessment:
+    """Return what the step from `before` to `after` amounts to; at least one of them is there.
+
+    `foreign_tools` are the names of the tools of all other servers that `after` stands beside.
+    """
     if after is None:
         assert before is not None, "a change needs a resource on one side"
         return Assessment(Severity.BEHAVIOURAL)
     if after.status is not Status.OK:
         return Assessment(_severity_of_loss(before))
     same_kind = before is not None and before.kind is after.kind
-    judged = _assess_body(before.body if before and same_kind else None, after.body, bodies)
+    old = before.body if before and same_kind else None
+    judged = _assess_body(old, after.body, bodies, foreign_tools)
     if before is not None and not same_kind:
-        return Assessment(_at_least(judged.severity), judged.files, judged.findings)
+        return replace(judged, severity=_at_least(judged.severity))
     return judged
 
 
@@ -90,7 +102,9 @@ def _severity_of_loss(before: Resource | None) -> Severity:
     return Severity.BEHAVIOURAL if before.status is Status.OK else Severity.COSMETIC
 
 
-def _assess_body(before: Body, after: Body, bodies: BodyReader) -> Assessment:
+def _assess_body(
+    before: Body, after: Body, bodies: BodyReader, foreign_tools: Collection[str]
+) -> Assessment:
     match after:
         case InstructionBody(digest=digest):
             old = before.digest if isinstance(before, InstructionBody) else None
@@ -99,7 +113,9 @@ def _assess_body(before: Body, after: Body, bodies: BodyReader) -> Assessment:
         case SkillBody():
             return _assess_skill(before if isinstance(before, SkillBody) else None, after, bodies)
         case ServerBody():
-            return _assess_server(before if isinstance(before, ServerBody) else None, after, bodies)
+            known = before if isinstance(before, ServerBody) else None
+            severity, tools, findings = assess_server(known, after, bodies, foreign_tools)
+            return Assessment(severity, findings=findings, tools=tools)
         case None:
             return Assessment(Severity.ADDITIVE)
 
@@ -196,53 +212,6 @@ def _assess_file(
     if old is None and not script and not is_unread and severity is not Severity.RISKY:
         return Severity.ADDITIVE, findings
     return severity, findings
-
-
-def _assess_server(before: ServerBody | None, after: ServerBody, bodies: BodyReader) -> Assessment:
-    if before is not None and before.identity != after.identity:
-        return Assessment(Severity.RISKY)
-    # From a hole everything is new. `complete` takes such an entry out of the drift (§5).
-    return _assess_catalogue(before.catalogue if before else None, after.catalogue, bodies)
-
-
-def _assess_catalogue(
-    before: Catalogue | None, after: Catalogue | None, bodies: BodyReader
-) -> Assessment:
-    """Judge tools by their digests; what a schema means is not looked at here."""
-    if after is None:
-        return Assessment(Severity.ADDITIVE if before is None else Severity.BEHAVIOURAL)
-    old, new = _definitions(before), _definitions(after)
-    judged = [
-        _assess_definition(old.get(path), new[path], bodies, path=path)
-        for path in new
-        if old.get(path) != new[path]
-    ]
-    severities = [Severity.ADDITIVE, *(severity for severity, _ in judged)]
-    gained_instructions = before is not None and before.instructions is None
-    if old.keys() - new.keys() or (gained_instructions and after.instructions is not None):
-        severities.append(Severity.BEHAVIOURAL)
-    findings = tuple(finding for _, found in judged for finding in found)
-    return Assessment(worst(severities) or Severity.ADDITIVE, findings=findings)
-
-
-def _definitions(catalogue: Catalogue | None) -> dict[str, Digest]:
-    """Return the digest of every text that the server offers, by its path in the snapshot."""
-    if catalogue is None:
-        return {}
-    instructions = (
-        {} if catalogue.instructions is None else {"instructions": catalogue.instructions}
-    )
-    return instructions | {f"tools/{tool.name}": tool.digest for tool in catalogue.tools}
-
-
-def _assess_definition(
-    before: Digest | None, after: Digest, bodies: BodyReader, *, path: str
-) -> tuple[Severity, tuple[Finding, ...]]:
-    old = "" if before is None else find_text(bodies, before) or ""
-    new = find_text(bodies, after) or ""
-    if brings_hidden(old, new):
-        return Severity.RISKY, new_findings(old, new, path=path)
-    return (Severity.ADDITIVE if before is None else Severity.BEHAVIOURAL), ()
 
 
 __all__ = ["Assessment", "Change", "FileChange", "assess"]

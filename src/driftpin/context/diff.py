@@ -9,7 +9,6 @@ from driftpin.context.drift import changed_pairs
 from driftpin.context.hidden_text import hidden_runs, visible
 from driftpin.context.manifest import Snapshot
 from driftpin.context.resource import (
-    Catalogue,
     InstructionBody,
     Resource,
     ServerBody,
@@ -17,7 +16,9 @@ from driftpin.context.resource import (
     SkillFile,
     Status,
 )
+from driftpin.context.server_drift import catalogue_drift
 from driftpin.context.severity import is_cosmetic
+from driftpin.context.tool_drift import ToolChange, ToolDrift
 from driftpin.context.unified import Budget, unified_text
 
 LINE_ENDINGS_ONLY: Final = "line endings only"
@@ -74,14 +75,16 @@ def _diffs_of(
 ) -> Iterator[ResourceDiff]:
     shown = after or before
     assert shown is not None, "a change needs a resource on one side"
-    notes = tuple(_resource_notes(before, after))
+    notes = tuple(_resource_notes(before, after, bodies))
     if notes:
         yield ResourceDiff(shown.source, notes=notes)
     for path, old, new in _sides(before, after, bodies):
         yield _diff_file(shown.source, path, old, new, budget)
 
 
-def _resource_notes(before: Resource | None, after: Resource | None) -> Iterator[str]:
+def _resource_notes(
+    before: Resource | None, after: Resource | None, bodies: BodyReader
+) -> Iterator[str]:
     if before is None or after is None:
         only = after or before
         if only is not None and not isinstance(only.body, InstructionBody | SkillBody):
@@ -92,7 +95,7 @@ def _resource_notes(before: Resource | None, after: Resource | None) -> Iterator
     if (before.status, before.reason) != (after.status, after.reason):
         yield f"status: {_state(before)} → {_state(after)}"
     if isinstance(before.body, ServerBody) and isinstance(after.body, ServerBody):
-        yield from _server_notes(before.body, after.body)
+        yield from _server_notes(before.body, after.body, bodies)
     if isinstance(before.body, SkillBody) and isinstance(after.body, SkillBody):
         yield from _skill_notes(before.body, after.body)
 
@@ -108,7 +111,7 @@ def _skill_notes(before: SkillBody, after: SkillBody) -> Iterator[str]:
         yield "description changed"
 
 
-def _server_notes(before: ServerBody, after: ServerBody) -> Iterator[str]:
+def _server_notes(before: ServerBody, after: ServerBody, bodies: BodyReader) -> Iterator[str]:
     if before.identity != after.identity:
         yield f"identity: {before.identity} → {after.identity}"
     if before.catalogue is None or after.catalogue is None:
@@ -117,19 +120,21 @@ def _server_notes(before: ServerBody, after: ServerBody) -> Iterator[str]:
         return
     if before.catalogue.instructions != after.catalogue.instructions:
         yield "server instructions changed"
-    yield from _tool_notes(before.catalogue, after.catalogue)
+    for tool in catalogue_drift(before.catalogue, after.catalogue, bodies):
+        yield from tool_notes(tool)
 
 
-def _tool_notes(before: Catalogue, after: Catalogue) -> Iterator[str]:
-    old = {tool.name: tool.digest for tool in before.tools}
-    new = {tool.name: tool.digest for tool in after.tools}
-    for name in sorted(old.keys() | new.keys()):
-        if name not in old:
-            yield f"tool added: {visible(name)}"
-        elif name not in new:
-            yield f"tool removed: {visible(name)}"
-        elif old[name] != new[name]:
-            yield f"tool changed: {visible(name)}"
+def tool_notes(tool: ToolDrift) -> Iterator[str]:
+    """Give what changed of a tool in lines for people: one for the tool, one for each part."""
+    name = visible(tool.name)
+    if tool.change is ToolChange.RENAMED:
+        name = f"{visible(tool.previous_name or '')} → {name}"
+    yield f"tool {tool.change}: {name}"
+    for part in tool.parts:
+        place = f" {part.place}" if part.place else ""
+        sides = f": {part.before or '(nothing)'} → {part.after or '(nothing)'}"
+        is_told = part.before or part.after
+        yield f"  {part.aspect.replace('_', ' ')}{place}{sides if is_told else ''}"
 
 
 def _sides(
@@ -235,4 +240,4 @@ def _with_plain_ends(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-__all__ = ["LINE_ENDINGS_ONLY", "WHITE_SPACE_ONLY", "ResourceDiff", "diff"]
+__all__ = ["LINE_ENDINGS_ONLY", "WHITE_SPACE_ONLY", "ResourceDiff", "diff", "tool_notes"]

@@ -13,11 +13,12 @@ from driftpin.context.assessment import Assessment, Change, FileChange, assess
 from driftpin.context.bodies import BodyReader
 from driftpin.context.likeness import pair_renames
 from driftpin.context.manifest import Snapshot
-from driftpin.context.resource import Finding, Kind, Resource, Status
+from driftpin.context.resource import Finding, Kind, Resource, ServerBody, Status
 from driftpin.context.severity import Severity, worst
+from driftpin.context.tool_drift import ToolDrift
 
 # Raised whenever the same two snapshots would give another answer.
-DRIFT_VERSION: Final = 1
+DRIFT_VERSION: Final = 2
 
 # As many states of a source are looked back on to tell whether it flaps.
 _FLAPPING_STATES: Final = 8
@@ -42,6 +43,7 @@ class DriftEntry:
     reason_after: str | None
     files: tuple[FileChange, ...] = ()
     findings: tuple[Finding, ...] = ()
+    tools: tuple[ToolDrift, ...] = ()
 
     @property
     def sources(self) -> frozenset[str]:
@@ -80,7 +82,20 @@ def drift(pin: Snapshot, head: Snapshot, bodies: BodyReader) -> Drift:
     if pin.digest == head.digest:
         return Drift((), None)
     return drift_of(
-        _entry(before, after, bodies) for before, after in changed_pairs(pin, head, bodies)
+        _entry(before, after, bodies, tools_beside(head, after))
+        for before, after in changed_pairs(pin, head, bodies)
+    )
+
+
+def tools_beside(head: Snapshot, resource: Resource | None) -> frozenset[str]:
+    """Return the names of the tools of every other server than `resource`, if that is one."""
+    if resource is None or resource.kind is not Kind.MCP_SERVER:
+        return frozenset()
+    return frozenset(
+        tool.name
+        for other in head.resources
+        if other.source != resource.source and isinstance(other.body, ServerBody)
+        for tool in (other.body.catalogue.tools if other.body.catalogue else ())
     )
 
 
@@ -103,9 +118,14 @@ def changed_pairs(
     return tuple(sorted(pairs, key=lambda pair: _present(*pair).source))
 
 
-def _entry(before: Resource | None, after: Resource | None, bodies: BodyReader) -> DriftEntry:
+def _entry(
+    before: Resource | None,
+    after: Resource | None,
+    bodies: BodyReader,
+    foreign_tools: frozenset[str],
+) -> DriftEntry:
     change = _change(before, after)
-    assessment = assess(before, after, bodies)
+    assessment = assess(before, after, bodies, foreign_tools=foreign_tools)
     shown = _present(before, after)
     is_renamed = change is Change.RENAMED and before is not None
     return DriftEntry(
@@ -120,6 +140,7 @@ def _entry(before: Resource | None, after: Resource | None, bodies: BodyReader) 
         reason_after=after.reason if after else None,
         files=assessment.files,
         findings=assessment.findings,
+        tools=assessment.tools,
     )
 
 
@@ -184,4 +205,5 @@ __all__ = [
     "drift_of",
     "flapping",
     "flapping_sources",
+    "tools_beside",
 ]

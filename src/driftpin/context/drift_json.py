@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from driftpin.context.drift import Change, Drift, DriftEntry, FileChange, Severity, drift_of
 from driftpin.context.manifest import Json
 from driftpin.context.resource import Finding, Kind, Status
+from driftpin.context.tool_drift import Aspect, ToolChange, ToolDrift, ToolPart
 from driftpin.identity import Digest
 
 
@@ -32,6 +33,7 @@ def entry_to_json(entry: DriftEntry) -> dict[str, Json]:
         "reason_after": entry.reason_after,
         "files": [_file_to_json(file) for file in entry.files],
         "findings": [finding_to_json(finding) for finding in entry.findings],
+        "tools": [_tool_to_json(tool) for tool in entry.tools],
     }
 
 
@@ -58,11 +60,32 @@ def _file_to_json(file: FileChange) -> dict[str, Json]:
     }
 
 
+def _tool_to_json(tool: ToolDrift) -> dict[str, Json]:
+    return {
+        "name": tool.name,
+        "change": tool.change.value,
+        "severity": tool.severity.value,
+        "previous_name": tool.previous_name,
+        "parts": [_part_to_json(part) for part in tool.parts],
+    }
+
+
+def _part_to_json(part: ToolPart) -> dict[str, Json]:
+    return {
+        "aspect": part.aspect.value,
+        "severity": part.severity.value,
+        "place": part.place,
+        "before": part.before,
+        "after": part.after,
+    }
+
+
 def _entry_from_json(entry: Json) -> DriftEntry:
     assert isinstance(entry, dict)
-    files, findings = entry["files"], entry["findings"]
+    files, findings, tools = entry["files"], entry["findings"], entry["tools"]
     assert isinstance(files, list)
     assert isinstance(findings, list)
+    assert isinstance(tools, list)
     return DriftEntry(
         source=str(entry["source"]),
         kind=Kind(str(entry["kind"])),
@@ -75,6 +98,7 @@ def _entry_from_json(entry: Json) -> DriftEntry:
         reason_after=_text(entry["reason_after"]),
         files=tuple(_file_from_json(file) for file in files),
         findings=tuple(_finding_from_json(finding) for finding in findings),
+        tools=tuple(_tool_from_json(tool) for tool in tools),
     )
 
 
@@ -99,6 +123,30 @@ def _finding_from_json(finding: Json) -> Finding:
         line=_number(finding["line"]),
         column=_number(finding["column"]),
         preview=str(finding["preview"]),
+    )
+
+
+def _tool_from_json(tool: Json) -> ToolDrift:
+    assert isinstance(tool, dict)
+    parts = tool["parts"]
+    assert isinstance(parts, list)
+    return ToolDrift(
+        name=str(tool["name"]),
+        change=ToolChange(str(tool["change"])),
+        severity=Severity(str(tool["severity"])),
+        previous_name=_text(tool["previous_name"]),
+        parts=tuple(_part_from_json(part) for part in parts),
+    )
+
+
+def _part_from_json(part: Json) -> ToolPart:
+    assert isinstance(part, dict)
+    return ToolPart(
+        aspect=Aspect(str(part["aspect"])),
+        severity=Severity(str(part["severity"])),
+        place=str(part["place"]),
+        before=str(part["before"]),
+        after=str(part["after"]),
     )
 
 

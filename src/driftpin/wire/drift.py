@@ -21,6 +21,7 @@ class DriftEntryShape(ReplyShape):
     reason_after: str | None
     files: tuple[dict[str, JsonValue], ...]
     findings: tuple[dict[str, JsonValue], ...]
+    tools: tuple[dict[str, JsonValue], ...]
     flapping: bool
 
 

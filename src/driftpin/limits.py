@@ -24,6 +24,25 @@ TOOL_BYTES_PER_SERVER_MAX: Final = 1 * MIB
 TOOL_DESCRIPTION_BYTES_MAX: Final = 8 * KIB
 SOURCE_BYTES_MAX: Final = 1024
 MCP_CONFIG_BYTES_MAX: Final = 1 * MIB
+MCP_SERVER_NAME_CHARACTERS_MAX: Final = 64
+# Arguments of one server, or its variables, or its headers; and the bytes of one of their values.
+MCP_VALUES_MAX: Final = 256
+MCP_VALUE_BYTES_MAX: Final = 16 * KIB
+
+# Running MCP servers (spec/context.md §5).
+MCP_LINE_BYTES_MAX: Final = 8 * MIB
+MCP_BAD_LINES_MAX: Final = 100
+MCP_STDERR_KEPT_BYTES_MAX: Final = 4 * KIB
+MCP_STARTS_AT_ONCE_MAX: Final = 4
+MCP_SERVERS_MAX: Final = 64
+MCP_CONNECT_TIMEOUT_S: Final = 30.0
+MCP_CALL_TIMEOUT_S: Final = 60.0
+MCP_PAGES_MAX: Final = 50
+MCP_EXIT_WAIT_S: Final = 2.0
+MCP_RETRY_FIRST_S: Final = 1.0
+MCP_RETRY_LONGEST_S: Final = 300.0
+# How long a server must stay up for its next failure to count as the first.
+MCP_SETTLED_AFTER_S: Final = 60.0
 
 # Resources that are listed but not ok keep their place; even their number has an end.
 AGENT_RESOURCES_LISTED_MAX: Final = 2_000

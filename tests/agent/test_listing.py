@@ -280,5 +280,11 @@ def test_mcp_config_is_read_in_the_workspace_and_the_users_own_config_only(
         ("workspace:.cursor/mcp.json", Status.OK),
         ("workspace:.mcp.json", Status.OK),
         ("workspace:.vscode/mcp.json", Status.OK),
+        ("mcp:one", Status.OK),
+        ("mcp:one@workspace:.cursor/mcp.json", Status.EXCLUDED),
+        ("mcp:one@workspace:.mcp.json", Status.EXCLUDED),
     ]
-    assert len(resolution.blobs) == 0
+    assert [server.config_source for server in resolution.servers] == [
+        "user:.config/driftpin/.mcp.json"
+    ]
+    assert list(resolution.blobs.values()) == [resolution.servers[0].launch.blob]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from driftpin.agent.beneath import Opener
+from driftpin.agent.mcp_configs import Catalogues
 from driftpin.agent.reading import Reader
 from driftpin.agent.resolve import Resolution, Resolver, ScanSettings
 from driftpin.agent.roots import DeclaredSource, list_roots
@@ -63,10 +64,12 @@ class Workspace:
         header = f"---\nname: {name}\ndescription: What it does.\n---\nBody.\n"
         return self.write(f"{path}/SKILL.md", header if text is None else text).parent
 
-    def resolver(self) -> Resolver:
+    def resolver(self, catalogues: Callable[[], Catalogues] = dict) -> Resolver:
         roots = list_roots(self.path, sources=self.sources, home=self.home)
         reader = Reader(self.opener, self.settings.is_strict, self.read)
-        return Resolver(roots, self.settings, clock=ClockAhead(), reader=reader)
+        return Resolver(
+            roots, self.settings, clock=ClockAhead(), reader=reader, catalogues=catalogues
+        )
 
     def resolve(self) -> Resolution:
         return self.resolver().resolve()

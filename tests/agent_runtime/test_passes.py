@@ -8,6 +8,7 @@ import pytest
 
 from agent_runtime.world import WAIT_S
 from driftpin import limits
+from driftpin.agent.mcp_configs import FoundServer
 from driftpin.agent.parcels import Blobs
 from driftpin.agent.passes import MOVED_WHILE_READ, Passes, WorkspaceState
 from driftpin.agent.schedule import Timing
@@ -120,6 +121,7 @@ class RestlessResolved:
     observations: Observations
     watch: frozenset[Path]
     is_still: bool = field(default=True)
+    servers: tuple[FoundServer, ...] = ()
 
     def is_still_current(self) -> bool:
         return self.is_still

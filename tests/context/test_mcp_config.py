@@ -2,7 +2,8 @@
 
 import pytest
 
-from driftpin.context.mcp_config import ConfigRefusal, check_mcp_config
+from driftpin.context.mcp_config import ConfigRefusal, read_mcp_config
+from driftpin.context.mcp_servers import ListedServer
 
 
 @pytest.mark.parametrize(
@@ -15,23 +16,32 @@ from driftpin.context.mcp_config import ConfigRefusal, check_mcp_config
         pytest.param(b'{"a": 1,}', ConfigRefusal("json_syntax", 1, 9), id="d2-comma"),
         pytest.param(b'{"mcpServers": []}', ConfigRefusal("wrong_type"), id="d3"),
         pytest.param(b"[]", ConfigRefusal("wrong_type"), id="d3-list"),
-        pytest.param(b'{"mcpServers": {"a": 1}}', ConfigRefusal("server_not_object"), id="d4"),
         pytest.param(
             b'{"mcpServers": {"a": {}, "a": {}}}', ConfigRefusal("duplicate_key"), id="d5"
         ),
         pytest.param(b"[" * 100_000, ConfigRefusal("too_deep"), id="deep"),
         pytest.param(b'{"a": "\xff"}', ConfigRefusal("not_utf8", 1), id="not-utf8"),
-        pytest.param(b"{}", None, id="no-servers"),
-        pytest.param(b'\xef\xbb\xbf{"mcpServers": {"a": {"args": ["[{"]}}}', None, id="mark"),
-        pytest.param(b'{"a": ' + b"9" * 5_000 + b"}", None, id="long-number"),
-        pytest.param(b'{"a": "' + b"[" * 1_000 + b'"}', None, id="brackets-in-text"),
+        pytest.param(b"{}", (), id="no-servers"),
+        pytest.param(b'\xef\xbb\xbf{"mcpServers": {"a": {"args": ["[{"]}}}', ("a",), id="mark"),
+        pytest.param(b'{"a": ' + b"9" * 5_000 + b"}", (), id="long-number"),
+        pytest.param(b'{"a": "' + b"[" * 1_000 + b'"}', (), id="brackets-in-text"),
     ],
 )
-def test_d_listing_of_a_config(content: bytes, refusal: ConfigRefusal | None) -> None:
-    assert check_mcp_config(content, "mcpServers") == refusal
+def test_d_listing_of_a_config(content: bytes, refusal: ConfigRefusal | tuple[str, ...]) -> None:
+    read = read_mcp_config(content, "mcpServers")
+    assert (read if isinstance(read, ConfigRefusal) else names(read)) == refusal
 
 
-def test_servers_stand_under_the_key_of_their_tool() -> None:
-    content = b'{"servers": {"a": 1}}'
-    assert check_mcp_config(content, "mcpServers") is None
-    assert check_mcp_config(content, "servers") == ConfigRefusal("server_not_object")
+def test_d4_servers_stand_under_the_key_of_their_tool_and_a_bad_one_is_one_of_them() -> None:
+    content = b'{"servers": {"a": 1, "b": {"command": "run"}}}'
+    assert read_mcp_config(content, "mcpServers") == ()
+    listed = read_mcp_config(content, "servers")
+    assert not isinstance(listed, ConfigRefusal)
+    assert [(server.name, server.reason) for server in listed] == [
+        ("a", "server_not_object"),
+        ("b", ""),
+    ]
+
+
+def names(servers: tuple[ListedServer, ...]) -> tuple[str, ...]:
+    return tuple(server.name for server in servers)

@@ -20,8 +20,9 @@ from driftpin.agent.lifeline import stopped_by_signals, wait_for_end_of
 from driftpin.agent.link import Dialer, Link
 from driftpin.agent.local_protocol import socket_paths
 from driftpin.agent.local_socket import LocalSocket
+from driftpin.agent.mcp_servers import Approver, McpPlaces, McpServers
 from driftpin.agent.names import shown_name
-from driftpin.agent.passes import Passes, WorkspaceState
+from driftpin.agent.passes import Passes, Resolved, WorkspaceState
 from driftpin.agent.push import ControlPlane, Pusher
 from driftpin.agent.readiness import Readiness, ReadinessSettings, Ready
 from driftpin.agent.resolve import ScanSettings
@@ -29,6 +30,7 @@ from driftpin.agent.schedule import Timing
 from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
 from driftpin.clock import Clock, SystemClock
+from driftpin.context.resource import ServerObservation
 from driftpin.errors import DriftpinError
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource, RandomIds
@@ -43,7 +45,8 @@ _log = logging.getLogger(__name__)
 class AgentSettings:
     """What one agent works on. `home` is None when the user's own directories are left out.
 
-    `sources_path` is the small file that keeps the declared sources.
+    `sources_path` is the small file that keeps the declared sources, `mcp` are those that keep what
+    is known of MCP servers.
     """
 
     directory: Path
@@ -52,6 +55,7 @@ class AgentSettings:
     scan: ScanSettings = field(default_factory=ScanSettings)
     timing: Timing = field(default_factory=Timing)
     readiness: ReadinessSettings = field(default_factory=ReadinessSettings)
+    mcp: McpPlaces | None = None
 
 
 class WorkspaceAgent:
@@ -68,6 +72,7 @@ class WorkspaceAgent:
         *,
         clock: Clock | None = None,
         ids: IdSource | None = None,
+        approver: Approver | None = None,
         environment: Mapping[str, str] = os.environ,
         reach: Reach = pass_by,
     ) -> None:
@@ -79,8 +84,14 @@ class WorkspaceAgent:
         self._final: DriftpinError | None = None
         self._readiness = Readiness(settings.readiness, clock)
         sources = SourceFile(settings.sources_path)
+        self._servers = self._mcp_servers(approver, clock)
         self._workspace = Workspace(
-            settings.directory, sources, home=settings.home, clock=clock, settings=settings.scan
+            settings.directory,
+            sources,
+            home=settings.home,
+            clock=clock,
+            settings=settings.scan,
+            catalogues=self._servers.catalogues if self._servers else dict,
         )
         self._pusher = Pusher(
             control_plane,
@@ -97,6 +108,7 @@ class WorkspaceAgent:
             timing=settings.timing,
             is_relevant=self._workspace.is_relevant,
             notes=self._notes,
+            observe_servers=self._observe_servers,
             reach=reach,
         )
         self.calls = AgentCalls(
@@ -108,6 +120,7 @@ class WorkspaceAgent:
             readiness=self._readiness,
             is_linked=lambda: self._link.is_up,
             stop_agent=self.stop,
+            servers=self._servers,
             reach=reach,
         )
         self._link = Link(
@@ -137,9 +150,32 @@ class WorkspaceAgent:
         if self._final is not None:
             raise self._final
 
+    def _mcp_servers(self, approver: Approver | None, clock: Clock) -> McpServers | None:
+        """Return what runs MCP servers; without anybody who approves them none are run."""
+        if self._settings.mcp is None or approver is None:
+            return None
+        return McpServers(
+            approver,
+            self._settings.mcp,
+            directory=self._settings.directory,
+            environment=self._environment,
+            clock=clock,
+            on_change=self._look_again,
+            ask_every_s=self._settings.timing.rescan_interval_s,
+        )
+
     def _hand_on(self, state: WorkspaceState) -> None:
         self._workspace.hand_on()
         self._pusher.offer(state)
+
+    def _observe_servers(self, resolved: Resolved) -> tuple[ServerObservation, ...]:
+        if self._servers is None:
+            return ()
+        self._servers.list_servers(resolved.servers)
+        return self._servers.observations()
+
+    def _look_again(self) -> None:
+        self._passes.signal()
 
     def _ask_for_pass(self) -> None:
         # What a root that is gone brought cannot be read for the server; only the rest can.
@@ -153,6 +189,9 @@ class WorkspaceAgent:
                 group.create_task(self._push(), name="push"),
                 group.create_task(self._keep_link(), name="link"),
             ]
+            if self._servers is not None:
+                running = self._servers.run(self._pusher.introduced)
+                tasks.append(group.create_task(running, name="mcp"))
             if lifeline is not None:
                 tasks.append(group.create_task(self._hold_on_to(lifeline), name="lifeline"))
             await self._stopping.wait()

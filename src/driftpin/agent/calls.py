@@ -10,6 +10,7 @@ from typing import Any
 from driftpin.agent.link import CallHandler
 from driftpin.agent.local_protocol import LocalCall
 from driftpin.agent.local_socket import LocalHandler
+from driftpin.agent.mcp_servers import McpServers
 from driftpin.agent.names import shown_name
 from driftpin.agent.passes import Passes, WorkspaceState
 from driftpin.agent.push import Pusher
@@ -36,6 +37,7 @@ class AgentCalls:
     readiness: Readiness
     is_linked: Callable[[], bool]
     stop_agent: Callable[[], None]
+    servers: McpServers | None = None
     reach: Reach = pass_by
 
     def local(self) -> dict[LocalCall, LocalHandler]:
@@ -58,6 +60,7 @@ class AgentCalls:
             "resync": self.resync,
             "resume": self.resume,
             "stop": self.stop,
+            "mcp.approved": self.learn_approvals,
         }
 
     async def status(self, _arguments: Arguments) -> Json:
@@ -144,6 +147,12 @@ class AgentCalls:
     async def resume(self, _arguments: Arguments) -> Json:
         """Pushes are taken again: send what waits."""
         self.pusher.try_again_soon()
+        return {}
+
+    async def learn_approvals(self, _arguments: Arguments) -> Json:
+        """What MCP servers may run has changed: return once the agent has asked for it."""
+        if self.servers is not None:
+            await self.servers.learn()
         return {}
 
     async def stop(self, _arguments: Arguments) -> Json:

@@ -7,13 +7,17 @@ from driftpin.agent.names import fitted
 from driftpin.agent.reading import Refusal
 from driftpin.agent.root_view import Found, RootView
 from driftpin.agent.roots import Root
+from driftpin.context.launch import Launch
 from driftpin.context.resource import Finding, Kind, Resource, Status
 from driftpin.identity import Digest
 
 
 @dataclass(frozen=True, slots=True)
 class BlobPlace:
-    """Where the bytes of a blob lie; `held` are they, while their file is too fresh to trust."""
+    """Where the bytes of a blob lie.
+
+    `held` are they, where no file has them: it is too fresh to trust, or they were made of it.
+    """
 
     root: Root
     path: str
@@ -24,7 +28,10 @@ class BlobPlace:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A resource with all that is known beside it. `text_bytes` count towards the text cap."""
+    """A resource with all that is known beside it. `text_bytes` count towards the text cap.
+
+    A server has the source of the config that lists it, and its launch as long as it is usable.
+    """
 
     resource: Resource
     size_bytes: int | None = None
@@ -32,6 +39,8 @@ class Candidate:
     blobs: tuple[BlobPlace, ...] = ()
     aliases: tuple[str, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    config_source: str = ""
+    launch: Launch | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -41,7 +50,7 @@ class Candidate:
     def refused(self, status: Status, reason: str) -> "Candidate":
         """Return the candidate as one that is listed and contributes nothing."""
         resource = replace(self.resource, status=status, reason=reason, body=None)
-        return replace(self, resource=resource, text_bytes=0, blobs=())
+        return replace(self, resource=resource, text_bytes=0, blobs=(), launch=None)
 
 
 def refused_candidate(

@@ -12,7 +12,7 @@ from typing import Final
 
 from driftpin.agent.candidate import Candidate
 from driftpin.agent.names import fitted, is_too_long
-from driftpin.context.resource import Kind, SkillBody, Status
+from driftpin.context.resource import Kind, ServerBody, SkillBody, Status
 from driftpin.limits import (
     AGENT_MANIFEST_BYTES_MAX,
     AGENT_RESOURCES_LISTED_MAX,
@@ -104,17 +104,35 @@ def _fitting(ranked: Ranked) -> Ranked:
 
 
 def _shadowed(ordered: Iterable[Ranked]) -> Iterable[Candidate]:
-    """Exclude skills whose name an earlier root has; in one root a name may stand twice."""
-    owner: dict[str, int] = {}
+    """Exclude skills and servers whose name came earlier.
+
+    A skill is shadowed by one of an earlier root; in one root a name may stand twice. A server is
+    shadowed by one of an earlier config, and listed with the config that it stands in.
+    """
+    skills: dict[str, int] = {}
+    servers: set[str] = set()
     for ranked in ordered:
         candidate = ranked.candidate
         body = candidate.resource.body
-        if (
+        if candidate.resource.kind is Kind.MCP_SERVER:
+            yield _shadowed_server(candidate, servers)
+        elif (
             isinstance(body, SkillBody)
-            and owner.setdefault(body.name, ranked.root_rank) != ranked.root_rank
+            and skills.setdefault(body.name, ranked.root_rank) != ranked.root_rank
         ):
-            candidate = candidate.refused(Status.EXCLUDED, "shadowed")
-        yield candidate
+            yield candidate.refused(Status.EXCLUDED, "shadowed")
+        else:
+            yield candidate
+
+
+def _shadowed_server(candidate: Candidate, taken: set[str]) -> Candidate:
+    source = candidate.resource.source
+    if source not in taken:
+        taken.add(source)
+        return candidate
+    shadowed = candidate.refused(Status.EXCLUDED, "shadowed")
+    named = fitted(f"{source}@{candidate.config_source}")
+    return replace(shadowed, resource=replace(shadowed.resource, source=named))
 
 
 def _unique(candidates: Iterable[Candidate]) -> Iterable[Candidate]:
@@ -132,6 +150,9 @@ def _manifest_bytes(candidate: Candidate) -> int:
     if isinstance(resource.body, SkillBody):
         estimate += len(resource.body.name) + _written_bytes(resource.body.description)
         estimate += sum(_ENTRY_BYTES + _written_bytes(file.path) for file in resource.body.files)
+    if isinstance(resource.body, ServerBody) and resource.body.catalogue is not None:
+        tools = resource.body.catalogue.tools
+        estimate += sum(_ENTRY_BYTES + _written_bytes(tool.name) for tool in tools)
     return estimate
 
 

@@ -1,4 +1,4 @@
-"""Instruction files, those of other tools that are only listed, and MCP configs."""
+"""Instruction files, and those of other tools that are only listed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -11,14 +11,13 @@ from driftpin.agent.candidate import (
     collapse_links,
     refused_candidate,
 )
-from driftpin.agent.judging import judge_instruction, judge_mcp_config
+from driftpin.agent.judging import judge_instruction
 from driftpin.agent.names import is_bad_name, joined
-from driftpin.agent.private_paths import MCP_CONFIG_KEYS
 from driftpin.agent.reading import Refusal
 from driftpin.agent.root_view import Found, RootView
 from driftpin.agent.stat_cache import Purpose
 from driftpin.context.resource import InstructionBody, Kind, Resource, Status
-from driftpin.limits import INSTRUCTION_BYTES_MAX, MCP_CONFIG_BYTES_MAX
+from driftpin.limits import INSTRUCTION_BYTES_MAX
 
 INSTRUCTION_NAMES: Final = (
     "AGENTS.md",
@@ -103,26 +102,6 @@ def _files_in(view: RootView, directory: str, entries_max: int) -> Iterator[str]
             yield path
 
 
-def find_mcp_configs(view: RootView) -> Iterator[Candidate]:
-    """Yield a candidate for every MCP config of the root; none has a body."""
-    for path, servers_key in MCP_CONFIG_KEYS.items():
-        source = view.root.source(path)
-        found = view.look(path)
-        view.watched.add(path.rpartition("/")[0])
-        if isinstance(found, Refusal):
-            yield refused_candidate(Kind.MCP_CONFIG, source, found)
-        elif found is not None:
-            reading = view.read(
-                Purpose.MCP_CONFIG,
-                path,
-                found,
-                MCP_CONFIG_BYTES_MAX,
-                judge_mcp_config(servers_key),
-            )
-            resource = Resource(Kind.MCP_CONFIG, source, reading.status, reading.reason)
-            yield Candidate(resource, size_bytes=reading.size_bytes, warnings=reading.findings)
-
-
 def find_not_recognised(view: RootView, names: Sequence[str], entries_max: int) -> tuple[str, ...]:
     """Return the sources of names in the root that differ from an instruction file's by case."""
     listed = view.own_names(entries_max)
@@ -141,7 +120,6 @@ __all__ = [
     "UNSUPPORTED_DIRECTORIES",
     "UNSUPPORTED_NAMES",
     "find_instruction_files",
-    "find_mcp_configs",
     "find_not_recognised",
     "find_unsupported_files",
 ]

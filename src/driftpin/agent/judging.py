@@ -2,7 +2,7 @@
 
 from driftpin.agent.stat_cache import FileReading, ParseFile
 from driftpin.context.front_matter import HeaderRefusal, read_skill_header
-from driftpin.context.mcp_config import check_mcp_config
+from driftpin.context.mcp_config import ConfigRefusal, read_mcp_config
 from driftpin.context.resource import Finding, Status
 from driftpin.context.scanner import find_in_text
 from driftpin.identity import digest_of
@@ -57,10 +57,11 @@ def judge_mcp_config(servers_key: str) -> ParseFile:
     """Return the judge for an MCP config; no digest of it is ever taken."""
 
     def judge(content: bytes) -> FileReading:
-        refusal = check_mcp_config(content, servers_key)
-        if refusal is None:
-            return FileReading(Status.OK, size_bytes=len(content))
-        return _invalid(content, Finding(refusal.reason, "", refusal.line, refusal.column))
+        servers = read_mcp_config(content, servers_key)
+        if isinstance(servers, ConfigRefusal):
+            place = Finding(servers.reason, "", servers.line, servers.column)
+            return _invalid(content, place)
+        return FileReading(Status.OK, size_bytes=len(content), servers=servers)
 
     return judge
 

@@ -18,13 +18,14 @@ from driftpin import limits
 from driftpin.agent.barrier import Barrier
 from driftpin.agent.exhaustion import is_exhaustion
 from driftpin.agent.git_state import GitLock, find_index_lock
+from driftpin.agent.mcp_configs import FoundServer
 from driftpin.agent.parcels import Blobs
 from driftpin.agent.schedule import Resolve, Schedule, Timing, Wait
 from driftpin.agent.waiting import Waiter, wait_on_clock
 from driftpin.agent.watch import Watcher
 from driftpin.clock import Clock
 from driftpin.context.manifest import Snapshot
-from driftpin.context.resource import Observations
+from driftpin.context.resource import Observations, ServerObservation
 from driftpin.errors import Unavailable
 from driftpin.failpoints import Failpoint, Reach, pass_by
 
@@ -50,11 +51,19 @@ class Resolved(Protocol):
         """What was seen beside the digests."""
 
     @property
+    def servers(self) -> tuple[FoundServer, ...]:
+        """The MCP servers that are listed as usable."""
+
+    @property
     def watch(self) -> frozenset[Path]:
         """The directories whose change can change the result."""
 
     def is_still_current(self) -> bool:
         """Whether what was read still looks as it did."""
+
+
+def _no_servers(_: Resolved) -> tuple[ServerObservation, ...]:
+    return ()
 
 
 class Resolver(Protocol):
@@ -86,7 +95,8 @@ class Passes:
     """Runs passes when the schedule says so and hands each state to `publish`.
 
     `seen` answers those who wait for a pass; `last` is the newest state;
-    `notes` are errors to add to the observations.
+    `notes` are errors to add to the observations, and `observe_servers` is told what was found and
+    tells how the MCP servers of it stand.
     """
 
     def __init__(
@@ -100,6 +110,7 @@ class Passes:
         waiter: Waiter = wait_on_clock,
         is_relevant: Callable[[Path], bool] = lambda _path: True,
         notes: Callable[[], tuple[str, ...]] = tuple,
+        observe_servers: Callable[[Resolved], tuple[ServerObservation, ...]] = _no_servers,
         reach: Reach = pass_by,
     ) -> None:
         self._workspace = workspace
@@ -111,6 +122,7 @@ class Passes:
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._notes = notes
+        self._observe_servers = observe_servers
         self._reach = reach
         self._exhausted = 0
         self._is_asked = False
@@ -226,6 +238,7 @@ class Passes:
             observations,
             errors=(*observations.errors, *moved, *held, *self._notes()),
             degraded=self.watcher.degraded or observations.degraded,
+            servers=self._observe_servers(look.resolved),
         )
         return WorkspaceState(
             pass_number=number,

@@ -1,7 +1,7 @@
 """Observations as they are pushed and as `driftpin scan` shows them."""
 
 from driftpin.context.manifest import Json, Snapshot, resource_to_json
-from driftpin.context.resource import Finding, Observation, Observations
+from driftpin.context.resource import Finding, Observation, Observations, ServerObservation
 
 
 def observations_to_json(observations: Observations) -> dict[str, Json]:
@@ -16,6 +16,7 @@ def observations_to_json(observations: Observations) -> dict[str, Json]:
         "degraded": observations.degraded,
         "roots": roots,
         "not_recognised": not_recognised,
+        "servers": [_server_to_json(server) for server in observations.servers],
     }
 
 
@@ -40,6 +41,22 @@ def _observation_to_json(observation: Observation) -> dict[str, Json]:
         "aliases": aliases,
         "warnings": warnings,
         "detail": observation.detail,
+    }
+    return {name: value for name, value in written.items() if value not in (None, [], "")}
+
+
+def _server_to_json(server: ServerObservation) -> dict[str, Json]:
+    dropped: list[Json] = [
+        {"name": name, "reason": reason} for name, reason in server.dropped_tools
+    ]
+    written: dict[str, Json] = {
+        "source": server.source,
+        "config_source": server.config_source,
+        "state": server.state,
+        "reason": server.reason,
+        "detail": server.detail,
+        "keyed_digest": server.keyed_digest,
+        "dropped_tools": dropped,
     }
     return {name: value for name, value in written.items() if value not in (None, [], "")}
 

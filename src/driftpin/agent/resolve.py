@@ -7,7 +7,7 @@ result is returned again.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +20,11 @@ from driftpin.agent.file_blobs import FileBlobs
 from driftpin.agent.instruction_files import (
     INSTRUCTION_NAMES,
     find_instruction_files,
-    find_mcp_configs,
     find_not_recognised,
     find_unsupported_files,
 )
 from driftpin.agent.kept_roots import Brought, KeptRoots
+from driftpin.agent.mcp_configs import Catalogues, FoundServer, find_mcp_candidates
 from driftpin.agent.names import shown_name
 from driftpin.agent.reading import Listing, Reader
 from driftpin.agent.root_view import ReadStats, RootView
@@ -65,7 +65,8 @@ class ScanSettings:
 class Resolution:
     """What one pass found. `blobs` are read when asked for (`agent.file_blobs`).
 
-    `watch` are the directories in which a change may change the result.
+    `watch` are the directories in which a change may change the result; `servers` are the MCP
+    servers that are listed as usable.
     """
 
     snapshot: Snapshot
@@ -73,6 +74,7 @@ class Resolution:
     observations: Observations
     watch: frozenset[Path]
     read_stats: ReadStats
+    servers: tuple[FoundServer, ...] = field(repr=False)
     traces: tuple[Trace, ...] = field(repr=False)
     reader: Reader = field(repr=False)
 
@@ -117,14 +119,20 @@ class Resolver:
         reader: Reader | None = None,
         opener: Opener | None = None,
         kept: KeptRoots | None = None,
+        catalogues: Callable[[], Catalogues] = dict,
     ) -> None:
-        """Look at these roots in this order of precedence; `kept` is what they brought before."""
+        """Look at these roots in this order of precedence; `kept` is what they brought before.
+
+        `catalogues` gives what is known of MCP servers at this moment; any thread may ask.
+        """
         clock = clock or SystemClock()
         self._roots = tuple(roots)
         self._settings = settings or ScanSettings()
         self._reader = reader or Reader(opener or detected_opener(), self._settings.is_strict)
         self._cache = StatCache(clock)
         self._kept = kept or KeptRoots(clock, self._settings.root_held_s)
+        self._catalogues = catalogues
+        self._known: Catalogues = {}
         self._last: Resolution | None = None
 
     @property
@@ -138,8 +146,9 @@ class Resolver:
         If nothing changed since the last call its parts are the very same objects, and nothing was
         read. OSError is raised only for a lack of descriptors or memory.
         """
-        last = self._last
-        if last is not None and last.still_holds():
+        last, before = self._last, self._known
+        self._known = self._catalogues()
+        if last is not None and self._known == before and last.still_holds():
             self._last = replace(last, read_stats=ReadStats())
         else:
             self._last = self._look_again(last)
@@ -162,6 +171,7 @@ class Resolver:
             observations=self._observations(capped, gathered),
             watch=frozenset(gathered.watch),
             read_stats=gathered.stats,
+            servers=tuple(_servers(capped)),
             traces=tuple(gathered.traces),
             reader=self._reader,
         )
@@ -229,7 +239,7 @@ class Resolver:
         yield from find_unsupported_files(view, names, entries_max)
         yield from find_skills(view, entries_max)
         if view.root.reads_mcp:
-            yield from find_mcp_configs(view)
+            yield from find_mcp_candidates(view, self._known)
 
     def _observations(self, capped: Capped, gathered: _Pass) -> Observations:
         return Observations(
@@ -238,6 +248,13 @@ class Resolver:
             roots=tuple((root.name, shown_name(str(root.path))) for root in self._roots),
             not_recognised=tuple(gathered.not_recognised[:NOT_RECOGNISED_MAX]),
         )
+
+
+def _servers(capped: Capped) -> Iterator[FoundServer]:
+    for candidate in capped.candidates:
+        if candidate.launch is not None:
+            source = candidate.resource.source
+            yield FoundServer(source, candidate.config_source, candidate.launch)
 
 
 def _snapshot(capped: Capped, last: Resolution | None) -> Snapshot:

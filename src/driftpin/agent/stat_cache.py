@@ -13,6 +13,7 @@ from typing import Final
 from driftpin.agent.reading import StatKey
 from driftpin.clock import Clock
 from driftpin.context.front_matter import SkillHeader
+from driftpin.context.mcp_servers import ListedServer
 from driftpin.context.resource import Finding, Status
 from driftpin.identity import Digest
 
@@ -42,6 +43,7 @@ class FileReading:
     digest: Digest | None = None
     size_bytes: int | None = None
     header: SkillHeader | None = None
+    servers: tuple[ListedServer, ...] = ()
     findings: tuple[Finding, ...] = ()
     held: bytes | None = None
 

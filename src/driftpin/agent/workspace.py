@@ -1,10 +1,12 @@
 """The roots of one workspace, as the declared sources are right now, and the pass over them."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from driftpin.agent.explain import Explanation, explain
 from driftpin.agent.kept_roots import KeptRoots
+from driftpin.agent.mcp_configs import Catalogues
 from driftpin.agent.resolve import Resolution, Resolver, ScanSettings
 from driftpin.agent.roots import DeclaredSource, Root, declared_root, list_roots
 from driftpin.agent.sources import SourceFile
@@ -29,6 +31,7 @@ class Workspace:
         home: Path | None,
         clock: Clock,
         settings: ScanSettings | None = None,
+        catalogues: Callable[[], Catalogues] = dict,
     ) -> None:
         # Found once: what is replaced by a link after the start is not followed (`agent.roots`).
         self._own_roots = list_roots(directory, home=home)
@@ -37,6 +40,7 @@ class Workspace:
         self._clock = clock
         self._settings = settings or ScanSettings()
         self._kept = KeptRoots(clock, self._settings.root_held_s)
+        self._catalogues = catalogues
         self._declared: tuple[DeclaredSource, ...] = ()
         self._resolver = self._build()
         self._last: Resolution | None = None
@@ -95,7 +99,13 @@ class Workspace:
             source: known.get(source) or declared_root(source) for source in self._declared
         }
         roots = (*self._declared_roots.values(), *self._own_roots)
-        return Resolver(roots, self._settings, clock=self._clock, kept=self._kept)
+        return Resolver(
+            roots,
+            self._settings,
+            clock=self._clock,
+            kept=self._kept,
+            catalogues=self._catalogues,
+        )
 
 
 __all__ = ["Workspace"]

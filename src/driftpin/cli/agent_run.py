@@ -8,6 +8,7 @@ from pathlib import Path
 
 from driftpin.agent.agent import AgentSettings, WorkspaceAgent
 from driftpin.agent.dial import websocket_dialer
+from driftpin.agent.mcp_servers import McpPlaces
 from driftpin.agent.push import ControlPlane
 from driftpin.agent.readiness import ReadinessSettings
 from driftpin.agent.resolve import ScanSettings
@@ -100,6 +101,7 @@ def run(reach: Reach, wish: AgentWish, agent_token: str | None) -> None:
 async def _run(place: Path, settings: Settings, wish: AgentWish, credentials: Credentials) -> None:
     names = settings.instruction_files
     remembered = Remembered(state_directory(settings))
+    kept = remembered.agent_state(place)
     agent_settings = AgentSettings(
         directory=place,
         sources_path=remembered.sources_file(place),
@@ -107,12 +109,14 @@ async def _run(place: Path, settings: Settings, wish: AgentWish, credentials: Cr
         scan=ScanSettings() if names is None else ScanSettings(instruction_names=names),
         timing=Timing(rescan_interval_s=settings.rescan_interval_s),
         readiness=ReadinessSettings(paths=wish.wait_for, waits_for_call=wish.waits_for_call),
+        mcp=McpPlaces(kept / "catalogues.json", kept / "mcp.key"),
     )
     async with AgentClient(credentials.url, credentials.token) as server:
         agent = WorkspaceAgent(
             agent_settings,
             _reporting(server, remembered, place, is_child=wish.has_lifeline),
             websocket_dialer(credentials.url, credentials.token),
+            approver=server,
         )
         await agent.run(sys.stdin.buffer if wish.has_lifeline else None)
 

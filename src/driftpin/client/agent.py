@@ -15,6 +15,7 @@ from driftpin.wire.agent import (
     PushReply,
     PushRequest,
 )
+from driftpin.wire.approvals import AllowedServerShape, AllowedServersReply
 
 
 class AgentClient:
@@ -61,6 +62,11 @@ class AgentClient:
     async def upload_blobs(self, request: BlobsRequest) -> BlobsReply:
         """Bring bytes ahead of a push."""
         return await self._transport.call("POST", "/api/v1/agent/blobs", BlobsReply, body=request)
+
+    async def list_allowed_servers(self) -> tuple[AllowedServerShape, ...]:
+        """Return the MCP servers that may run here."""
+        reply = await self._transport.call("GET", "/api/v1/agent/approvals", AllowedServersReply)
+        return reply.items
 
 
 __all__ = ["AgentClient"]

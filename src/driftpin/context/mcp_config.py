@@ -1,6 +1,6 @@
-"""The listing of an MCP config file: whether it is one, and where not, at which place.
+"""An MCP config file: the servers that it lists, or whether and where it is none.
 
-Its bytes never leave the workspace and nothing of them is repeated here.
+Its bytes never leave the workspace and nothing of them is repeated in a refusal.
 """
 
 import json
@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from driftpin.context.mcp_servers import ListedServer, list_servers
 from driftpin.limits import JSON_DEPTH_MAX
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -27,10 +28,11 @@ class _DuplicateKeyError(Exception):
     """A key stands twice in one object; never leaves this module."""
 
 
-def check_mcp_config(content: bytes, servers_key: str) -> ConfigRefusal | None:
-    """Return what is wrong with a config whose servers stand under `servers_key`, None if nothing.
+def read_mcp_config(content: bytes, servers_key: str) -> tuple[ListedServer, ...] | ConfigRefusal:
+    """Return the servers that stand under `servers_key`, or what is wrong with the config.
 
-    A config without that key is in order: it has no servers.
+    A config without that key is in order: it has no servers. A bad server is one of them, with its
+    reason.
     """
     try:
         text = content.removeprefix(_BYTE_ORDER_MARK).decode()
@@ -48,18 +50,8 @@ def check_mcp_config(content: bytes, servers_key: str) -> ConfigRefusal | None:
         return ConfigRefusal("json_syntax", error.lineno, error.colno)
     except ValueError:
         return ConfigRefusal("json_syntax")
-    return _broken_shape(document, servers_key)
-
-
-def _broken_shape(document: object, servers_key: str) -> ConfigRefusal | None:
-    if not isinstance(document, dict):
-        return ConfigRefusal("wrong_type")
-    servers = document.get(servers_key, {})
-    if not isinstance(servers, dict):
-        return ConfigRefusal("wrong_type")
-    if not all(isinstance(server, dict) for server in servers.values()):
-        return ConfigRefusal("server_not_object")
-    return None
+    servers = document.get(servers_key, {}) if isinstance(document, dict) else None
+    return list_servers(servers) if isinstance(servers, dict) else ConfigRefusal("wrong_type")
 
 
 def _is_too_deep(text: str) -> bool:
@@ -87,4 +79,4 @@ def _no_constant(_: str) -> object:
     raise ValueError
 
 
-__all__ = ["ConfigRefusal", "check_mcp_config"]
+__all__ = ["ConfigRefusal", "read_mcp_config"]

@@ -172,6 +172,23 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerObservation:
+    """How a listed MCP server stands: an observation, since a restart changes no digest.
+
+    `keyed_digest` tells whether literal values changed, to nobody but the workspace itself;
+    `dropped_tools` are (name, reason).
+    """
+
+    source: str
+    config_source: str
+    state: str
+    reason: str = ""
+    detail: str = ""
+    keyed_digest: str | None = None
+    dropped_tools: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """All that an agent reports beside a manifest; owner's information, outside every digest.
 
@@ -184,6 +201,7 @@ class Observations:
     degraded: str = ""
     roots: tuple[tuple[str, str], ...] = ()
     not_recognised: tuple[str, ...] = ()
+    servers: tuple[ServerObservation, ...] = ()
 
 
 __all__ = [
@@ -197,6 +215,7 @@ __all__ = [
     "Observations",
     "Resource",
     "ServerBody",
+    "ServerObservation",
     "SkillBody",
     "SkillFile",
     "Status",

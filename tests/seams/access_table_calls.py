@@ -53,6 +53,13 @@ LINK_ROWS: Final = (
         body={"paused": False},
         before={"paused": True},
     ),
+    # The workspace's agent is told what it may run now.
+    CallRow(
+        "mcp.approved",
+        ("PUT", "/workspaces/{workspace}/approvals/{identity}"),
+        _outcomes("not_found", ok=MASTERS, **NO_USERS),
+        body={"decision": "allow"},
+    ),
     # Frames of the WebSocket itself say that an agent lives.
     CallRow("ping", None, _outcomes(NEVER_SENT)),
     # An agent is ended where it runs, or by deleting it.

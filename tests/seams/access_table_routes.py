@@ -148,6 +148,21 @@ ROWS: Final = (
         _made(201, MASTER),
         {"manifest": {"v": 1, "resources": []}},
     ),
+    RouteRow("GET", f"{WORKSPACE}/approvals", "/api/v1/workspaces/{workspace}/approvals", MASTER),
+    # The workspace lists no server: whoever may decide is told so.
+    RouteRow(
+        "PUT",
+        f"{WORKSPACE}/approvals/{{digest}}",
+        "/api/v1/workspaces/{workspace}/approvals/{head}",
+        users(404, 404, 404, 404, 404),
+        {"decision": "allow"},
+    ),
+    RouteRow(
+        "DELETE",
+        f"{WORKSPACE}/approvals/{{digest}}",
+        "/api/v1/workspaces/{workspace}/approvals/{head}",
+        users(404, 404, 404, 404, 404),
+    ),
     RouteRow("GET", "/api/v1/agents/{agent_id}", "/api/v1/agents/{agent}", MASTER),
     RouteRow(
         "DELETE",
@@ -261,6 +276,7 @@ ROWS: Final = (
         agents(409, 409),
         {"incarnation": 1, "seq": 1, "manifest": {"v": 1, "resources": []}},
     ),
+    RouteRow("GET", "/api/v1/agent/approvals", "/api/v1/agent/approvals", agents(200, 200)),
     RouteRow("POST", "/api/v1/agent/blobs", "/api/v1/agent/blobs", agents(200, 200), {"blobs": []}),
     RouteRow(
         "POST", "/api/v1/agent/context/refresh", "/api/v1/agent/context/refresh", agents(403, 403)

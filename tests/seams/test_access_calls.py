@@ -28,6 +28,7 @@ from driftpin.operations.rotate_agent_token import rotate_agent_token
 from driftpin.wire.link import LinkCall
 from seams.access_table_calls import LINK_ROWS, LOCAL_ROWS, NEVER_SENT, CallRow, LocalRow
 from seams.access_table_routes import CALLERS
+from seams.access_table_trust import IDENTITY, list_server
 from seams.access_world import Caller, World
 from seams.doors import link_calls, local_calls
 from seams.ledger import Note
@@ -80,6 +81,7 @@ async def test_a_call_reaches_the_agent_only_for_whom_the_table_says(
     world: World, database_url: str, workspace: Path, environment: dict[str, str], note: Note
 ) -> None:
     received: asyncio.Queue[str] = asyncio.Queue()
+    await list_server(world)
     async with (
         open_server(database_url) as (url, _, _),
         httpx2.AsyncClient(base_url=f"{url}/api/v1") as http,
@@ -102,7 +104,8 @@ async def _outcome(
 ) -> str:
     if row.route is None:
         return NEVER_SENT
-    method, path = row.route[0], row.route[1].format(agent=world.agent_id)
+    method, path = row.route
+    path = path.format(agent=world.agent_id, workspace=world.workspace_id, identity=IDENTITY)
     if row.before is not None:
         token = await _token(world, world.people.administrator)
         by_administrator = {"Authorization": f"Bearer {token}"}

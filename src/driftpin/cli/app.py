@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from driftpin.cli.commands import account, chats, operator, pins, service, workspace
+from driftpin.cli.commands import account, chats, operator, pins, service, trust, workspace
 
 
 def run(arguments: list[str]) -> int:
@@ -39,6 +39,7 @@ def build_app() -> typer.Typer:
     app.add_typer(workspace.sources_app, name="sources")
     app.add_typer(chats.app, name="chat")
     app.add_typer(operator.sync_app, name="sync")
+    app.add_typer(trust.approvals_app, name="approvals")
     return app
 
 

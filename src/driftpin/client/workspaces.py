@@ -2,6 +2,7 @@
 
 from driftpin.client.calls import Calls
 from driftpin.wire import api
+from driftpin.wire.approvals import DecisionRequest, ServerShape
 from driftpin.wire.drift import DriftShape
 from driftpin.wire.signing_in import LoginLinkShape, SetPasswordRequest
 from driftpin.wire.transfer import SyncRequest, SyncShape
@@ -97,6 +98,23 @@ class WorkspaceCalls(Calls):
     async def resync_agent(self, agent_id: str) -> api.AgentShape:
         """Have the agent look anew; returns when what it found was accepted."""
         return await self._transport.call("POST", f"{V1}/agents/{agent_id}/resync", api.AgentShape)
+
+    async def list_approvals(self, workspace_id: str) -> tuple[ServerShape, ...]:
+        """Return the MCP servers of a workspace with what was decided about them."""
+        return await self._all(f"{V1}/workspaces/{workspace_id}/approvals", ServerShape)
+
+    async def decide_server(
+        self, workspace_id: str, identity: str, request: DecisionRequest
+    ) -> tuple[ServerShape, ...]:
+        """Allow or deny a server; return how all of them stand then."""
+        path = f"{V1}/workspaces/{workspace_id}/approvals/{identity}"
+        page = await self._transport.call("PUT", path, api.PageShape[ServerShape], body=request)
+        return page.items
+
+    async def withdraw_decision(self, workspace_id: str, identity: str) -> None:
+        """Take a decision about a server back."""
+        path = f"{V1}/workspaces/{workspace_id}/approvals/{identity}"
+        await self._transport.send("DELETE", path)
 
     async def get_workspace_context(self, workspace_id: str) -> api.WorkspaceContextShape:
         """Return the head of a workspace."""

@@ -13,7 +13,10 @@ from driftpin.identity import AgentId, ChatId, WorkspaceId
 
 
 class EventKind(StrEnum):
-    """What may happen. `chat.dirty` and `chat.clean` are derived for a reader and never stored."""
+    """What may happen.
+
+    `chat.dirty`, `chat.clean` and `approval.requested` are derived for a reader and never stored.
+    """
 
     AGENT_HEAD = "agent.head"
     AGENT_STATE = "agent.state"
@@ -26,6 +29,8 @@ class EventKind(StrEnum):
     CHAT_MESSAGE = "chat.message"
     CHAT_TURN = "chat.turn"
     CHAT_SHARED = "chat.shared"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_DECIDED = "approval.decided"
     DEPLOYMENT_RESTORED = "deployment.restored"
 
 

@@ -17,6 +17,7 @@ from driftpin.events.event import EventKind
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, Digest, digest_of
 from driftpin.operations.agent_lock import refuse_locked
+from driftpin.operations.complete_pins import complete_pins
 from driftpin.operations.pin_moves import Binding, bind_and_pin
 from driftpin.operations.stored_snapshots import store_snapshot
 from driftpin.store.access import require_agent
@@ -256,13 +257,13 @@ async def _settle_chats(
         await set_current_agent(transaction, workspace.id, agent.id)
         if workspace.current_agent_id is not None:
             pins += await lock_pins(transaction, of_agent(workspace.current_agent_id))
-    if not pins:
-        return 0
 
-    async def this_event(_verb: PinVerb) -> int:
+    async def this_event(_moved: PinVerb | SnapshotRef) -> int:
         return event_id
 
-    settled = await bind_and_pin(transaction, actor, pins, Binding(agent.id, head), this_event)
+    binding = Binding(agent.id, head)
+    settled = await bind_and_pin(transaction, actor, pins, binding, this_event)
+    await complete_pins(transaction, actor, workspace.id, binding, this_event)
     await transaction.reach(Failpoint.PUSH_HYDRATE)
     return len(settled.hydrated)
 

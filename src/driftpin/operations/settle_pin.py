@@ -1,19 +1,20 @@
-"""Do what is due for one chat's pin: bind it, hydrate it, or rebind it.
+"""Do what is due for one chat's pin: bind it, hydrate it, rebind it, or fill its holes.
 
 Runs at the start of every turn and after every other verb, so that nothing waits for a push that
-never comes. Completion, policies and revocations will be due here too.
+never comes. Policies and revocations will be due here too.
 """
 
 from driftpin.identity import Actor, ChatId
+from driftpin.operations.complete_pins import complete_pins
 from driftpin.operations.hydrate_chats import share_current_binding
 from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
-from driftpin.operations.single_moves import event_for, move_of, record_changed
+from driftpin.operations.single_moves import event_for, move_of, record_changed, record_pinned
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
-from driftpin.store.values import Access, ChatRow, PinMove
+from driftpin.store.values import Access, ChatRow, PinMove, SnapshotRef
 from driftpin.store.writing.heads import is_agent_alive
 from driftpin.store.writing.permits import permit_on_chat
-from driftpin.store.writing.pins import LockedPin, lock_pin
+from driftpin.store.writing.pins import LockedPin, PinVerb, lock_pin
 
 
 async def settle_pin(store: Store, actor: Actor, chat_id: ChatId) -> PinMove:
@@ -34,10 +35,32 @@ async def settle_in(transaction: Transaction, actor: Actor, chat_id: ChatId) -> 
     chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.settle")
     current = await share_current_binding(transaction, chat.workspace_id)
     pin = await lock_pin(transaction, chat_id)
-    if current is None or not await _is_due(transaction, pin, current):
+    if current is None:
         return await move_of(transaction, pin, None)
-    settled = await _settle(transaction, actor, chat, pin, current)
-    return await move_of(transaction, pin, settled)
+    settled = None
+    if await _is_due(transaction, pin, current):
+        settled = await _settle(transaction, actor, chat, pin, current)
+    move = await move_of(transaction, pin, settled)
+    return await _complete(transaction, actor, chat, move, current)
+
+
+async def _complete(
+    transaction: Transaction, actor: Actor, chat: ChatRow, move: PinMove, current: Binding
+) -> PinMove:
+    """Fill the pin's holes where the head can: a head that came while nobody looked."""
+    if move.snapshot is None or not move.snapshot.has_holes:
+        return move
+
+    async def event_of(target: SnapshotRef) -> int:
+        return await record_pinned(transaction, chat, target, PinVerb.COMPLETE)
+
+    completed = await complete_pins(
+        transaction, actor, chat.workspace_id, current, event_of, only=chat.id
+    )
+    if not completed:
+        return move
+    target = completed[0].target
+    return PinMove(chat.id, move.revision + 1, target, moved=True, verb=PinVerb.COMPLETE.value)
 
 
 async def _is_due(transaction: Transaction, pin: LockedPin, current: Binding) -> bool:

@@ -50,6 +50,7 @@ from driftpin.server.pulse import STOPPING, Pulse
 from driftpin.server.routes import (
     accounts,
     agent,
+    approvals,
     chats,
     context,
     events,
@@ -94,6 +95,7 @@ def build_app(services: Services) -> FastAPI:
         accounts,
         signing_in,
         workspaces,
+        approvals,
         chats,
         context,
         messages,

@@ -17,11 +17,13 @@ from driftpin.identity import (
     WorkspaceId,
 )
 from driftpin.store.account_values import UserPassword
+from driftpin.store.approval_values import DecidedServer, Decision
 from driftpin.store.call_values import CallRow, LinkStanding
 from driftpin.store.database import Database
 from driftpin.store.reading import (
     accounts,
     agent_calls,
+    approvals,
     chats,
     drift,
     events,
@@ -299,6 +301,18 @@ class Store:
         """Return how much there is; for workers only."""
         async with self.database.read() as connection:
             return await stock.count_stock(connection, actor)
+
+    async def list_approvals(
+        self, actor: Actor, workspace_id: WorkspaceId
+    ) -> tuple[DecidedServer, ...]:
+        """Return what was decided about the MCP servers of a workspace."""
+        async with self.database.read() as connection:
+            return await approvals.list_approvals(connection, actor, workspace_id)
+
+    async def list_allowed_servers(self, actor: Actor) -> tuple[Decision, ...]:
+        """Return the MCP servers that the acting agent may run."""
+        async with self.database.read() as connection:
+            return await approvals.list_allowed_servers(connection, actor)
 
     async def get_deployment(self, actor: Actor, name: str) -> str | None:
         """Return a fact about the deployment; for workers only."""

@@ -24,6 +24,7 @@ from driftpin.server.sync_switch import refuse_while_paused
 from driftpin.store.values import HelloOutcome, PushResult
 from driftpin.wire import agent as wire
 from driftpin.wire.api import PageShape, RefreshOutcomeShape
+from driftpin.wire.approvals import AllowedServerShape, AllowedServersReply
 from driftpin.wire.push import check_protocol, read_blobs, read_manifest, read_observations
 
 router = APIRouter(prefix="/api/v1/agent", tags=["agent"])
@@ -142,6 +143,21 @@ async def refresh(actor: CurrentAgent, request: Request) -> Response:
         raise Forbidden("Agents may not refresh on this server.", code="agent_refresh_off")
     outcomes = await refresh_agent_chats(services.store, actor)
     return reply(await outcomes_shape(services.store, actor, outcomes))
+
+
+@router.get("/approvals", response_model=AllowedServersReply)
+async def list_allowed_servers(actor: CurrentAgent, request: Request) -> Response:
+    """Return the MCP servers that the agent's workspace allows it to run."""
+    allowed = await services_of(request).store.list_allowed_servers(actor)
+    items = tuple(
+        AllowedServerShape(
+            identity=decision.identity,
+            keyed_digest=decision.keyed_digest,
+            allows_private=decision.allows_private,
+        )
+        for decision in allowed
+    )
+    return reply(AllowedServersReply(items=items))
 
 
 @router.websocket("/link")

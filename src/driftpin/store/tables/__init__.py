@@ -31,6 +31,7 @@ from driftpin.store.tables.conversations import (
 )
 from driftpin.store.tables.metadata import metadata
 from driftpin.store.tables.replicas import agent_calls, agent_links
+from driftpin.store.tables.trust import approvals
 
 __all__ = [
     "agent_calls",
@@ -38,6 +39,7 @@ __all__ = [
     "agent_links",
     "agent_runs",
     "agents",
+    "approvals",
     "audit",
     "blobs",
     "chat_pin_history",

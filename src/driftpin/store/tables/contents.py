@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from driftpin.store.column_types import Bytes, Flag, Id, Instant, Number, Sha256
@@ -104,6 +105,14 @@ snapshots = Table(
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("workspace_id", "digest"),
     Index("ix_snapshots_manifest_blob_id", "manifest_blob_id"),
+    # A push looks for pins with holes among these few.
+    Index(
+        "ix_snapshots_with_holes",
+        "workspace_id",
+        "has_holes",
+        postgresql_where=text("has_holes"),
+        sqlite_where=text("has_holes"),
+    ),
     sqlite_strict=True,
 )
 

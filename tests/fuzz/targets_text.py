@@ -1,6 +1,7 @@
 """Fuzz targets of what a workspace holds: headers, configs, text for prompts, differences."""
 
 import dataclasses
+import json
 
 from driftpin.chat import markers
 from driftpin.chat.cleaning import clean_line, clean_text, remove_comments, remove_hidden
@@ -8,8 +9,9 @@ from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.prompt import render_prompt
 from driftpin.context.front_matter import SkillHeader, read_skill_header
 from driftpin.context.hidden_text import HIDDEN_PATTERN, NON_JOINER, hidden_runs
+from driftpin.context.launch import LITERAL, is_reference
 from driftpin.context.manifest import snapshot_of
-from driftpin.context.mcp_config import check_mcp_config
+from driftpin.context.mcp_config import ConfigRefusal, read_mcp_config
 from driftpin.context.resource import (
     InstructionBody,
     Kind,
@@ -53,13 +55,23 @@ def check_header(content: bytes) -> None:
 
 
 def check_config(content: bytes) -> None:
-    """A refusal is a code and a place; nothing of the file is in it."""
-    found = check_mcp_config(content, SERVERS_KEY)
-    if found is not None:
+    """A refusal is a code and a place; nothing of the file is in it. A launch tells no value."""
+    found = read_mcp_config(content, SERVERS_KEY)
+    if isinstance(found, ConfigRefusal):
         kept = dataclasses.astuple(found)
         assert kept[0].replace("_", "").isalnum()
         assert all(each is None or isinstance(each, int) for each in kept[1:])
         assert found.line is None or 1 <= found.line <= content.count(b"\n") + 1
+        return
+    for server in found:
+        assert (server.launch is None) == bool(server.reason)
+        assert server.reason.replace("_", "").isalnum() or not server.reason
+        if server.launch is not None:
+            assert server.launch.identity == digest_of(server.launch.blob)
+            written = json.loads(server.launch.blob)
+            for place, pairs in (("env", server.launch.env), ("headers", server.launch.headers)):
+                told = {name: v if is_reference(v) else LITERAL for name, v in pairs}
+                assert written[place] == told
 
 
 def check_cleaning(content: bytes) -> None:

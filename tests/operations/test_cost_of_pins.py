@@ -79,7 +79,8 @@ async def test_an_accepted_push_takes_as_many_statements_for_many_chats_and_reso
             await stage.agent.push(many_files(files, edition=f"{files} {chats_more}"))
         counts.append(len(seen))
     assert len(set(counts)) == 1
-    assert counts[0] <= 12
+    # Two of them keep count of the bytes that the workspace and its owner have.
+    assert counts[0] <= 13
 
 
 async def test_an_unchanged_push_takes_three_statements(stage: Any, database: Database) -> None:

@@ -263,7 +263,8 @@ async def _settle_chats(
 
     binding = Binding(agent.id, head)
     settled = await bind_and_pin(transaction, actor, pins, binding, this_event)
-    await complete_pins(transaction, actor, workspace.id, binding, this_event)
+    if pushed.head is None or pushed.head.tools_digest != head.tools_digest:
+        await complete_pins(transaction, actor, workspace.id, binding, this_event)
     await transaction.reach(Failpoint.PUSH_HYDRATE)
     return len(settled.hydrated)
 

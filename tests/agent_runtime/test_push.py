@@ -278,7 +278,8 @@ async def test_e25_a_rate_limit_is_waited_out_as_the_server_says(world: World) -
     async with pushing(world.pusher):
         world.pusher.offer(state_with(1, b"one"))
         await delivered(world.pusher, 1)
-    assert world.waits.waits_s == [7.0]
+    # The jitter comes on top, so that many do not come back at one moment.
+    assert world.waits.waits_s == [7.125]
 
 
 async def test_x28_a_restarted_agent_gets_a_new_incarnation_and_begins_at_one(

@@ -8,7 +8,7 @@ from driftpin import errors
 from driftpin.cli.app import run
 from driftpin.cli.exits import ExitCode, Finished, exit_code_of, run_guarded
 
-DENIED = {"Unauthenticated", "Forbidden", "Gone"}
+DENIED = {"Unauthenticated", "Forbidden", "Gone", "PushOutdated"}
 UNREACHABLE = {"Unreachable", "Unavailable", "RateLimited"}
 FINDINGS = {"PreconditionFailed", "HeadMoved"}
 FAMILIES = [

@@ -24,8 +24,9 @@ class Statement:
 
     @property
     def is_read(self) -> bool:
-        """Whether it asks for rows."""
-        return self.text.lstrip().upper().startswith(("SELECT", "WITH"))
+        """Whether it asks for rows of a table; a transaction's own number is nobody's."""
+        text = self.text.upper()
+        return text.lstrip().startswith(("SELECT", "WITH")) and "FROM" in text.split()
 
 
 @dataclass(slots=True)

@@ -26,8 +26,12 @@ def test_both_databases_give_the_same_answers(chunk: int, postgres_url: str) -> 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: str(plant.__name__))
 def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    (told, *_) = [*model_sqlite.run(60, SEED, shrink=False).broken, "nothing was found"]
-    assert "state = Bound()" in told
+    found = (
+        told
+        for seed in (SEED, SEED + 1, SEED + 2)
+        for told in model_sqlite.run(60, seed, shrink=False).broken
+    )
+    assert "state = Bound()" in next(found, "nothing was found")
 
 
 def test_a_failure_is_shown_in_its_shortest_form(monkeypatch: pytest.MonkeyPatch) -> None:

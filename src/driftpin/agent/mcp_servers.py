@@ -107,8 +107,8 @@ class McpServers:
     async def _learn(self) -> None:
         try:
             allowed = await self._approver.list_allowed_servers()
-        except DriftpinError as refusal:
-            _log.info("what MCP servers may run cannot be asked now: %s", refusal.message)
+        except (DriftpinError, OSError) as failure:
+            _log.info("what MCP servers may run cannot be asked now: %s", failure)
             return
         self.engine.approve({Digest(each.identity): _approval(each) for each in allowed})
 

@@ -41,12 +41,16 @@ def _count(places: SqlitePlaces, outcome: Outcome, seed: int) -> None:
         outcome.broken.append(f"seed {seed}: {line}")
 
 
-def lost_in_control(places: SqlitePlaces, synchronous: str, cycles: int, seed: int) -> int:
-    """Return in how many cycles something acknowledged was lost, or the file damaged."""
+def lost_in_control(
+    places: SqlitePlaces, synchronous: str, cycles: int, seed: int, *, enough: int | None = None
+) -> int:
+    """Return in how many cycles something acknowledged was lost; stop when that is enough."""
     lost = 0
     for number in range(cycles):
         cycle = places.runner.run(cut_once(places, seed + number, synchronous=synchronous))
         lost += bool(cycle.lost or cycle.findings)
+        if lost == enough:
+            break
     return lost
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -149,6 +150,23 @@ async def people(store: Store) -> People:
         workspace_id=workspace_id,
         foreign_workspace_id=foreign_workspace_id,
     )
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """What an agent in a test finds set: a directory for its socket."""
+    # The path of a test's own directory is too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="dp-") as runtime:
+        yield {"XDG_RUNTIME_DIR": runtime}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace with one instruction file."""
+    directory = tmp_path / "workspace"
+    directory.mkdir()
+    (directory / "AGENTS.md").write_text("first\n", encoding="utf-8")
+    return directory
 
 
 async def _add_user(store: Store, name: str) -> Actor:

@@ -1,8 +1,6 @@
 """What the tests of the seams share: the world of all callers, a door into it, and the books."""
 
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -31,18 +29,3 @@ async def door(world: World) -> AsyncIterator[Door]:
     opened = open_door(services, world.people)
     yield opened
     await opened.http.aclose()
-
-
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    # The path of a test's own directory is too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="dp-") as runtime:
-        yield {"XDG_RUNTIME_DIR": runtime}
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    directory = tmp_path / "workspace"
-    directory.mkdir()
-    (directory / "AGENTS.md").write_text("first\n", encoding="utf-8")
-    return directory

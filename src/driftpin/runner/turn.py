@@ -16,7 +16,6 @@ from driftpin.chat.messages import (
     ToolResultPart,
     as_sent,
     message_from_json,
-    parse_arguments,
 )
 from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.prompt import RenderedPrompt, render_prompt
@@ -28,8 +27,7 @@ from driftpin.chat.receipts import (
     digests_of_request,
     settings_record,
 )
-from driftpin.chat.skill_tools import TOOLS, blobs_for_call, call_skill_tool
-from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult, sorted_tools
+from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult
 from driftpin.chat.volatile import VolatileNotes, render_volatile
 from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
@@ -45,6 +43,7 @@ from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.start_tool_calls import start_tool_calls
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
+from driftpin.runner.toolbox import SkillTools, Toolbox
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
 from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, Policy, TurnState
@@ -251,7 +250,7 @@ class Turn:
         request = ModelRequest(
             prompt=prompt,
             context=context,
-            tools=sorted_tools(TOOLS),
+            tools=self._toolbox(pin, context).definitions,
             messages=as_sent(self.history),
             volatile=render_volatile(
                 VolatileNotes(
@@ -285,15 +284,18 @@ class Turn:
             renderer_version=prompt.renderer_version,
         )
 
+    def _toolbox(self, pin: PinnedRead, context: PinnedContext | None) -> Toolbox:
+        return Toolbox([SkillTools(self.pins, pin, context)])
+
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
         """Carry out an answer's calls from the pin, and commit their results together."""
         lease = self.claimed.lease
         await self._reach(Failpoint.TOOL_ID_SAVED)
-        pin, context = await self.pins.read(self.chat_id)
+        toolbox = self._toolbox(*await self.pins.read(self.chat_id))
         started = await start_tool_calls(self.store, WORKER, lease, calls)
         results = tuple(
             [
-                await self._carry_out_call(pin, context, call)
+                await self._carry_out_call(toolbox, call)
                 if call.call_id in started
                 else _result_part(call, UNKNOWN_RESULT)
                 for call in calls
@@ -303,28 +305,11 @@ class Turn:
         await self._reach(Failpoint.TOOL_RESULT_SAVED)
         self.history.append(message)
 
-    async def _carry_out_call(
-        self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
-    ) -> ToolResultPart:
+    async def _carry_out_call(self, toolbox: Toolbox, call: ToolCallPart) -> ToolResultPart:
         await self._reach(Failpoint.TOOL_SENT)
-        if call.name not in {tool.name for tool in TOOLS}:
-            result = ToolResult(f"There is no tool {call.name!r}.", is_error=True, code="no_tool")
-        else:
-            result = await self._call_skill_tool(pin, context, call)
+        result = await toolbox.carry_out(call)
         await self._reach(Failpoint.TOOL_RESULT_IN)
         return _result_part(call, result)
-
-    async def _call_skill_tool(
-        self, pin: PinnedRead, context: PinnedContext | None, call: ToolCallPart
-    ) -> ToolResult:
-        try:
-            arguments = parse_arguments(call)
-        except DriftpinError as refusal:
-            return ToolResult(refusal.message, is_error=True, code=refusal.code)
-        if context is not None:
-            needed = blobs_for_call(context, call.name, arguments)
-            context = await self.pins.with_bodies(pin, context, needed)
-        return call_skill_tool(context, call.name, arguments)
 
     async def _reach(self, failpoint: Failpoint) -> None:
         await self.store.database.reach(failpoint)

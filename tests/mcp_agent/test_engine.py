@@ -211,6 +211,22 @@ async def test_x37_a_server_that_hangs_holds_back_no_other(bench: Bench) -> None
         await bench.until(lambda: state_of(engine, "mcp:quick").state == "ready")
 
 
+async def test_x37_a_later_list_that_takes_too_long_is_told_as_such(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write(tools=[tool("a")])
+    server = bench.server()
+    async with bench.running(server) as engine:
+        await bench.until(lambda: state_of(engine).state == "ready")
+        before = engine.catalogues()
+        monkeypatch.setattr(limits, "MCP_CONNECT_TIMEOUT_S", 0.2)
+        bench.write(tools=[tool("b")], changed_after="tools/call", hang="tools/list")
+        await engine.call("mcp:fake", "a", {}, on_progress=lambda: None)
+        await bench.until(lambda: state_of(engine).state == "failed")
+        assert state_of(engine).reason == "start_failed/timeout"
+        assert engine.catalogues() == before
+
+
 async def test_what_was_known_survives_a_restart_of_the_agent(bench: Bench) -> None:
     bench.write(tools=[tool()])
     server = bench.server()

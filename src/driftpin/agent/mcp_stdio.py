@@ -56,6 +56,7 @@ class StdioTransport:
         self._tasks: list[asyncio.Task[None]] = []
         self._process: asyncio.subprocess.Process | None = None
         self._streams: tuple[Any, ...] = ()
+        self._is_ending = False
         self.failure = ""
         self.on_end: Callable[[], None] = _nothing
 
@@ -150,6 +151,7 @@ class StdioTransport:
                     await process.stdin.drain()
                 except (ConnectionError, OSError):
                     # Nothing that is asked now will ever be answered.
+                    self._fail("exited")
                     await to_session.aclose()
                     return
 
@@ -164,10 +166,14 @@ class StdioTransport:
                 self._stderr.popleft()
 
     def _fail(self, reason: str) -> None:
+        if self._is_ending:
+            return
         self.failure = self.failure or reason
         self.on_end()
 
     async def _end(self) -> None:
+        # Whatever the process does from here on, it was told to end.
+        self._is_ending = True
         process = self._process
         if process is None:
             return

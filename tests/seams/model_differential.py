@@ -9,7 +9,7 @@ from seams.model_run import run_histories
 from seams.pin_machine import Deployment
 
 
-def run(count: int, seed: int, url: str | None = None) -> Outcome:
+def run(count: int, seed: int, url: str | None = None, *, steps: int | None = None) -> Outcome:
     """Carry out `count` sequences from `seed`; `url` is a PostgreSQL, or they start their own."""
     with sqlite_places() as files, postgres_places(url) as server:
 
@@ -17,7 +17,7 @@ def run(count: int, seed: int, url: str | None = None) -> Outcome:
             expected = expected_beginning()
             return expected, [files.deploy(expected), server.deploy(expected)]
 
-        return run_histories(count, seed, begin)
+        return run_histories(count, seed, begin, steps=steps)
 
 
 __all__ = ["run"]

@@ -9,7 +9,7 @@ from seams.model_run import run_histories
 from seams.pin_machine import Deployment
 
 
-def run(count: int, seed: int, url: str | None = None) -> Outcome:
+def run(count: int, seed: int, url: str | None = None, *, steps: int | None = None) -> Outcome:
     """Make `count` histories from `seed`, on the server at `url` or on one of their own."""
     with postgres_places(url) as places:
 
@@ -17,7 +17,7 @@ def run(count: int, seed: int, url: str | None = None) -> Outcome:
             expected = expected_beginning()
             return expected, [places.deploy(expected)]
 
-        return run_histories(count, seed, begin)
+        return run_histories(count, seed, begin, steps=steps)
 
 
 __all__ = ["run"]

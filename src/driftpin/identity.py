@@ -22,13 +22,14 @@ CallId = NewType("CallId", str)
 LinkId = NewType("LinkId", str)
 Digest = NewType("Digest", str)
 
+DIGEST_PREFIX = "sha256:"
 DIGEST_PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
 ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def digest_of(content: bytes) -> Digest:
     """Return the digest of exactly these bytes."""
-    return Digest("sha256:" + hashlib.sha256(content).hexdigest())
+    return Digest(DIGEST_PREFIX + hashlib.sha256(content).hexdigest())
 
 
 def is_digest(text: str) -> bool:

@@ -168,6 +168,9 @@ AGENT_OFFLINE_RETRY_S: Final = 5
 # The HTTP API (spec/bad-input.md F).
 API_BODY_BYTES_MAX: Final = 16 * MIB
 API_HEADER_BYTES_MAX: Final = 16 * KIB
+# One chat's receipts in one document, and a document that is verified.
+RECEIPT_EXPORT_ENTRIES_MAX: Final = 100_000
+RECEIPT_EXPORT_BYTES_MAX: Final = 512 * MIB
 API_PAGE_ITEMS_MAX: Final = 500
 API_PAGE_ITEMS_DEFAULT: Final = 50
 JSON_DEPTH_MAX: Final = 64

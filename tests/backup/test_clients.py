@@ -129,6 +129,8 @@ async def test_receipts_and_the_signing_key_survive(
 ) -> None:
     await started(door, "one")
     key = await door.services.store.get_deployment(WORKER, "signing_key")
+    receipt_key = (await door.get(door.people.owner, "/receipt-key")).json()
     await back_up()
     after = await go_back(door)
     assert await after.services.store.get_deployment(WORKER, "signing_key") == key
+    assert (await after.get(after.people.owner, "/receipt-key")).json() == receipt_key

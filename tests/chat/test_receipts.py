@@ -4,99 +4,62 @@ from dataclasses import replace
 import pytest
 
 from driftpin.chat.messages import user_message
-from driftpin.chat.prompt import LeftOut, render_prompt
 from driftpin.chat.receipts import (
     ChainFinding,
     Outcome,
-    ReceiptEntry,
-    RequestRecord,
     canonical_entry,
     digest_of_entry,
     digests_of_request,
     entry_from_json,
     outcome_entry,
     sent_entry,
-    settings_record,
     verify_chain,
 )
 from driftpin.chat.skill_tools import TOOLS
 from driftpin.chat.tokens import TokenCounts
 from driftpin.errors import Malformed
-
-PROMPT = render_prompt(None, budget_tokens=1_000)
-
-
-def _request(turn: int, number: int) -> RequestRecord:
-    digests = digests_of_request(PROMPT, TOOLS, [user_message("hi")], "Date: x")
-    return RequestRecord(
-        chat_id="chat",
-        turn=turn,
-        number=number,
-        snapshot=PROMPT.digest,
-        prompt_digest=PROMPT.digest,
-        revision=3,
-        policy="pin",
-        prefix=digests.prefix,
-        tools=digests.tools,
-        messages=digests.messages,
-        volatile=digests.volatile,
-        model="offline",
-        settings=settings_record({"temperature": 0.5, "max_output_tokens": 100}),
-        budget_tokens=1_000_000,
-        left_out=(LeftOut("workspace:A.md", "over_budget", 7),),
-        renderer_version=PROMPT.renderer_version,
-    )
-
-
-def _chain() -> list[ReceiptEntry]:
-    entries: list[ReceiptEntry] = []
-    for turn, number in [(1, 1), (1, 2), (2, 1)]:
-        previous = digest_of_entry(entries[-1]) if entries else None
-        sent = sent_entry(_request(turn, number), previous=previous)
-        tokens = TokenCounts(10, 4, 2, 5)
-        entries += [sent, outcome_entry(sent, Outcome.ANSWERED, tokens=tokens)]
-    return entries
+from receipt_chains import PROMPT, request_of, whole_chain
 
 
 def test_a_whole_chain_and_an_open_last_request_have_no_findings() -> None:
-    assert verify_chain(_chain()) == ()
-    assert verify_chain(_chain()[:-1]) == ()
+    assert verify_chain(whole_chain()) == ()
+    assert verify_chain(whole_chain()[:-1]) == ()
     assert verify_chain([]) == ()
 
 
 def test_an_entry_survives_its_canonical_json() -> None:
-    for entry in _chain():
+    for entry in whole_chain():
         again = entry_from_json(json.loads(canonical_entry(entry)))
         assert again == entry
         assert digest_of_entry(again) == digest_of_entry(entry)
 
 
 def test_a_changed_entry_breaks_the_link_after_it() -> None:
-    chain = _chain()
+    chain = whole_chain()
     chain[1] = replace(chain[1], tokens=TokenCounts(1, 0, 0, 1))
     assert verify_chain(chain) == (ChainFinding("broken_link", 2),)
 
 
 def test_a_removed_entry_is_found() -> None:
-    chain = _chain()
+    chain = whole_chain()
     del chain[1]
     assert ChainFinding("broken_link", 1) in verify_chain(chain)
     assert ChainFinding("no_outcome", 1) in verify_chain(chain)
 
 
 def test_swapped_requests_and_foreign_ones_are_found() -> None:
-    chain = _chain()
+    chain = whole_chain()
     swapped = [*chain[2:4], *chain[:2], *chain[4:]]
     assert {finding.code for finding in verify_chain(swapped)} == {"broken_link", "order"}
     foreign = sent_entry(
-        replace(_request(9, 1), chat_id="other"), previous=digest_of_entry(chain[-1])
+        replace(request_of(9, 1), chat_id="other"), previous=digest_of_entry(chain[-1])
     )
     assert verify_chain([*chain, foreign]) == (ChainFinding("foreign_chat", 6),)
 
 
 def test_an_outcome_of_another_request_is_found() -> None:
-    sent = sent_entry(_request(1, 1), previous=None)
-    stray = replace(outcome_entry(sent, Outcome.FAILED), request=_request(1, 2))
+    sent = sent_entry(request_of(1, 1), previous=None)
+    stray = replace(outcome_entry(sent, Outcome.FAILED), request=request_of(1, 2))
     assert verify_chain([sent, stray]) == (ChainFinding("no_request", 1),)
 
 

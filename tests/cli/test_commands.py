@@ -92,6 +92,32 @@ def test_question_is_answered_out_of_the_pin(served: Machine, chat: str) -> None
     assert served.run("receipt", chat).code == 0
 
 
+def test_receipts_are_exported_and_verified_without_a_server(served: Machine, chat: str) -> None:
+    assert served.run("chat", "ask", "--chat", chat, "Are tabs used?").code == 0
+    file, key_file = served.root / "receipts.jsonl", served.root / "key.pem"
+    written = served.run("receipts", "export", chat, "--output", str(file))
+    assert (written.code, written.out) == (0, "")
+    assert "2 entries" in written.err
+    key = served.run("receipts", "key")
+    key_file.write_text(key.out, encoding="utf-8")
+
+    alone = Machine(served.root / "elsewhere", served.bytecode)
+    alone.workspace.mkdir(parents=True)
+    sure = alone.run("receipts", "verify", str(file), "--key-file", str(key_file), "--json")
+    assert (sure.code, sure.json["findings"], sure.json["is_key_compared"]) == (0, [], True)
+    assert sure.json["fingerprint"] in key.err
+
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([lines[0], *lines[2:]]))
+    dropped = alone.run("receipts", "verify", str(file), "--key", "0" * 64)
+    assert dropped.code == 1
+    assert [line.split()[0] for line in dropped.out.splitlines()[1:]] == [
+        "foreign_key",
+        "bad_signature",
+        "dropped_entry",
+    ]
+
+
 def test_turn_that_fails_is_a_finding(served: Machine, chat: str) -> None:
     other = served.run("chat", "new", "--model", "anthropic:x", "--json").json
     ended = served.run("chat", "ask", "--chat", other["id"], "hello")

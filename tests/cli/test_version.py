@@ -44,6 +44,16 @@ def test_help_lists_every_command_without_importing_a_server() -> None:
     assert set(ended.stdout.split()) == {
         *("up", "serve", "agent", "scan", "explain", "sources", "resync", "ready", "login"),
         *("chat", "status", "show", "diff", "refresh", "rollback", "rebind", "history"),
-        *("receipt", "export", "fsck", "config", "demo", "version", "approvals", "sync"),
+        *(
+            "receipt",
+            "receipts",
+            "export",
+            "fsck",
+            "config",
+            "demo",
+            "version",
+            "approvals",
+            "sync",
+        ),
         *("backup", "restore", "doctor", "password", "login-link"),
     }

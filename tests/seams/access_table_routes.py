@@ -255,6 +255,8 @@ ROWS: Final = (
         "/api/v1/chats/{chat}/turns/1/receipt",
         users(404, 404, 404, 404, 404),
     ),
+    RouteRow("GET", f"{CHAT}/receipts", "/api/v1/chats/{chat}/receipts", READ_CHAT),
+    RouteRow("GET", "/api/v1/receipt-key", "/api/v1/receipt-key", EVERY_USER),
     RouteRow("GET", f"{CHAT}/stream", "/api/v1/chats/{chat}/stream", READ_CHAT),
     RouteRow("GET", "/api/v1/events", "/api/v1/events?chat={chat}", READ_CHAT),
     RouteRow("GET", "/api/v1/snapshots/{digest}", "/api/v1/snapshots/{head}", READ_CHAT),

@@ -2,7 +2,7 @@
 
 Two entries per request: one before it is sent, one with its outcome. Each names the digest of the
 entry before it in the same chat, so an entry that is changed, removed or moved breaks the chain. A
-tail that was cut off is shown by the signature over an export, which is made elsewhere.
+tail that was cut off is shown by the signature over an export (`receipt_export`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -192,11 +192,8 @@ def verify_chain(entries: Sequence[ReceiptEntry]) -> tuple[ChainFinding, ...]:
     return tuple(findings)
 
 
-def _faults(before: ReceiptEntry | None, entry: ReceiptEntry) -> Iterator[str]:
-    if entry.previous != (None if before is None else digest_of_entry(before)):
-        yield "broken_link"
-    if before is not None and entry.request.chat_id != before.request.chat_id:
-        yield "foreign_chat"
+def faults_between(before: ReceiptEntry | None, entry: ReceiptEntry) -> Iterator[str]:
+    """Give what is wrong with `entry` as the successor of `before`, whatever their digests are."""
     if entry.phase is Phase.OUTCOME:
         answers = before is not None and before.phase is Phase.SENT
         if not answers or before is None or before.request != entry.request:
@@ -206,6 +203,14 @@ def _faults(before: ReceiptEntry | None, entry: ReceiptEntry) -> Iterator[str]:
             yield "no_outcome"
         if _place(entry) <= _place(before):
             yield "order"
+
+
+def _faults(before: ReceiptEntry | None, entry: ReceiptEntry) -> Iterator[str]:
+    if entry.previous != (None if before is None else digest_of_entry(before)):
+        yield "broken_link"
+    if before is not None and entry.request.chat_id != before.request.chat_id:
+        yield "foreign_chat"
+    yield from faults_between(before, entry)
 
 
 def _place(entry: ReceiptEntry) -> tuple[int, int]:
@@ -241,6 +246,7 @@ __all__ = [
     "digests_of_request",
     "entry_from_json",
     "entry_to_json",
+    "faults_between",
     "outcome_entry",
     "sent_entry",
     "settings_record",

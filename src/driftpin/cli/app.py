@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from driftpin.cli.commands import account, chats, operator, pins, service, trust, workspace
+from driftpin.cli.commands import (
+    account,
+    chats,
+    operator,
+    pins,
+    receipts,
+    service,
+    trust,
+    workspace,
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -38,6 +47,7 @@ def build_app() -> typer.Typer:
         app.add_typer(family.app)
     app.add_typer(workspace.sources_app, name="sources")
     app.add_typer(chats.app, name="chat")
+    app.add_typer(receipts.app, name="receipts")
     app.add_typer(operator.sync_app, name="sync")
     app.add_typer(trust.approvals_app, name="approvals")
     return app

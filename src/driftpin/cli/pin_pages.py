@@ -15,11 +15,16 @@ from driftpin.wire.api import (
     ChatShape,
     ContextShape,
     FullContextShape,
-    ReceiptShape,
 )
 from driftpin.wire.drift import CostShape, DriftEntryShape, DriftShape, HistoryEntryShape
+from driftpin.wire.receipts import ReceiptShape
 
 SHORT_ID_CHARACTERS: Final = 8
+PROMPT_MISSING: Final = {
+    "snapshot_expired": "the bytes of its snapshot are past their retention",
+    "renderer_changed": "another release rendered it",
+    "digest_mismatch": "what is rendered now is not what was sent",
+}
 CHAT_COLUMNS: Final = ("chat", "title", "state", "context", "pin", "revision", "since")
 
 
@@ -116,6 +121,8 @@ def receipt(reach: Reach, name: str, turn: int | None, *, has_prompt: bool, as_j
     say(f"turn {found.turn}: the chain of entries is {_whole(found.is_chain_whole)}")
     if found.prompt is not None:
         output.write_text(found.prompt)
+    elif found.prompt_missing is not None:
+        say(f"the prompt cannot be shown: {PROMPT_MISSING[found.prompt_missing]}")
 
 
 def write_drift(drift: DriftShape) -> None:

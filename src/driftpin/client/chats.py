@@ -5,6 +5,7 @@ from driftpin.client.calls import Calls
 from driftpin.client.workspaces import V1
 from driftpin.wire import api
 from driftpin.wire.drift import DriftShape, HistoryEntryShape
+from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
 from driftpin.wire.transfer import ExportShape, InterruptShape
 
 CHATS = f"{V1}/chats"
@@ -155,12 +156,18 @@ class ChatCalls(Calls):
 
     async def get_receipt(
         self, chat_id: str, turn: int, *, has_prompt: bool = False
-    ) -> api.ReceiptShape:
+    ) -> ReceiptShape:
         """Return what the model was shown in a turn."""
         path = f"{CHATS}/{chat_id}/turns/{turn}/receipt"
-        return await self._transport.call(
-            "GET", path, api.ReceiptShape, query={"prompt": has_prompt}
-        )
+        return await self._transport.call("GET", path, ReceiptShape, query={"prompt": has_prompt})
+
+    async def export_receipts(self, chat_id: str) -> bytes:
+        """Return every receipt of a chat as one signed document (`chat.receipt_export`)."""
+        return await self._transport.send("GET", f"{CHATS}/{chat_id}/receipts")
+
+    async def get_receipt_key(self) -> ReceiptKeyShape:
+        """Return the public half of the key that the server signs exports with."""
+        return await self._transport.call("GET", f"{V1}/receipt-key", ReceiptKeyShape)
 
 
 __all__ = ["CHATS", "ChatCalls"]

@@ -1,15 +1,34 @@
-"""A turn's receipt as it is shown: its entries, whether their chain is whole, and the prompt."""
+"""Receipts as they are shown: of one turn with its prompt, and of a whole chat as an export."""
 
+import asyncio
+from typing import Final, NamedTuple
+
+from driftpin import limits
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
-from driftpin.chat.prompt import render_prompt
-from driftpin.chat.receipts import Phase, entry_from_json, verify_chain
+from driftpin.chat.prompt import RENDERER_VERSION, render_prompt
+from driftpin.chat.receipt_export import KeptEntry, write_export
+from driftpin.chat.receipt_key import ALGORITHM, ReceiptKey
+from driftpin.chat.receipts import Phase, ReceiptEntry, entry_from_json, verify_chain
 from driftpin.context.manifest import resources_of, snapshot_of
-from driftpin.errors import NotFound
-from driftpin.identity import Actor, ChatId
+from driftpin.errors import NotFound, TooLarge
+from driftpin.identity import WORKER, Actor, ChatId, WorkspaceId
+from driftpin.operations.prepare_deployment import RECEIPT_KEY
 from driftpin.server.replies import receipt_shape
 from driftpin.store.store import Store
 from driftpin.store.values import ReceiptRow
-from driftpin.wire.api import ReceiptShape
+from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
+from driftpin.wire.shape import written_instant
+
+EXPIRED: Final = "snapshot_expired"
+RENDERER_CHANGED: Final = "renderer_changed"
+MISMATCH: Final = "digest_mismatch"
+
+
+class _Prompt(NamedTuple):
+    """A prefix that was rendered again, or why there is none."""
+
+    text: str | None
+    missing: str | None
 
 
 async def show_receipt(
@@ -25,37 +44,83 @@ async def show_receipt(
     if not of_turn:
         raise NotFound
     entries = tuple(entry_from_json(row.content) for row in rows)
-    prompt = await _prompt_of(store, actor, of_turn[0]) if has_prompt else None
-    return ReceiptShape(
-        chat_id=chat_id,
-        turn=turn,
-        entries=tuple(receipt_shape(row) for row in of_turn),
-        is_chain_whole=not verify_chain(entries),
-        prompt=prompt,
+    prompt = await _prompt_of(store, actor, of_turn[0]) if has_prompt else _Prompt(None, None)
+    return ReceiptShape.model_validate(
+        {
+            "chat_id": chat_id,
+            "turn": turn,
+            "entries": tuple(receipt_shape(row) for row in of_turn),
+            "is_chain_whole": not verify_chain(entries),
+            "prompt": prompt.text,
+            "prompt_missing": prompt.missing,
+        }
     )
 
 
-async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> str | None:
+async def export_receipts(store: Store, actor: Actor, chat_id: ChatId) -> bytes:
+    """Return every entry of the chat's chain, signed with the server's key.
+
+    Raises NotFound, and TooLarge for a chat of more entries than one document holds.
+    """
+    rows = await store.list_receipts(actor, chat_id, None)
+    if len(rows) > limits.RECEIPT_EXPORT_ENTRIES_MAX:
+        raise TooLarge("Too many receipts for one export.", limit="RECEIPT_EXPORT_ENTRIES_MAX")
+    entries = [
+        KeptEntry(row.number, row.digest, written_instant(row.at), row.content) for row in rows
+    ]
+    key = await _key_of(store)
+    exported_at = written_instant(store.database.clock.now())
+    return await asyncio.to_thread(write_export, chat_id, entries, key, exported_at=exported_at)
+
+
+async def show_receipt_key(store: Store) -> ReceiptKeyShape:
+    """Return the public half of the key that signs exports."""
+    public = (await _key_of(store)).public
+    return ReceiptKeyShape(
+        algorithm=ALGORITHM, public=public.text, pem=public.pem, fingerprint=public.fingerprint
+    )
+
+
+async def _key_of(store: Store) -> ReceiptKey:
+    seed = await store.get_deployment(WORKER, RECEIPT_KEY)
+    assert seed is not None, "the deployment is prepared"
+    return ReceiptKey(bytes.fromhex(seed))
+
+
+async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> _Prompt:
     entry = entry_from_json(row.content)
     assert entry.phase is Phase.SENT, "a turn's first entry is what was sent"
-    context = await _context_of(store, actor, row)
-    rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens)
-    return rendered.text if rendered.digest == entry.request.prefix else None
-
-
-async def _context_of(store: Store, actor: Actor, row: ReceiptRow) -> PinnedContext | None:
-    if row.snapshot_digest is None:
-        return None
-    manifest = await store.get_snapshot_manifest(actor, row.snapshot_digest)
-    resources = resources_of(manifest)
+    if entry.request.renderer_version != RENDERER_VERSION:
+        return _Prompt(None, RENDERER_CHANGED)
     chat = (await store.get_chat(actor, row.chat_id)).chat
+    try:
+        context = await _context_of(store, actor, chat.workspace_id, entry)
+    except NotFound:
+        # Past its retention a receipt keeps the digest of a snapshot and lets go of its bytes.
+        return _Prompt(None, EXPIRED)
+    rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens)
+    is_same = rendered.digest == entry.request.prefix
+    return _Prompt(rendered.text, None) if is_same else _Prompt(None, MISMATCH)
+
+
+async def _context_of(
+    store: Store, actor: Actor, workspace_id: WorkspaceId, entry: ReceiptEntry
+) -> PinnedContext | None:
+    snapshot = entry.request.snapshot
+    if snapshot is None:
+        return None
+    resources = resources_of(await store.get_snapshot_manifest(actor, snapshot))
+    wanted = blobs_for_prompt(resources)
+    bodies = await store.read_blobs(actor, workspace_id, wanted)
+    if len(bodies) < len(set(wanted)):
+        raise NotFound
     return PinnedContext(
-        snapshot=row.snapshot_digest,
+        snapshot=snapshot,
         prompt_digest=snapshot_of(resources).prompt_digest,
         revision=0,
         resources=resources,
-        bodies=await store.read_blobs(actor, chat.workspace_id, blobs_for_prompt(resources)),
+        bodies=bodies,
     )
 
 
-__all__ = ["show_receipt"]
+__all__ = ["export_receipts", "show_receipt", "show_receipt_key"]

@@ -32,6 +32,7 @@ from driftpin.store.values import (
 )
 from driftpin.wire import api
 from driftpin.wire.drift import CostShape, DiffShape, DriftEntryShape, DriftShape, HistoryEntryShape
+from driftpin.wire.receipts import ReceiptEntryShape
 
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
@@ -268,9 +269,9 @@ def turn_shape(row: TurnRow) -> api.TurnShape:
     )
 
 
-def receipt_shape(row: ReceiptRow) -> api.ReceiptEntryShape:
+def receipt_shape(row: ReceiptRow) -> ReceiptEntryShape:
     """Return one entry of a receipt."""
-    return api.ReceiptEntryShape(
+    return ReceiptEntryShape(
         number=row.number,
         turn=row.turn,
         digest=row.digest,

@@ -288,27 +288,6 @@ class SentMessageShape(ReplyShape):
     turn: TurnShape
 
 
-class ReceiptEntryShape(ReplyShape):
-    """One of the two chained entries of a model request."""
-
-    number: int
-    turn: int
-    digest: DigestText
-    previous_digest: DigestText | None
-    content: dict[str, JsonValue]
-    at: InstantText
-
-
-class ReceiptShape(ReplyShape):
-    """The receipt of one turn; `prompt` is the rendered prefix when it was asked for."""
-
-    chat_id: IdText
-    turn: int
-    entries: tuple[ReceiptEntryShape, ...]
-    is_chain_whole: bool
-    prompt: str | None
-
-
 class ShareRequest(Shape):
     """Whom to share a chat with. Sharing it shows its `user:` files too."""
 
@@ -376,8 +355,6 @@ __all__ = [
     "MessageShape",
     "PageShape",
     "RebindRequest",
-    "ReceiptEntryShape",
-    "ReceiptShape",
     "RefreshOutcomeShape",
     "RefreshRequest",
     "ResourceShape",

@@ -42,7 +42,8 @@ def _checked_line(text: str) -> str:
     return text
 
 
-def _written_instant(instant: datetime) -> str:
+def written_instant(instant: datetime) -> str:
+    """Return an instant in UTC as RFC 3339 writes it."""
     return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -52,6 +53,15 @@ SeverityText = Literal["cosmetic", "notation", "additive", "behavioural", "risky
 DigestText = Annotated[str, AfterValidator(_checked_digest)]
 IdText = Annotated[str, AfterValidator(_checked_id)]
 # RFC 3339 in UTC.
-InstantText = Annotated[datetime, PlainSerializer(_written_instant, return_type=str)]
+InstantText = Annotated[datetime, PlainSerializer(written_instant, return_type=str)]
 
-__all__ = ["ONE_LINE", "DigestText", "IdText", "InstantText", "ReplyShape", "SeverityText", "Shape"]
+__all__ = [
+    "ONE_LINE",
+    "DigestText",
+    "IdText",
+    "InstantText",
+    "ReplyShape",
+    "SeverityText",
+    "Shape",
+    "written_instant",
+]

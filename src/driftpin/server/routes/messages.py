@@ -29,6 +29,7 @@ from driftpin.server.turn_stream import TurnStream
 from driftpin.store.store import Store
 from driftpin.store.values import MessageRow, TurnRow
 from driftpin.wire import api
+from driftpin.wire.receipts import ReceiptShape
 from driftpin.wire.transfer import InterruptShape
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["messages"])
@@ -94,7 +95,7 @@ async def list_turns(actor: CurrentUser, request: Request, chat_id: ChatIdPath) 
     return reply(api.PageShape[api.TurnShape](items=items, next=None))
 
 
-@router.get("/turns/{turn}/receipt", response_model=api.ReceiptShape)
+@router.get("/turns/{turn}/receipt", response_model=ReceiptShape)
 async def get_receipt(
     actor: CurrentUser,
     request: Request,

@@ -40,8 +40,8 @@ from driftpin.wire.api import (
     CreateChatRequest,
     CreateWorkspaceRequest,
     RefreshRequest,
-    SendMessageRequest,
 )
+from driftpin.wire.turns import SendMessageRequest
 from outcome import Outcome
 from own_postgres import own_postgres
 

@@ -37,8 +37,8 @@ from driftpin.wire.api import (
     CreateTokenRequest,
     CreateUserRequest,
     CreateWorkspaceRequest,
-    SendMessageRequest,
 )
+from driftpin.wire.turns import SendMessageRequest
 from outcome import Outcome
 from own_postgres import own_postgres
 from served import Site, open_site

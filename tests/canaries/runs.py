@@ -23,12 +23,8 @@ from cli.machine import Machine
 from driftpin.cli.remembered import Remembered
 from driftpin.client import Client
 from driftpin.store.database import EngineKind
-from driftpin.wire.api import (
-    CreateAgentRequest,
-    CreateChatRequest,
-    CreateWorkspaceRequest,
-    SendMessageRequest,
-)
+from driftpin.wire.api import CreateAgentRequest, CreateChatRequest, CreateWorkspaceRequest
+from driftpin.wire.turns import SendMessageRequest
 from outcome import Outcome
 from own_postgres import own_postgres
 from tcp_proxy import proxied, target_of

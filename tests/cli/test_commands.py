@@ -126,6 +126,19 @@ def test_turn_that_fails_is_a_finding(served: Machine, chat: str) -> None:
     assert served.run("chat", "ask", "--chat", chat, "  ").code == 2
 
 
+def test_failed_turn_is_resumed_and_asked_again_with_another_text(
+    served: Machine, chat: str
+) -> None:
+    other = served.run("chat", "new", "--model", "anthropic:x", "--json").json["id"]
+    assert served.run("chat", "ask", "--chat", other, "hello").code == 1
+    ended = served.run("chat", "resume", other)
+    assert (ended.code, "model_key_missing" in ended.err) == (1, True)
+    assert served.run("chat", "retry", other, "--text", "hello there").code == 1
+    turns = served.run("chat", "show", other, "--json").json["messages"]
+    assert [message["content"]["parts"][0]["text"] for message in turns] == ["hello there"]
+    assert served.run("chat", "retry", chat).code == 2
+
+
 def test_chat_is_named_by_id_part_or_last(served: Machine, chat: str) -> None:
     for name in (chat, chat[-8:], chat[:-4], "last", "."):
         assert served.run("show", name, "--json").json["chat_id"] == chat

@@ -35,9 +35,9 @@ from driftpin.wire.api import (
     CreateWorkspaceRequest,
     RefreshRequest,
     RollbackRequest,
-    SendMessageRequest,
     UpdateChatRequest,
 )
+from driftpin.wire.turns import SendMessageRequest
 from served import WAIT_S, Site
 
 MISSING = "01900000-0000-7abc-8000-000000000000"

@@ -8,6 +8,7 @@ from door import push_body
 from driftpin.client import AgentClient, Client
 from driftpin.wire import api
 from driftpin.wire.agent import HelloRequest, PushRequest
+from driftpin.wire.turns import SendMessageRequest
 from faults.deeds import Deed, Done, Verb
 
 
@@ -33,7 +34,7 @@ class HttpHands:
             case Verb.CREATE:
                 return await self._create(deed)
             case Verb.SAY:
-                request = api.SendMessageRequest(text=deed.text)
+                request = SendMessageRequest(text=deed.text)
                 sent = await self.client.send_message(deed.chat_id, request, key=deed.key)
                 return Done("said", deed.chat_id, sent.turn.number, sent.message.id)
             case _:

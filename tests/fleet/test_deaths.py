@@ -18,12 +18,8 @@ from driftpin.store.database import Database
 from driftpin.store.store import Store
 from driftpin.store.values import TurnRow
 from driftpin.wire.agent import HelloRequest
-from driftpin.wire.api import (
-    CreateAgentRequest,
-    CreateChatRequest,
-    CreateWorkspaceRequest,
-    SendMessageRequest,
-)
+from driftpin.wire.api import CreateAgentRequest, CreateChatRequest, CreateWorkspaceRequest
+from driftpin.wire.turns import SendMessageRequest
 from fleet.pair import WAIT_S, answer, is_connected, linked, receive_call, until
 from fleet.pushing_on import has_grown, push_on
 from replicas import Replica, replica

@@ -86,6 +86,11 @@ class Room:
         self.seq += 1
         await push(self.store, self.agent, self.incarnation, self.seq, rule)
 
+    async def push_without_skill(self, rule: bytes) -> None:
+        """Let the agent push another rule and no skill any more."""
+        self.seq += 1
+        await push(self.store, self.agent, self.incarnation, self.seq, rule, has_skill=False)
+
 
 @dataclass(slots=True)
 class Commits:
@@ -109,7 +114,15 @@ class Commits:
         return await asyncio.wait_for(ask(), WAIT_S)
 
 
-async def push(store: Store, agent: Actor, incarnation: int, seq: int, rule: bytes) -> None:
+async def push(
+    store: Store,
+    agent: Actor,
+    incarnation: int,
+    seq: int,
+    rule: bytes,
+    *,
+    has_skill: bool = True,
+) -> None:
     files = tuple(
         SkillFile(path, executable, digest_of(body))
         for path, executable, body in (
@@ -137,7 +150,7 @@ async def push(store: Store, agent: Actor, incarnation: int, seq: int, rule: byt
         agent,
         incarnation=incarnation,
         seq=seq,
-        snapshot=snapshot_of(resources),
+        snapshot=snapshot_of(resources if has_skill else resources[:1]),
         observations={},
         blobs=tuple(blobs.items()),
     )

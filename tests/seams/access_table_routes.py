@@ -248,6 +248,20 @@ ROWS: Final = (
         users(202, 403, 202, 404, 202),
     ),
     RouteRow("GET", f"{CHAT}/turns", "/api/v1/chats/{chat}/turns", READ_CHAT),
+    # The only turn has not ended: whoever may resume or retry is told so.
+    RouteRow(
+        "POST",
+        f"{CHAT}/turns/{{turn}}/resume",
+        "/api/v1/chats/{chat}/turns/1/resume",
+        users(409, 403, 409, 404, 409),
+    ),
+    RouteRow(
+        "POST",
+        f"{CHAT}/turns/{{turn}}/retry",
+        "/api/v1/chats/{chat}/turns/1/retry",
+        users(409, 403, 409, 404, 409),
+        {},
+    ),
     # There is no receipt yet.
     RouteRow(
         "GET",

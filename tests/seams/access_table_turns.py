@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+from driftpin.chat.messages import user_message
 from driftpin.chat.receipts import Outcome, RequestRecord, sent_entry
-from driftpin.identity import Actor, ChatId, digest_of
+from driftpin.identity import WORKER, Actor, ChatId, digest_of
 from driftpin.operations.append_chunk import append_chunk
 from driftpin.operations.begin_request import begin_request
 from driftpin.operations.claim_turn import claim_turn
@@ -12,10 +13,13 @@ from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.renew_turn import renew_turn
+from driftpin.operations.resume_turn import resume_turn
+from driftpin.operations.retry_turn import retry_turn
+from driftpin.operations.send_message import send_message
 from driftpin.operations.start_tool_calls import start_tool_calls
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
-from seams.access_world import READERS, UPDATERS, Caller, Row, World, outcomes
+from seams.access_world import NO_USERS, READERS, UPDATERS, Caller, Row, World, outcomes
 
 NOTHING = digest_of(b"")
 REQUEST = RequestRecord(
@@ -36,6 +40,8 @@ REQUEST = RequestRecord(
     left_out=(),
     renderer_version=1,
 )
+CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
+UPDATE_CHAT = outcomes("not_found", ok=UPDATERS, forbidden={Caller.READER}, **NO_USERS)
 STALE = outcomes("forbidden", lease_lost={Caller.WORKER})
 
 
@@ -61,7 +67,7 @@ async def _append(world: World, actor: Actor, lease: TurnLease) -> object:
 
 
 async def _begin(world: World, actor: Actor, lease: TurnLease) -> object:
-    return await begin_request(world.store, actor, lease, REQUEST, snapshot_id=None)
+    return await begin_request(world.store, actor, lease, REQUEST, revision=0, snapshot_id=None)
 
 
 async def _commit_answer(world: World, actor: Actor, lease: TurnLease) -> object:
@@ -100,6 +106,26 @@ async def _interrupt(world: World, actor: Actor) -> object:
     return "done"
 
 
+async def _resume(world: World, actor: Actor) -> object:
+    return await resume_turn(world.store, actor, await _chat_with_turn(world, TurnState.FAILED), 1)
+
+
+async def _retry(world: World, actor: Actor) -> object:
+    chat_id = await _chat_with_turn(world, TurnState.DONE)
+    return await retry_turn(world.store, actor, chat_id, 1, None)
+
+
+async def _chat_with_turn(world: World, end: TurnState) -> ChatId:
+    """Return a new chat whose only turn has ended like this."""
+    chat_id: ChatId = await world.fresh_chat()
+    if not world.is_nowhere:
+        with world.recorder.aside():
+            await send_message(world.store, world.people.owner, chat_id, user_message("Go."))
+            while claimed := await claim_turn(world.store, WORKER, holder="w", lease_s=60):
+                await finish_turn(world.store, WORKER, claimed.lease, end)
+    return chat_id
+
+
 ROWS = (
     Row("claim_turn", _claim, outcomes("forbidden", ok={Caller.WORKER})),
     Row("append_chunk", with_lease(_append), STALE),
@@ -109,6 +135,18 @@ ROWS = (
     Row("finish_turn", with_lease(_finish), STALE),
     Row("renew_turn", with_lease(_renew), STALE),
     Row("start_tool_calls", with_lease(_start_calls), STALE),
+    Row(
+        "Store.read_turn_pin",
+        lambda world, actor: world.store.read_turn_pin(actor, world.chat_id, 1),
+        CHAT_READERS,
+    ),
+    Row(
+        "Store.read_request_pin",
+        lambda world, actor: world.store.read_request_pin(actor, world.chat_id, 1),
+        CHAT_READERS,
+    ),
+    Row("resume_turn", _resume, UPDATE_CHAT),
+    Row("retry_turn", _retry, UPDATE_CHAT),
     Row(
         "interrupt_turn",
         _interrupt,

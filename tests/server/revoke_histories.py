@@ -27,11 +27,11 @@ from driftpin.wire.api import (
     CreateAgentRequest,
     CreateTokenRequest,
     CreateUserRequest,
-    SendMessageRequest,
     ShareRequest,
 )
 from driftpin.wire.link import CLOSE_GONE, CLOSE_REVOKED
 from driftpin.wire.signing_in import SetPasswordRequest
+from driftpin.wire.turns import SendMessageRequest
 from outcome import Outcome
 from served import Site
 

@@ -16,10 +16,10 @@ from driftpin.wire.api import (
     ChatShape,
     CreateChatRequest,
     ForkRequest,
-    MessageShape,
     ShareRequest,
     UpdateChatRequest,
 )
+from driftpin.wire.turns import MessageShape
 
 
 @dataclass(frozen=True, slots=True)

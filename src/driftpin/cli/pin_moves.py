@@ -22,12 +22,16 @@ from driftpin.wire.drift import DriftShape
 
 @dataclass(frozen=True, slots=True)
 class RefreshWish:
-    """How to refresh: to the head that was seen, without asking, without moving, or with all."""
+    """How to refresh: to the head that was seen, without asking, without moving, or with all.
+
+    With `is_now` a turn that runs has the new pin from its next request.
+    """
 
     to: str | None
     is_sure: bool
     is_dry: bool
     has_cascade: bool
+    is_now: bool
 
 
 def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> None:
@@ -41,7 +45,9 @@ def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> Non
         head = _target(wish.to, [drift.head]) if wish.to else drift.head
         if head is None or not _is_wanted(drift, wish, as_json=as_json):
             return chat, drift, None
-        request = RefreshRequest(to=head, cascade=wish.has_cascade, dry_run=wish.is_dry)
+        request = RefreshRequest(
+            to=head, cascade=wish.has_cascade, dry_run=wish.is_dry, now=wish.is_now
+        )
         return chat, drift, await session.client.refresh_context(chat.id, request)
 
     chat, drift, moved = in_session(reach, act)

@@ -1,7 +1,7 @@
 """A question to a chat, and its answer as it comes."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from driftpin.cli import output
@@ -12,23 +12,70 @@ from driftpin.cli.session import Session, in_session
 from driftpin.client import Client
 from driftpin.client.streams import Streamed
 from driftpin.context.hidden_text import visible
-from driftpin.errors import Conflict, UsageError
-from driftpin.wire.api import MessageShape, SendMessageRequest, TurnShape
+from driftpin.errors import Conflict, NotFound, UsageError
 from driftpin.wire.transfer import DeltaShape, TurnEventShape
+from driftpin.wire.turns import MessageShape, RetryRequest, SendMessageRequest, TurnShape
 
 _OVER: Final = frozenset({"done", "failed", "interrupted"})
 
 
-def send(reach: Reach, name: str, text: str, *, as_json: bool) -> None:
+Ended = tuple[TurnShape, tuple[MessageShape, ...]]
+Begin = Callable[[Client, str], Awaitable[int]]
+
+
+def send(reach: Reach, name: str, text: str, *, interrupts: bool, as_json: bool) -> None:
     """Send a message and show the answer; findings when the turn failed."""
+    content = _said(text)
+
+    async def begin(client: Client, chat_id: str) -> int:
+        request = SendMessageRequest(
+            text=content, if_running="interrupt" if interrupts else "queue"
+        )
+        return (await client.send_message(chat_id, request)).turn.number
+
+    _show_answer(reach, name, begin, as_json=as_json)
+
+
+def resume(reach: Reach, name: str, *, as_json: bool) -> None:
+    """Go on with a chat's last turn, which failed, and show the answer."""
+
+    async def begin(client: Client, chat_id: str) -> int:
+        return (await client.resume_turn(chat_id, await _last_turn(client, chat_id))).number
+
+    _show_answer(reach, name, begin, as_json=as_json)
+
+
+def retry(reach: Reach, name: str, number: int | None, text: str | None, *, as_json: bool) -> None:
+    """Run a chat again from a turn, the last one unless told, and show the answer."""
+    content = None if text is None else _said(text)
+
+    async def begin(client: Client, chat_id: str) -> int:
+        request = RetryRequest(text=content)
+        chosen = await _last_turn(client, chat_id) if number is None else number
+        return (await client.retry_turn(chat_id, chosen, request)).turn.number
+
+    _show_answer(reach, name, begin, as_json=as_json)
+
+
+def _said(text: str) -> str:
     content = sys.stdin.read() if text == "-" else text
     if not content.strip():
         raise UsageError("The message is empty; say something, or pipe it in with `-`.")
+    return content
 
-    async def act(session: Session) -> tuple[TurnShape, tuple[MessageShape, ...]]:
+
+async def _last_turn(client: Client, chat_id: str) -> int:
+    turns = [turn for turn in await client.list_turns(chat_id) if turn.replaced_by is None]
+    if not turns:
+        raise NotFound("Nothing has been said in this chat yet.")
+    return turns[-1].number
+
+
+def _show_answer(reach: Reach, name: str, begin: Begin, *, as_json: bool) -> None:
+    async def act(session: Session) -> Ended:
         chat = await session.get_chat(name)
-        show = _ignore if as_json else _show
-        return await converse(session.client, chat.id, content, show)
+        number = await begin(session.client, chat.id)
+        return await follow(session.client, chat.id, number, _ignore if as_json else _show)
 
     turn, messages = in_session(reach, act)
     if as_json:
@@ -37,23 +84,21 @@ def send(reach: Reach, name: str, text: str, *, as_json: bool) -> None:
         sys.stdout.write("\n")
     if turn.state == "failed":
         say(f"error: the turn failed: {turn.error}")
+        say("`driftpin chat resume` goes on with it, `driftpin chat retry` asks again.")
         raise Finished(ExitCode.FINDINGS)
 
 
 async def ask(client: Client, chat_id: str, text: str) -> str:
     """Return the whole answer; Conflict (`turn_failed`) when there is none."""
-    turn, messages = await converse(client, chat_id, text, _ignore)
+    sent = await client.send_message(chat_id, SendMessageRequest(text=text))
+    turn, messages = await follow(client, chat_id, sent.turn.number, _ignore)
     if turn.state == "failed":
         raise Conflict(f"The turn failed: {turn.error}", code="turn_failed")
     return "\n".join(text_of(each) for each in messages if each.role == "assistant")
 
 
-async def converse(
-    client: Client, chat_id: str, text: str, show: Callable[[str], None]
-) -> tuple[TurnShape, tuple[MessageShape, ...]]:
-    """Send a message, show text as it streams, and return the ended turn with its messages."""
-    sent = await client.send_message(chat_id, SendMessageRequest(text=text))
-    number = sent.turn.number
+async def follow(client: Client, chat_id: str, number: int, show: Callable[[str], None]) -> Ended:
+    """Show the text of a turn as it streams, and return the ended turn with its messages."""
     async with client.watch_chat(chat_id, turn=number) as events:
         async for event in events:
             if _is_over(event, number, show):
@@ -88,4 +133,4 @@ def _ignore(text: str) -> None:
     """Show nothing: whoever asked reads the answer when it is whole."""
 
 
-__all__ = ["ask", "converse", "send"]
+__all__ = ["ask", "follow", "resume", "retry", "send"]

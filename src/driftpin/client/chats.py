@@ -7,6 +7,13 @@ from driftpin.wire import api
 from driftpin.wire.drift import DriftShape, HistoryEntryShape
 from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
 from driftpin.wire.transfer import ExportShape, InterruptShape
+from driftpin.wire.turns import (
+    MessageShape,
+    RetryRequest,
+    SendMessageRequest,
+    SentMessageShape,
+    TurnShape,
+)
 
 CHATS = f"{V1}/chats"
 
@@ -132,27 +139,42 @@ class ChatCalls(Calls):
         """Return a whole pin with its bytes."""
         return await self._transport.call("GET", f"{CHATS}/{chat_id}/export", ExportShape)
 
-    async def list_messages(self, chat_id: str) -> tuple[api.MessageShape, ...]:
+    async def list_messages(self, chat_id: str) -> tuple[MessageShape, ...]:
         """Return a chat's messages in order."""
-        return await self._all(f"{CHATS}/{chat_id}/messages", api.MessageShape)
+        return await self._all(f"{CHATS}/{chat_id}/messages", MessageShape)
 
     async def send_message(
-        self, chat_id: str, request: api.SendMessageRequest, *, key: str | None = None
-    ) -> api.SentMessageShape:
+        self, chat_id: str, request: SendMessageRequest, *, key: str | None = None
+    ) -> SentMessageShape:
         """Send a message; with a `key` the same call may be sent again."""
         headers = None if key is None else {"Idempotency-Key": key}
         path = f"{CHATS}/{chat_id}/messages"
         return await self._transport.call(
-            "POST", path, api.SentMessageShape, body=request, headers=headers
+            "POST", path, SentMessageShape, body=request, headers=headers
         )
 
     async def interrupt_chat(self, chat_id: str) -> InterruptShape:
         """Ask the running turn to stop."""
         return await self._transport.call("POST", f"{CHATS}/{chat_id}/interrupt", InterruptShape)
 
-    async def list_turns(self, chat_id: str) -> tuple[api.TurnShape, ...]:
+    async def resume_turn(self, chat_id: str, turn: int) -> TurnShape:
+        """Go on with the chat's last turn, which failed."""
+        path = f"{CHATS}/{chat_id}/turns/{turn}/resume"
+        return await self._transport.call("POST", path, TurnShape)
+
+    async def retry_turn(
+        self, chat_id: str, turn: int, request: RetryRequest, *, key: str | None = None
+    ) -> SentMessageShape:
+        """Run the chat again from a turn; with a `key` the same call may be sent again."""
+        headers = None if key is None else {"Idempotency-Key": key}
+        path = f"{CHATS}/{chat_id}/turns/{turn}/retry"
+        return await self._transport.call(
+            "POST", path, SentMessageShape, body=request, headers=headers
+        )
+
+    async def list_turns(self, chat_id: str) -> tuple[TurnShape, ...]:
         """Return a chat's turns in order."""
-        return await self._all(f"{CHATS}/{chat_id}/turns", api.TurnShape)
+        return await self._all(f"{CHATS}/{chat_id}/turns", TurnShape)
 
     async def get_receipt(
         self, chat_id: str, turn: int, *, has_prompt: bool = False

@@ -23,9 +23,10 @@ async def begin_request(
     lease: TurnLease,
     request: RequestRecord,
     *,
+    revision: int,
     snapshot_id: int | None,
 ) -> ReceiptEntry:
-    """Append the receipt's first entry and return it; the turn remembers its pin.
+    """Append the receipt's first entry and return it; the turn remembers and holds its pin.
 
     A request whose worker died before the outcome gets the outcome `unknown` first, so that the
     chain stays whole. Raises LeaseLost.
@@ -34,7 +35,7 @@ async def begin_request(
 
     async def begin(transaction: Transaction) -> ReceiptEntry:
         await turns.require_lease(transaction, lease)
-        await turns.record_pin_of_turn(transaction, lease, request.revision, snapshot_id)
+        await turns.record_pin_of_turn(transaction, lease, revision, snapshot_id)
         number, previous = await _settle_last(transaction, lease, snapshot_id)
         entry = sent_entry(request, previous=previous)
         await receipts.add_entry(transaction, number + 1, entry, snapshot_id)

@@ -33,7 +33,7 @@ async def claim_turn(
             chat_id=lease.chat_id,
             payload={"turn": lease.turn, "state": turns.RUNNING, "attempt": lease.attempt},
         )
-        return ClaimedTurn(lease, chat)
+        return ClaimedTurn(lease, chat, holds_pin=found.held_revision is not None)
 
     return await store.database.write(claim)
 

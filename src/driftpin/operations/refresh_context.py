@@ -27,6 +27,7 @@ from driftpin.store.writing.heads import lock_workspace
 from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
 from driftpin.store.writing.seen_pins import SeenPin, see_pin
 from driftpin.store.writing.sub_chats import list_birth_sources, lock_sub_chats
+from driftpin.store.writing.turns import hold_present_pin
 
 # A pin that changes under every look is moved by others all the time; they have refreshed it.
 LOOKS_MAX = 5
@@ -34,12 +35,16 @@ LOOKS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What was asked for. `to` is the head whose drift was shown, None for whatever it is now."""
+    """What was asked for. `to` is the head whose drift was shown, None for whatever it is now.
+
+    With `now` a turn that runs goes on with the new pin from its next request.
+    """
 
     to: Digest | None = None
     if_match_revision: int | None = None
     cascade: bool = False
     dry_run: bool = False
+    now: bool = False
 
 
 async def refresh_context(
@@ -51,16 +56,19 @@ async def refresh_context(
     if_match_revision: int | None = None,
     cascade: bool = False,
     dry_run: bool = False,
+    now: bool = False,
 ) -> PinMove:
     """Pin the chat to its agent's head; `moved` is False if it was already.
 
-    With `cascade` the chat's sub-chats follow, each with the part of the context it was born with.
+    A turn that runs keeps the pin that it began with, unless `now` lets its next request have the
+    new one. With `cascade` the chat's sub-chats follow, each with the part of the context it was
+    born with.
     With `dry_run` nothing is written, and `moved` says whether something would have been. Raises
     PreconditionFailed with `revision`; HeadMoved with `shown` and `head`; Conflict (`no_snapshot`,
     `chat_archived`, `sub_chat`).
     """
     require_user(actor)
-    asked = Refresh(to, if_match_revision, cascade, dry_run)
+    asked = Refresh(to, if_match_revision, cascade, dry_run, now)
 
     async def refresh(transaction: Transaction) -> PinMove:
         return await refresh_in(transaction, actor, chat_id, asked)
@@ -85,6 +93,8 @@ async def refresh_in(
             await lock_workspace(transaction, seen.chat.workspace_id)
         moved = await _move(transaction, actor, seen, head, asked)
         if moved is not None:
+            if asked.now:
+                await hold_present_pin(transaction, chat_id)
             if asked.cascade:
                 await _cascade(transaction, actor, seen, head, moved.event_id)
             return moved.move
@@ -97,7 +107,10 @@ async def _move(
     """Return where the pin stands, with its event if it moved; None if it changed meanwhile."""
     if seen.pin.snapshot_id == head.id:
         return Moved(unmoved(seen, PinVerb.REFRESH), None)
-    intent = Intent(actor, PinVerb.REFRESH, {"to": asked.to}, covers_others=asked.cascade)
+    inputs: dict[str, Digest | bool | None] = {"to": asked.to}
+    if asked.now:
+        inputs["now"] = True
+    intent = Intent(actor, PinVerb.REFRESH, inputs, covers_others=asked.cascade)
     return await try_move(transaction, seen, head, intent)
 
 

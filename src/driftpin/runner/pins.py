@@ -22,9 +22,19 @@ class PinReader:
         self._actor = actor
         self._kept: OrderedDict[tuple[WorkspaceId, Digest], PinnedContext] = OrderedDict()
 
-    async def read(self, chat_id: ChatId) -> tuple[PinnedRead, PinnedContext | None]:
-        """Return the chat's pin as it is at this moment; no context if it was never pinned."""
-        pin = await self._store.read_pin(self._actor, chat_id)
+    async def read(self, chat_id: ChatId, turn: int) -> tuple[PinnedRead, PinnedContext | None]:
+        """Return the pin that the turn's next request is built from; no context if it has none."""
+        return await self._with_context(await self._store.read_turn_pin(self._actor, chat_id, turn))
+
+    async def read_of_request(
+        self, chat_id: ChatId, turn: int
+    ) -> tuple[PinnedRead, PinnedContext | None]:
+        """Return the pin that the turn's newest request was built from, whoever made it."""
+        return await self._with_context(
+            await self._store.read_request_pin(self._actor, chat_id, turn)
+        )
+
+    async def _with_context(self, pin: PinnedRead) -> tuple[PinnedRead, PinnedContext | None]:
         if pin.snapshot is None or pin.manifest is None:
             return pin, None
         context = await self._context_of(pin)

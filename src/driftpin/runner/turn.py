@@ -81,6 +81,7 @@ class Turn:
     streamed_characters: int = 0
     is_stopping: bool = False
     _asking: "asyncio.Task[None] | None" = None
+    _asked_from: tuple[PinnedRead, PinnedContext | None] | None = None
 
     @property
     def chat_id(self) -> ChatId:
@@ -109,7 +110,8 @@ class Turn:
         await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
 
     async def _carry_out(self) -> TurnState:
-        await self._settle_pin()
+        if not self.claimed.holds_pin:
+            await self._settle_pin()
         await self._read_history()
         while self.requests < limits.TURN_REQUESTS_MAX:
             if self.is_stopping:
@@ -177,8 +179,14 @@ class Turn:
         prepared = await self._prepare()
         lease = self.claimed.lease
         sent = await begin_request(
-            self.store, WORKER, lease, prepared.record, snapshot_id=prepared.snapshot_id
+            self.store,
+            WORKER,
+            lease,
+            prepared.record,
+            revision=prepared.pin.revision,
+            snapshot_id=prepared.snapshot_id,
         )
+        self._asked_from = prepared.pin, prepared.context
         collector = AnswerCollector(
             self._keep_batch,
             self.clock,
@@ -244,7 +252,7 @@ class Turn:
 
     async def _prepare(self) -> Prepared:
         """Build the request out of one read of the pin."""
-        pin, context = await self.pins.read(self.chat_id)
+        pin, context = await self.pins.read(self.chat_id, self.claimed.lease.turn)
         prompt = render_prompt(context, budget_tokens=self.model.context_budget_tokens)
         view = await self.store.get_chat(WORKER, self.chat_id)
         request = ModelRequest(
@@ -288,10 +296,12 @@ class Turn:
         return Toolbox([SkillTools(self.pins, pin, context)])
 
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
-        """Carry out an answer's calls from the pin, and commit their results together."""
+        """Carry out an answer's calls from the pin of its request; commit their results at once."""
         lease = self.claimed.lease
         await self._reach(Failpoint.TOOL_ID_SAVED)
-        toolbox = self._toolbox(*await self.pins.read(self.chat_id))
+        if self._asked_from is None:
+            self._asked_from = await self.pins.read_of_request(self.chat_id, lease.turn)
+        toolbox = self._toolbox(*self._asked_from)
         started = await start_tool_calls(self.store, WORKER, lease, calls)
         results = tuple(
             [

@@ -57,6 +57,13 @@ class TurnWorker:
         """Look for waiting turns now; called after every commit that recorded an event."""
         self._wake.set()
 
+    async def notice_interrupt(self, chat_id: ChatId) -> None:
+        """Stop the chat's turn at once if it is held here and was asked to stop."""
+        turn = self._turns.get(chat_id)
+        if turn is not None:
+            with suppress(LeaseLost, Unavailable):
+                await self._renew(turn)
+
     def interrupt(self, chat_id: ChatId) -> None:
         """Stop the chat's turn at once if this worker holds it; others notice within a second."""
         turn = self._turns.get(chat_id)
@@ -140,13 +147,16 @@ class TurnWorker:
         """Renew the lease until it is lost, and pass on a wish to stop."""
         while True:
             await asyncio.sleep(limits.TURN_RENEW_S)
-            lease = turn.claimed.lease
             try:
-                if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
-                    turn.request_stop()
+                await self._renew(turn)
             except Unavailable as refusal:
                 # The lease outlasts several renewals, and a lost one shows at the next write.
-                log.warning("turn_not_renewed", chat_id=lease.chat_id, code=refusal.code)
+                log.warning("turn_not_renewed", chat_id=turn.chat_id, code=refusal.code)
+
+    async def _renew(self, turn: Turn) -> None:
+        lease = turn.claimed.lease
+        if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
+            turn.request_stop()
 
     async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
         self.counts["failed"] += 1

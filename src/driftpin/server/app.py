@@ -60,6 +60,7 @@ from driftpin.server.routes import (
     signing_in,
     snapshots,
     sync,
+    turns,
     workspaces,
 )
 from driftpin.server.routes import metrics as metrics_route
@@ -101,6 +102,7 @@ def build_app(services: Services) -> FastAPI:
         context,
         messages,
         receipts,
+        turns,
         snapshots,
         events,
         sync,

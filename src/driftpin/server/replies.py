@@ -33,6 +33,7 @@ from driftpin.store.values import (
 from driftpin.wire import api
 from driftpin.wire.drift import CostShape, DiffShape, DriftEntryShape, DriftShape, HistoryEntryShape
 from driftpin.wire.receipts import ReceiptEntryShape
+from driftpin.wire.turns import MessageShape, SentMessageShape, TurnShape
 
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
@@ -243,9 +244,9 @@ def history_shape(row: HistoryRow) -> HistoryEntryShape:
     )
 
 
-def message_shape(row: MessageRow) -> api.MessageShape:
+def message_shape(row: MessageRow) -> MessageShape:
     """Return one message."""
-    return api.MessageShape(
+    return MessageShape(
         id=row.id,
         position=row.position,
         turn=row.turn,
@@ -255,18 +256,25 @@ def message_shape(row: MessageRow) -> api.MessageShape:
     )
 
 
-def turn_shape(row: TurnRow) -> api.TurnShape:
+def turn_shape(row: TurnRow) -> TurnShape:
     """Return one turn."""
-    return api.TurnShape(
+    return TurnShape(
         number=row.number,
         state=row.state,
         attempt=row.attempt,
         error=row.error,
         snapshot=row.snapshot_digest,
         pin_revision=row.pin_revision,
+        replaced_by=row.replaced_by,
         created_at=row.created_at,
         finished_at=row.finished_at,
     )
+
+
+def sent_shape(stored: tuple[MessageRow, TurnRow]) -> SentMessageShape:
+    """Return a message that was stored with its turn."""
+    message, turn = stored
+    return SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
 
 
 def receipt_shape(row: ReceiptRow) -> ReceiptEntryShape:
@@ -361,6 +369,7 @@ __all__ = [
     "receipt_shape",
     "reply",
     "resource_shapes",
+    "sent_shape",
     "share_shape",
     "snapshot_shape",
     "token_fields",

@@ -38,6 +38,9 @@ class TurnWorkers(Protocol):
     def interrupt(self, chat_id: ChatId) -> None:
         """Stop the chat's turn at once if it runs here."""
 
+    async def notice_interrupt(self, chat_id: ChatId) -> None:
+        """Stop the chat's turn at once if it runs here and was asked to stop."""
+
     @property
     def counts(self) -> Mapping[str, int]:
         """How many turns this process let go of, by how."""

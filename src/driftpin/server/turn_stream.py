@@ -137,9 +137,9 @@ class TurnStream:
         cursor: str | None = None
         while True:
             page = await self.services.store.list_messages(
-                self.actor, self.chat_id, cursor, limits.API_PAGE_ITEMS_MAX
+                self.actor, self.chat_id, cursor, limits.API_PAGE_ITEMS_MAX, turn=turn
             )
-            told = [message_from_json(row.content) for row in page.items if row.turn == turn]
+            told = [message_from_json(row.content) for row in page.items]
             words += [message.text for message in told if message.role is Role.ASSISTANT]
             cursor = page.next
             if cursor is None:

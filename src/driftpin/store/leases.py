@@ -26,10 +26,14 @@ class TurnLease:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTurn:
-    """A lease with the chat as it was when the turn was claimed."""
+    """A lease with the chat as it was when the turn was claimed.
+
+    `holds_pin` says that the turn has asked a model before, and goes on with what it then ran on.
+    """
 
     lease: TurnLease
     chat: ChatRow
+    holds_pin: bool = False
 
 
 __all__ = ["ClaimedTurn", "LeaseLost", "TurnLease"]

@@ -33,6 +33,7 @@ from driftpin.store.reading import (
     pulse,
     snapshots,
     stock,
+    turn_pins,
 )
 from driftpin.store.values import (
     AgentRow,
@@ -154,6 +155,16 @@ class Store:
         async with self.database.read() as connection:
             return await pins.read_pin(connection, actor, chat_id)
 
+    async def read_turn_pin(self, actor: Actor, chat_id: ChatId, turn: int) -> PinnedRead:
+        """Return the pin that the turn's next request is built from, out of one statement."""
+        async with self.database.read() as connection:
+            return await turn_pins.read_turn_pin(connection, actor, chat_id, turn)
+
+    async def read_request_pin(self, actor: Actor, chat_id: ChatId, turn: int) -> PinnedRead:
+        """Return the pin that the turn's newest request was built from."""
+        async with self.database.read() as connection:
+            return await turn_pins.read_request_pin(connection, actor, chat_id, turn)
+
     async def list_pinned_entries(self, actor: Actor, chat_id: ChatId) -> PinnedLines:
         """Return every line of the chat's pin with its revision; no lines if it has no pin."""
         async with self.database.read() as connection:
@@ -184,11 +195,20 @@ class Store:
             return await chats.list_shares(connection, actor, chat_id)
 
     async def list_messages(
-        self, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+        self,
+        actor: Actor,
+        chat_id: ChatId,
+        after: str | None,
+        limit: int,
+        *,
+        turn: int | None = None,
+        with_replaced: bool = False,
     ) -> Page[MessageRow]:
-        """Return the chat's messages in order."""
+        """Return the chat's conversation in order, with what has left it, or only one turn."""
         async with self.database.read() as connection:
-            return await messages.list_messages(connection, actor, chat_id, after, limit)
+            return await messages.list_messages(
+                connection, actor, chat_id, after, limit, turn=turn, with_replaced=with_replaced
+            )
 
     async def list_turns(
         self, actor: Actor, chat_id: ChatId, *, first: int = 0

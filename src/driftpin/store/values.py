@@ -254,6 +254,7 @@ class TurnRow:
     snapshot_digest: Digest | None
     created_at: datetime
     finished_at: datetime | None
+    replaced_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

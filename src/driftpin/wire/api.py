@@ -216,9 +216,13 @@ class ChatShape(ReplyShape):
 
 
 class RefreshRequest(Shape):
-    """Move the pin to the head. `to` is the head whose drift was shown; 412 if it has moved on."""
+    """Move the pin to the head. `to` is the head whose drift was shown; 412 if it has moved on.
+
+    A turn that runs keeps the pin it began with; with `now` its next request has the new one.
+    """
 
     to: DigestText | None = None
+    now: bool = False
     cascade: bool = False
     dry_run: bool = False
 
@@ -249,43 +253,6 @@ class RefreshOutcomeShape(ReplyShape):
     result: Literal["refreshed", "unchanged", "skipped", "failed"]
     code: str | None
     context: ContextShape | None
-
-
-class SendMessageRequest(Shape):
-    """A message of the user; it starts a turn, or waits for the one that runs."""
-
-    text: Annotated[str, Field(min_length=1, max_length=limits.MESSAGE_BYTES_MAX)]
-
-
-class MessageShape(ReplyShape):
-    """One message; `content` is a list of parts (text, tool_call, tool_result)."""
-
-    id: IdText
-    position: int
-    turn: int
-    role: str
-    content: dict[str, JsonValue]
-    created_at: InstantText
-
-
-class TurnShape(ReplyShape):
-    """One turn and the pin it ran on."""
-
-    number: int
-    state: str
-    attempt: int
-    error: str | None
-    snapshot: DigestText | None
-    pin_revision: int | None
-    created_at: InstantText
-    finished_at: InstantText | None
-
-
-class SentMessageShape(ReplyShape):
-    """A stored message and the turn that will answer it."""
-
-    message: MessageShape
-    turn: TurnShape
 
 
 class ShareRequest(Shape):
@@ -352,21 +319,17 @@ __all__ = [
     "ForkRequest",
     "FullContextShape",
     "ImportSnapshotRequest",
-    "MessageShape",
     "PageShape",
     "RebindRequest",
     "RefreshOutcomeShape",
     "RefreshRequest",
     "ResourceShape",
     "RollbackRequest",
-    "SendMessageRequest",
-    "SentMessageShape",
     "ServerShape",
     "ShareRequest",
     "ShareShape",
     "SnapshotShape",
     "TokenShape",
-    "TurnShape",
     "UpdateChatRequest",
     "UserShape",
     "WhoAmIShape",

@@ -69,12 +69,44 @@ def send(
     chat: Annotated[
         str, typer.Option(help="The chat; without it, this directory's newest.")
     ] = "last",
+    interrupt: Annotated[
+        bool, typer.Option("--interrupt", help="Ask a turn that runs to stop; else wait for it.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a message and show the answer as it comes."""
     from driftpin.cli import talking
 
-    talking.send(reach, chat, text, as_json=as_json)
+    talking.send(reach, chat, text, interrupts=interrupt, as_json=as_json)
+
+
+@app.command()
+@reaching
+def resume(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Go on with a chat's last turn, which failed, from its last committed step."""
+    from driftpin.cli import talking
+
+    talking.resume(reach, chat, as_json=as_json)
+
+
+@app.command()
+@reaching
+def retry(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    *,
+    turn: Annotated[
+        int | None, typer.Option(help="The turn's number; without it, the last one.", min=1)
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What to ask instead; `-` reads it from the input.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask again from a turn on; it and all behind it leave the conversation."""
+    from driftpin.cli import talking
+
+    talking.retry(reach, chat, turn, text, as_json=as_json)
 
 
 @app.command()

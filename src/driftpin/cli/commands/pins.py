@@ -61,12 +61,17 @@ def refresh(
     cascade: Annotated[
         bool, typer.Option("--cascade", help="Move the chat's sub-chats with it.")
     ] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Let a turn that runs have it from its next request.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the difference, ask, and move a chat's pin to the head of its workspace."""
     from driftpin.cli import pin_moves
 
-    request = pin_moves.RefreshWish(to, is_sure=yes, is_dry=dry_run, has_cascade=cascade)
+    request = pin_moves.RefreshWish(
+        to, is_sure=yes, is_dry=dry_run, has_cascade=cascade, is_now=now
+    )
     pin_moves.refresh(reach, chat, request, as_json=as_json)
 
 

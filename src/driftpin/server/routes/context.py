@@ -95,6 +95,7 @@ async def put_context(
             if_match_revision=revision,
             cascade=refresh.cascade,
             dry_run=refresh.dry_run,
+            now=refresh.now,
         )
     except PreconditionFailed as refusal:
         view = await store.get_chat(actor, chat_id)

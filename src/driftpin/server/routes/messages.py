@@ -22,7 +22,7 @@ from driftpin.server.parameters import (
     TurnQuery,
 )
 from driftpin.server.receipt_view import show_receipt
-from driftpin.server.replies import message_shape, page_shape, reply, turn_shape
+from driftpin.server.replies import message_shape, page_shape, reply, sent_shape, turn_shape
 from driftpin.server.services import services_of
 from driftpin.server.sse import EVENT_STREAM, STREAM_RESPONSES
 from driftpin.server.turn_stream import TurnStream
@@ -31,28 +31,31 @@ from driftpin.store.values import MessageRow, TurnRow
 from driftpin.wire import api
 from driftpin.wire.receipts import ReceiptShape
 from driftpin.wire.transfer import InterruptShape
+from driftpin.wire.turns import MessageShape, SendMessageRequest, SentMessageShape, TurnShape
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["messages"])
 
-NewMessage = Annotated[api.SendMessageRequest, Depends(JsonBody(api.SendMessageRequest))]
+NewMessage = Annotated[SendMessageRequest, Depends(JsonBody(SendMessageRequest))]
 
 
-@router.get("/messages", response_model=api.PageShape[api.MessageShape])
+@router.get("/messages", response_model=api.PageShape[MessageShape])
 async def list_messages(
     actor: CurrentUser,
     request: Request,
     chat_id: ChatIdPath,
     cursor: CursorQuery = None,
     limit: LimitQuery = limits.API_PAGE_ITEMS_DEFAULT,
+    *,
+    replaced: FlagQuery = False,
 ) -> Response:
-    """Return the chat's messages in order."""
-    services, purpose = services_of(request), f"messages {actor.name} {chat_id}"
+    """Return the chat's conversation in order; with `replaced` also what has left it."""
+    services, purpose = services_of(request), f"messages {actor.name} {chat_id} {replaced}"
     after = services.cursors.read_page(purpose, cursor)
-    page = await services.store.list_messages(actor, chat_id, after, limit)
+    page = await services.store.list_messages(actor, chat_id, after, limit, with_replaced=replaced)
     return reply(page_shape(page, message_shape, services.cursors.write_page(purpose, page.next)))
 
 
-@router.post("/messages", response_model=api.SentMessageShape, status_code=201)
+@router.post("/messages", response_model=SentMessageShape, status_code=201)
 async def add_message(
     actor: CurrentUser,
     request: Request,
@@ -61,20 +64,18 @@ async def add_message(
     once: Repeatable,
 ) -> Response:
     """Store a message; a turn will answer it, at once or behind the one that runs."""
-    services = services_of(request)
+    services, interrupts = services_of(request), new.if_running == "interrupt"
 
     async def send(store: Store) -> tuple[MessageRow, TurnRow]:
-        return await send_message(store, actor, chat_id, user_message(new.text))
+        content = user_message(new.text)
+        return await send_message(store, actor, chat_id, content, interrupts=interrupts)
 
-    response = await once.reply(actor, new, send, _sent)
+    response = await once.reply(actor, new, send, sent_shape)
     if services.workers is not None:
         services.workers.wake()
+        if interrupts:
+            await services.workers.notice_interrupt(chat_id)
     return response
-
-
-def _sent(stored: tuple[MessageRow, TurnRow]) -> api.SentMessageShape:
-    message, turn = stored
-    return api.SentMessageShape(message=message_shape(message), turn=turn_shape(turn))
 
 
 @router.post("/interrupt", response_model=InterruptShape, status_code=202)
@@ -87,12 +88,12 @@ async def interrupt(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -
     return reply(InterruptShape(chat_id=chat_id, state="interrupting"), status=202)
 
 
-@router.get("/turns", response_model=api.PageShape[api.TurnShape])
+@router.get("/turns", response_model=api.PageShape[TurnShape])
 async def list_turns(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
     """Return the chat's turns in order."""
     rows = await services_of(request).store.list_turns(actor, chat_id)
     items = tuple(turn_shape(row) for row in rows)
-    return reply(api.PageShape[api.TurnShape](items=items, next=None))
+    return reply(api.PageShape[TurnShape](items=items, next=None))
 
 
 @router.get("/turns/{turn}/receipt", response_model=ReceiptShape)

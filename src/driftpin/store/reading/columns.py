@@ -107,6 +107,7 @@ def turn_from(row: Row[Any]) -> TurnRow:
         snapshot_digest=row.snapshot_digest,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        replaced_by=row.replaced_by,
     )
 
 

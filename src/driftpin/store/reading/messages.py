@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import NotFound
@@ -16,9 +16,16 @@ from driftpin.store.values import ChunkRow, MessageRow, Page, ReceiptRow, TurnRo
 
 
 async def list_messages(
-    connection: AsyncConnection, actor: Actor, chat_id: ChatId, after: str | None, limit: int
+    connection: AsyncConnection,
+    actor: Actor,
+    chat_id: ChatId,
+    after: str | None,
+    limit: int,
+    *,
+    turn: int | None = None,
+    with_replaced: bool = False,
 ) -> Page[MessageRow]:
-    """Return one page of the chat's messages by position."""
+    """Return one page of the chat's messages by position, of one turn or of the conversation."""
     await _require_visible(connection, actor, chat_id)
     statement = (
         select(messages)
@@ -28,6 +35,10 @@ async def list_messages(
     )
     if after is not None:
         statement = statement.where(messages.c.position > read_number_cursor(after))
+    if turn is not None:
+        statement = statement.where(messages.c.turn == turn)
+    elif not with_replaced:
+        statement = statement.where(~_has_left())
     found = [message_from(row) for row in await connection.execute(statement)]
     return page_of(found, limit, lambda message: str(message.position))
 
@@ -73,6 +84,19 @@ async def get_stream_chunks(
         .order_by(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
     )
     return tuple(_chunk_from(row) for row in await connection.execute(statement))
+
+
+def _has_left() -> ColumnElement[bool]:
+    """Whether the turn of a message was replaced by a later one."""
+    return (
+        select(turns.c.number)
+        .where(
+            turns.c.chat_id == messages.c.chat_id,
+            turns.c.number == messages.c.turn,
+            turns.c.replaced_by.is_not(None),
+        )
+        .exists()
+    )
 
 
 async def _require_visible(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> None:

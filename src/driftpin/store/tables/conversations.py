@@ -147,6 +147,10 @@ turns = Table(
     Column("snapshot_id", ForeignKey("snapshots.id", ondelete="RESTRICT")),
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    # The revision that the turn goes on with whatever becomes of the chat's pin meanwhile.
+    Column("held_revision", Number),
+    # The turn that runs the chat again from here; what is replaced has left the conversation.
+    Column("replaced_by", Integer),
     PrimaryKeyConstraint("chat_id", "number"),
     Index("ix_turns_state", "state"),
     Index("ix_turns_snapshot_id", "snapshot_id"),

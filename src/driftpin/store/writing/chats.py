@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
 
-from driftpin.chat.messages import Message, message_to_json
+from driftpin.chat.messages import Message, message_from_json, message_to_json
 from driftpin.chat.states import ChatState
 from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
@@ -14,7 +14,9 @@ from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns, users
 from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
 
-NOT_COPIED: Final = frozenset({"chat_id", "pin_revision", "holder", "lease_until"})
+NOT_COPIED: Final = frozenset(
+    {"chat_id", "pin_revision", "holder", "lease_until", "held_revision", "replaced_by"}
+)
 # Stands for the revision of another chat's pin: a copied turn ran on a pin, though not of this one.
 REVISION_ELSEWHERE: Final = 0
 
@@ -136,6 +138,18 @@ async def insert_message(
     return row
 
 
+async def get_question(transaction: Transaction, chat_id: ChatId, turn: int) -> Message:
+    """Return the message that a turn is to answer, which is its first."""
+    statement = (
+        select(messages.c.content)
+        .where(messages.c.chat_id == chat_id, messages.c.turn == turn)
+        .order_by(messages.c.position)
+        .limit(1)
+    )
+    content: str = (await transaction.connection.execute(statement)).scalar_one()
+    return message_from_json(json.loads(content))
+
+
 async def copy_turns(
     transaction: Transaction, origin_id: ChatId, chat_id: ChatId, up_to: int
 ) -> None:
@@ -147,10 +161,12 @@ async def copy_turns(
     copied = [name for name in turns.c.keys() if name not in NOT_COPIED]  # noqa: SIM118 a collection of columns, not a dict
     await transaction.connection.execute(
         insert(turns).from_select(
-            ["chat_id", "pin_revision", *copied],
+            ["chat_id", "pin_revision", "replaced_by", *copied],
             select(
                 literal(chat_id, turns.c.chat_id.type),
                 case((turns.c.pin_revision.is_not(None), REVISION_ELSEWHERE)),
+                # What was replaced only after `up_to` was part of the conversation then.
+                case((turns.c.replaced_by <= up_to, turns.c.replaced_by)),
                 *(turns.c[name] for name in copied),
             ).where(turns.c.chat_id == origin_id, turns.c.number <= up_to),
         )
@@ -236,6 +252,7 @@ __all__ = [
     "delete_chat_row",
     "find_binding",
     "find_turn",
+    "get_question",
     "insert_chat",
     "insert_message",
     "insert_turn",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.states import ChatState
@@ -14,12 +14,13 @@ from driftpin.identity import ChatId
 from driftpin.store.database import Transaction
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.reading.columns import chat_from
-from driftpin.store.tables import chats, tool_calls, turn_chunks, turns
+from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, turns
 from driftpin.store.values import ChatRow
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
-UNFINISHED: Final = (WAITING, RUNNING)
+UNDER_WAY: Final = (RUNNING,)
+UNFINISHED: Final = (WAITING, *UNDER_WAY)
 
 
 async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
@@ -100,11 +101,27 @@ async def extend_lease(transaction: Transaction, lease: TurnLease, lease_s: floa
 
 
 async def record_pin_of_turn(
-    transaction: Transaction, lease: TurnLease, revision: int | None, snapshot_id: int | None
+    transaction: Transaction, lease: TurnLease, revision: int, snapshot_id: int | None
 ) -> None:
-    """Write down which pin the turn's newest request is built from."""
+    """Write down which pin the turn's newest request is built from; the first one is held."""
     await transaction.connection.execute(
-        update(turns).where(_is_turn(lease)).values(pin_revision=revision, snapshot_id=snapshot_id)
+        update(turns)
+        .where(_is_turn(lease))
+        .values(
+            pin_revision=None if snapshot_id is None else revision,
+            snapshot_id=snapshot_id,
+            held_revision=func.coalesce(turns.c.held_revision, revision),
+        )
+    )
+
+
+async def hold_present_pin(transaction: Transaction, chat_id: ChatId) -> None:
+    """Let a turn that runs go on with the chat's pin as it is now; the pin is locked."""
+    present = select(chat_pins.c.revision).where(chat_pins.c.chat_id == chat_id).scalar_subquery()
+    await transaction.connection.execute(
+        update(turns)
+        .where(turns.c.chat_id == chat_id, turns.c.state.in_(UNDER_WAY))
+        .values(held_revision=present)
     )
 
 
@@ -123,6 +140,29 @@ async def close_turn(
         delete(turn_chunks).where(
             turn_chunks.c.chat_id == lease.chat_id, turn_chunks.c.turn == lease.turn
         )
+    )
+
+
+async def reopen_turn(transaction: Transaction, chat_id: ChatId, number: int) -> None:
+    """Let a turn that ended wait for a worker again; it settles its pin anew."""
+    await transaction.connection.execute(
+        update(turns)
+        .where(turns.c.chat_id == chat_id, turns.c.number == number)
+        .values(state=WAITING, error=None, finished_at=None, held_revision=None)
+    )
+
+
+async def replace_turns(transaction: Transaction, chat_id: ChatId, *, first: int, by: int) -> None:
+    """Take the turns from `first` up to the one `by` which they are replaced out of the chat."""
+    await transaction.connection.execute(
+        update(turns)
+        .where(
+            turns.c.chat_id == chat_id,
+            turns.c.number >= first,
+            turns.c.number < by,
+            turns.c.replaced_by.is_(None),
+        )
+        .values(replaced_by=by)
     )
 
 
@@ -231,6 +271,7 @@ def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
 
 __all__ = [
     "RUNNING",
+    "UNDER_WAY",
     "UNFINISHED",
     "WAITING",
     "add_chunk",
@@ -241,8 +282,11 @@ __all__ = [
     "find_claimable_turn",
     "get_chat_row",
     "has_waiting_turn",
+    "hold_present_pin",
     "lock_chat_state",
     "record_pin_of_turn",
+    "reopen_turn",
+    "replace_turns",
     "require_lease",
     "set_chat_state",
     "start_tool_calls",

@@ -1,0 +1,61 @@
+"""What a person does about a turn: go on with it, or run the chat again from it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from driftpin.chat.messages import user_message
+from driftpin.operations.resume_turn import resume_turn
+from driftpin.operations.retry_turn import retry_turn
+from driftpin.server.access import CurrentUser
+from driftpin.server.body import JsonBody
+from driftpin.server.idempotency import Repeatable
+from driftpin.server.parameters import ChatIdPath, TurnPath
+from driftpin.server.replies import reply, sent_shape, turn_shape
+from driftpin.server.services import services_of
+from driftpin.store.store import Store
+from driftpin.store.values import MessageRow, TurnRow
+from driftpin.wire.turns import RetryRequest, SentMessageShape, TurnShape
+
+router = APIRouter(prefix="/api/v1/chats/{chat_id}/turns", tags=["turns"])
+
+Retry = Annotated[RetryRequest, Depends(JsonBody(RetryRequest))]
+
+
+@router.post("/{turn}/resume", response_model=TurnShape, status_code=202)
+async def resume(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, turn: TurnPath
+) -> Response:
+    """Go on with the chat's last turn, which failed, from its last committed step."""
+    services = services_of(request)
+    resumed = await resume_turn(services.store, actor, chat_id, turn)
+    if services.workers is not None:
+        services.workers.wake()
+    return reply(turn_shape(resumed), status=202)
+
+
+@router.post("/{turn}/retry", response_model=SentMessageShape, status_code=201)
+async def retry(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    turn: TurnPath,
+    *,
+    asked: Retry,
+    once: Repeatable,
+) -> Response:
+    """Run the chat again from a turn that ended; it and all behind it leave the conversation."""
+    services = services_of(request)
+    content = None if asked.text is None else user_message(asked.text)
+
+    async def run_again(store: Store) -> tuple[MessageRow, TurnRow]:
+        return await retry_turn(store, actor, chat_id, turn, content)
+
+    response = await once.reply(actor, asked, run_again, sent_shape)
+    if services.workers is not None:
+        services.workers.wake()
+    return response
+
+
+__all__ = ["router"]

@@ -9,7 +9,7 @@ from door import push_body
 from driftpin.client import AgentClient, Client
 from driftpin.clock import Clock, SystemClock
 from driftpin.identity import RandomIds
-from driftpin.server.app import Server
+from driftpin.server.app import Server, WorkersFactory
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.server.serve import bind, serve, url_of
 from driftpin.server.services import ServerOptions
@@ -66,10 +66,11 @@ async def open_server(
     clock: Clock | None = None,
     port: int = 0,
     heartbeat: Heartbeat | None = None,
+    make_workers: WorkersFactory | None = None,
 ) -> AsyncIterator[tuple[str, Server, asyncio.Task[None]]]:
     """Serve on a free port until this is left; stopping must take no longer than a wait."""
     database = Database(database_url, clock=clock or SystemClock(), ids=RandomIds())
-    server = Server(database, options=options or ServerOptions())
+    server = Server(database, options=options or ServerOptions(), make_workers=make_workers)
     listener = bind("127.0.0.1", port)
     ready = asyncio.Event()
     serving = asyncio.create_task(

@@ -83,6 +83,9 @@ async def test_a_failing_step_fails_as_often_as_told_and_waits_each_time(tmp_pat
         {"steps": [{"text": 1}]},
         {"steps": [{"wait_ms": True}]},
         {"steps": [{"calls": [{}]}]},
+        {"cases": 1},
+        {"cases": [{"steps": []}]},
+        {"cases": [{"contains": ["x"]}]},
     ],
 )
 def test_a_broken_script_is_refused(tmp_path: Path, written: object) -> None:
@@ -97,3 +100,14 @@ def test_a_missing_script_and_one_that_is_no_json_are_refused(tmp_path: Path) ->
         with pytest.raises(Rejected) as refused:
             load_script(tmp_path / name)
         assert refused.value.code == "bad_script"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"), [(["g", "o"], "of the case"), (["go", "stop"], "others")]
+)
+async def test_a_case_answers_chats_that_begin_with_all_of_its_pieces(
+    tmp_path: Path, pieces: list[str], said: str
+) -> None:
+    case = {"contains": pieces, "steps": [{"text": "of the case"}]}
+    script = _script(tmp_path, {"cases": [case], "steps": [{"text": "others"}]})
+    assert _said(await _play(ScriptedModel(load_script(script)), 0)) == said

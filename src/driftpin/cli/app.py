@@ -11,6 +11,7 @@ from driftpin.cli.commands import (
     operator,
     pins,
     receipts,
+    reviews,
     service,
     trust,
     workspace,
@@ -49,6 +50,7 @@ def build_app() -> typer.Typer:
     app.add_typer(chats.app, name="chat")
     app.add_typer(receipts.app, name="receipts")
     app.add_typer(operator.sync_app, name="sync")
+    app.add_typer(reviews.app, name="review")
     app.add_typer(trust.approvals_app, name="approvals")
     return app
 

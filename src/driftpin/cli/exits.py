@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 class Finished(Exception):
     """The command has said everything; end with this code."""
 
-    def __init__(self, code: ExitCode) -> None:
+    def __init__(self, code: int) -> None:
         self.code = code
         super().__init__(code)
 
@@ -117,11 +117,16 @@ def _explained(error: Exception) -> ExitCode:
 
 
 def _refused(error: DriftpinError) -> ExitCode:
+    tell_refusal(error)
+    return exit_code_of(error)
+
+
+def tell_refusal(error: DriftpinError) -> None:
+    """Write what was refused, and what to do about it where that is known."""
     say(f"error: {error.message}")
     advice = _ADVICE.get(error.code)
     if advice is not None and advice not in error.message:
         say(f"  {advice}")
-    return exit_code_of(error)
 
 
 def _drop_output() -> None:
@@ -129,4 +134,4 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-__all__ = ["ExitCode", "Finished", "exit_code_of", "run_guarded", "say"]
+__all__ = ["ExitCode", "Finished", "exit_code_of", "run_guarded", "say", "tell_refusal"]

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from driftpin.cli import output
 from driftpin.cli.chat_pages import text_of
@@ -10,14 +9,10 @@ from driftpin.cli.exits import ExitCode, Finished, say
 from driftpin.cli.options import Reach
 from driftpin.cli.session import Session, in_session
 from driftpin.client import Client
-from driftpin.client.streams import Streamed
+from driftpin.client.conversation import follow, ignore
 from driftpin.context.hidden_text import visible
 from driftpin.errors import Conflict, NotFound, UsageError
-from driftpin.wire.transfer import DeltaShape, TurnEventShape
 from driftpin.wire.turns import MessageShape, RetryRequest, SendMessageRequest, TurnShape
-
-_OVER: Final = frozenset({"done", "failed", "interrupted"})
-
 
 Ended = tuple[TurnShape, tuple[MessageShape, ...]]
 Begin = Callable[[Client, str], Awaitable[int]]
@@ -75,7 +70,7 @@ def _show_answer(reach: Reach, name: str, begin: Begin, *, as_json: bool) -> Non
     async def act(session: Session) -> Ended:
         chat = await session.get_chat(name)
         number = await begin(session.client, chat.id)
-        return await follow(session.client, chat.id, number, _ignore if as_json else _show)
+        return await follow(session.client, chat.id, number, ignore if as_json else _show)
 
     turn, messages = in_session(reach, act)
     if as_json:
@@ -91,37 +86,10 @@ def _show_answer(reach: Reach, name: str, begin: Begin, *, as_json: bool) -> Non
 async def ask(client: Client, chat_id: str, text: str) -> str:
     """Return the whole answer; Conflict (`turn_failed`) when there is none."""
     sent = await client.send_message(chat_id, SendMessageRequest(text=text))
-    turn, messages = await follow(client, chat_id, sent.turn.number, _ignore)
+    turn, messages = await follow(client, chat_id, sent.turn.number, ignore)
     if turn.state == "failed":
         raise Conflict(f"The turn failed: {turn.error}", code="turn_failed")
     return "\n".join(text_of(each) for each in messages if each.role == "assistant")
-
-
-async def follow(client: Client, chat_id: str, number: int, show: Callable[[str], None]) -> Ended:
-    """Show the text of a turn as it streams, and return the ended turn with its messages."""
-    async with client.watch_chat(chat_id, turn=number) as events:
-        async for event in events:
-            if _is_over(event, number, show):
-                break
-    turns = await client.list_turns(chat_id)
-    messages = await client.list_messages(chat_id)
-    ended = next(turn for turn in turns if turn.number == number)
-    return ended, tuple(each for each in messages if each.turn == number and each.role != "user")
-
-
-def _is_over(event: Streamed, number: int, show: Callable[[str], None]) -> bool:
-    match event.kind:
-        case "delta":
-            delta = DeltaShape.model_validate_json(event.text)
-            show(str(delta.content.get("text", "")))
-        case "reset":
-            show("\n[begun anew by another worker]\n")
-        case "turn":
-            told = TurnEventShape.model_validate_json(event.text)
-            return told.turn == number and told.state in _OVER
-        case _:
-            pass
-    return False
 
 
 def _show(text: str) -> None:
@@ -129,8 +97,4 @@ def _show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _ignore(text: str) -> None:
-    """Show nothing: whoever asked reads the answer when it is whole."""
-
-
-__all__ = ["ask", "follow", "resume", "retry", "send"]
+__all__ = ["ask", "resume", "retry", "send"]

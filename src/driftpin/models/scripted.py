@@ -6,6 +6,11 @@ A script is `{"steps": [...]}`; each step answers one request:
     {"wait_ms": 500, "text": "slowly"}
     {"fail": "overloaded", "times": 2, "text": "at last"}
 
+A script for several chats has cases; the first whose every piece of text stands in the chat's
+first message answers, and `steps` beside them answer all others:
+
+    {"cases": [{"contains": ["`scout`"], "steps": [{"text": "Nothing."}]}], "steps": []}
+
 Which step is due follows from the history alone (one per message that a model has already spoken
 since the start of the chat), so a turn that another worker takes over goes on where it stopped. A
 step with `fail` fails `times` times (once, unless told) and then answers.
@@ -62,22 +67,39 @@ class Step:
     wait_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Steps for every chat, and before them those for chats that begin in a certain way."""
+
+    steps: tuple[Step, ...]
+    cases: tuple[tuple[tuple[str, ...], tuple[Step, ...]], ...] = ()
+
+    def steps_for(self, opening: str) -> tuple[Step, ...]:
+        """Return the steps for a chat whose first message is `opening`."""
+        fitting = (
+            steps for pieces, steps in self.cases if all(piece in opening for piece in pieces)
+        )
+        return next(fitting, self.steps)
+
+
 class ScriptedModel:
     """Plays steps. Failures are counted by this instance, so a chat under test has its own."""
 
     name = NAME
     context_budget_tokens = CONTEXT_BUDGET_TOKENS
 
-    def __init__(self, steps: tuple[Step, ...], *, wait: Wait = asyncio.sleep) -> None:
-        """Play `steps`; `wait` is given seconds and injected so that tests need not wait."""
-        self._steps = steps
+    def __init__(self, script: tuple[Step, ...] | Script, *, wait: Wait = asyncio.sleep) -> None:
+        """Play `script`; `wait` is given seconds and injected so that tests need not wait."""
+        self._script = script if isinstance(script, Script) else Script(script)
         self._wait = wait
         self._failures: Counter[int] = Counter()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Yield the step that is due, or raise Unavailable with the step's code."""
         number = sum(message.role is Role.ASSISTANT for message in request.messages)
-        step = self._steps[number] if number < len(self._steps) else Step(SCRIPT_ENDED)
+        opening = request.messages[0].text if request.messages else ""
+        steps = self._script.steps_for(opening)
+        step = steps[number] if number < len(steps) else Step(SCRIPT_ENDED)
         if step.wait_ms:
             await self._wait(step.wait_ms / 1000)
         if self._failures[number] < step.fail_times:
@@ -95,17 +117,39 @@ class ScriptedModel:
         """Do nothing: there is nothing to release."""
 
 
-def load_script(path: Path) -> tuple[Step, ...]:
-    """Return the steps of a script file, or raise Rejected `bad_script` saying what is wrong."""
+def load_script(path: Path) -> Script:
+    """Return what a script file holds, or raise Rejected `bad_script` saying what is wrong."""
     try:
         if path.stat().st_size > limits.MODEL_SCRIPT_BYTES_MAX:
             raise Rejected("The script is too large.", code="bad_script")
         written = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise Rejected("The script cannot be read as JSON.", code="bad_script") from error
-    if not isinstance(written, dict) or not isinstance(written.get("steps"), list):
-        raise Rejected('A script is an object with a list of "steps".', code="bad_script")
-    return tuple(_step(step, number) for number, step in enumerate(written["steps"], start=1))
+    if not isinstance(written, dict):
+        raise _no_script()
+    cases = written.get("cases", [])
+    if not isinstance(cases, list):
+        raise _no_script()
+    steps = () if cases and "steps" not in written else _steps(written)
+    return Script(steps, tuple(_case(case) for case in cases))
+
+
+def _no_script() -> Rejected:
+    return Rejected('A script is an object with a list of "steps".', code="bad_script")
+
+
+def _case(written: Any) -> tuple[tuple[str, ...], tuple[Step, ...]]:
+    pieces = written.get("contains") if isinstance(written, dict) else None
+    if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
+        raise Rejected('A case of a script has a list of texts, "contains".', code="bad_script")
+    return tuple(pieces), _steps(written)
+
+
+def _steps(written: dict[str, Any]) -> tuple[Step, ...]:
+    steps = written.get("steps")
+    if not isinstance(steps, list):
+        raise _no_script()
+    return tuple(_step(step, number) for number, step in enumerate(steps, start=1))
 
 
 def _step(written: Any, number: int) -> Step:
@@ -144,4 +188,13 @@ def _words(text: str) -> list[str]:
     return [piece for piece in text.replace(" ", " \0").split("\0") if piece]
 
 
-__all__ = ["NAME", "SCRIPT_ENDED", "ScriptedCall", "ScriptedModel", "Step", "Wait", "load_script"]
+__all__ = [
+    "NAME",
+    "SCRIPT_ENDED",
+    "Script",
+    "ScriptedCall",
+    "ScriptedModel",
+    "Step",
+    "Wait",
+    "load_script",
+]

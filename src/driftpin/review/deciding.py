@@ -1,0 +1,347 @@
+"""From a round's answers to findings, ids and verdict. Pure: the same book, the same outcome."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from driftpin.errors import Malformed
+from driftpin.review.coverage import Coverage, coverage_of
+from driftpin.review.cross_check import Group, are_opposite
+from driftpin.review.finding import (
+    BLOCKING,
+    Anchor,
+    Dropped,
+    Finding,
+    FindingId,
+    Severity,
+    State,
+    Voice,
+)
+from driftpin.review.hostile_text import addressed_messages
+from driftpin.review.inputs import ExchangeKey
+from driftpin.review.lateness import is_late
+from driftpin.review.ledger import RoundRecorded, RoundSummary, Settled, number_of
+from driftpin.review.matching import Match, find_cause
+from driftpin.review.planning import Phase, RoundBook, plan
+from driftpin.review.roster import REFUTER, SCOUT, VERIFIER
+from driftpin.review.standing import Standing
+from driftpin.review.verdict import Gaps, verdict_of
+from driftpin.review.verification import Result, Ruling, read_ruling
+
+_DOUBT: float = 0.5
+# Kept among the exchanges of a round whose range meant another head when it ended.
+HEAD_MOVED: Final = ExchangeKey("end.head-moved")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a round came to: the event to record, and what reports tell beside it."""
+
+    event: RoundRecorded
+    coverage: Coverage
+    gaps: Gaps
+    good: tuple[str, ...]
+    refused: tuple[str, ...]
+    addressed: tuple[str, ...]
+    tokens_by_phase: Mapping[str, int]
+
+
+class _Decision:
+    """A round while it is decided."""
+
+    def __init__(self, book: RoundBook) -> None:
+        self.book = book
+        self.findings = {each.finding.id: each.finding for each in book.standings}
+        self.settled: dict[FindingId, Anchor] = dict(book.before.settled)
+        self.dropped: list[Dropped] = []
+        self.new: list[FindingId] = []
+        self.verified: list[FindingId] = []
+        self.cannot_tell: list[str] = []
+        self.next_finding = book.before.next_finding
+        self.next_note = book.before.next_note
+        self.rulings = {key: _ruling(book, key) for key in sorted(book.exchanges) if _rules(key)}
+
+    @property
+    def number(self) -> int:
+        return self.book.inputs.number
+
+    def run(self) -> None:
+        for standing in self.book.standings:
+            self._settle(standing)
+        repeated, new = self.book.matches
+        for match in repeated:
+            self._repeat(match)
+        for group in sorted(new, key=_id_order):
+            self._take(group)
+
+    def _settle(self, standing: Standing) -> None:
+        """Bring an earlier finding to where it stands at this head."""
+        finding = standing.finding
+        if standing.located is not None and not finding.is_settled:
+            finding = replace(finding, place=standing.located.place, seen_round=self.number)
+        self.findings[finding.id] = finding
+        if not standing.needs_verifier:
+            return
+        ruling = self.rulings.get(ExchangeKey(f"{Phase.VERIFY.value}.{VERIFIER}.{finding.id}"))
+        if ruling is None or ruling.result is Result.CANNOT_TELL:
+            self._leave_undecided(finding, "the verifier could not tell")
+            return
+        self._apply(finding, ruling)
+
+    def _apply(self, finding: Finding, ruling: Ruling) -> None:
+        state = _STATES.get(ruling.result, State.OPEN)
+        needs_quote = state in {State.VERIFIED, State.WITHDRAWN}
+        if needs_quote and ruling.anchor is None:
+            self._leave_undecided(finding, "the verifier quoted nothing that stands at the head")
+            return
+        if state is State.OPEN and finding.state is State.CONTESTED:
+            state = State.CONTESTED
+        why = f"round {self.number}: {ruling.why}"
+        if ruling.quote:
+            why += f" `{ruling.quote}`"
+        self.findings[finding.id] = replace(finding, state=state, why=why, is_undecided=False)
+        if state in {State.VERIFIED, State.WITHDRAWN, State.OBSOLETE}:
+            self.settled[finding.id] = ruling.anchor or finding.anchor
+            self.verified += [finding.id] if state is State.VERIFIED else []
+
+    def _leave_undecided(self, finding: Finding, why: str) -> None:
+        self.cannot_tell.append(finding.id)
+        told = f"round {self.number}: {why}"
+        self.findings[finding.id] = replace(finding, why=told, is_undecided=True)
+
+    def _repeat(self, match: Match) -> None:
+        """Let a group that repeats a finding add its voices, or reopen it, or be refused."""
+        standing = match.standing
+        finding = self.findings[standing.finding.id]
+        if not standing.finding.is_settled:
+            if finding.is_settled:
+                self._drop(match.group, "verified this round", "its fix was proved", finding.id)
+                return
+            self.findings[finding.id] = replace(
+                finding, voices=_more_voices(finding.voices, match.group.voices)
+            )
+            self._drop(match.group, "same finding", "it is open already", finding.id)
+            return
+        if standing.settled is not None and standing.settled.is_exact:
+            why = f"{finding.state.value}, and the code has not changed since"
+            self._drop(match.group, "settled", why, finding.id)
+            return
+        self.settled.pop(finding.id, None)
+        self.new.append(finding.id)
+        lead = match.group.lead
+        self.findings[finding.id] = replace(
+            finding,
+            state=State.OPEN,
+            place=match.group.place,
+            anchor=lead.anchor,
+            quote=lead.claim.quote,
+            evidence=lead.claim.evidence,
+            seen_round=self.number,
+            why=f"reopened in round {self.number}: the code that settled it is gone",
+        )
+
+    def _take(self, group: Group) -> None:
+        """Make a finding of a new group, unless a rule says otherwise."""
+        if is_late(group, self.book.inputs):
+            since = f"visible since round {self.number - 1} or before"
+            self._drop(group, "deferred", since)
+            return
+        contradicted = self._contradicted(group)
+        if contradicted is not None:
+            why = f"it is against advice given as {contradicted} and does not cite it"
+            self._drop(group, "uncited contradiction", why, contradicted)
+            return
+        key = ExchangeKey(f"{Phase.REFUTE.value}.{REFUTER}.{group.key}")
+        ruling = self.rulings.get(key)
+        is_refuted = ruling is not None and ruling.result is Result.REFUTED
+        has_proof = ruling is not None and ruling.anchor is not None
+        if ruling is not None and is_refuted and (has_proof or group.severity not in BLOCKING):
+            self._drop(group, "refuted", f"{ruling.why} `{ruling.quote}`")
+            return
+        self._allocate(group, doubt=_DOUBT if is_refuted else 1.0)
+
+    def _contradicted(self, group: Group) -> FindingId | None:
+        claim = group.lead.claim
+        cause = find_cause(group, self.book.standings)
+        if cause is None or cause.id == claim.cites or not are_opposite(claim.fix, cause.fix):
+            return None
+        return cause.id
+
+    def _allocate(self, group: Group, *, doubt: float) -> None:
+        claim, anchor = group.lead.claim, group.lead.anchor
+        cause = find_cause(group, self.book.standings)
+        finding = Finding(
+            id=self._next_id(group.severity),
+            severity=group.severity,
+            place=group.place,
+            anchor=anchor,
+            fingerprint=group.lead.fingerprint,
+            category=claim.category,
+            statement=claim.statement,
+            quote=claim.quote,
+            evidence=claim.evidence,
+            trigger=claim.trigger,
+            outcome=claim.outcome,
+            fix=claim.fix,
+            proof=claim.proof,
+            voices=group.voices,
+            raised_by=len(group.voices),
+            asked=self._asked(group),
+            confidence=round(self._confidence(group) * doubt, 2),
+            state=State.OPEN,
+            first_round=self.number,
+            seen_round=self.number,
+            quoted_role=claim.role,
+            conflict=group.conflict,
+            caused_by="" if cause is None else cause.id,
+        )
+        self.findings[finding.id] = finding
+        self.new.append(finding.id)
+        for each in group.merged:
+            why = f"merged with {finding.id}"
+            self.dropped.append(Dropped(each.claim, each.rule, why, self.number, finding.id))
+
+    def _next_id(self, severity: Severity) -> FindingId:
+        if severity is Severity.NOTE:
+            self.next_note += 1
+            return FindingId(f"NOTE-{self.next_note - 1}")
+        self.next_finding += 1
+        return FindingId(f"CRF-{self.next_finding - 1}")
+
+    def _asked(self, group: Group) -> int:
+        """Return how many reviewers could have raised it: the panel that answered, and others."""
+        answered = {_role(key) for key in self.book.answers if _role(key) != SCOUT}
+        return len(answered | {voice.role for voice in group.voices})
+
+    def _confidence(self, group: Group) -> float:
+        """Return how sure: what the surest says, raised by those who agree."""
+        others = (len(group.voices) - 1) / max(self._asked(group) - 1, 1)
+        return min(group.confidence + (1 - group.confidence) * others, 0.99)
+
+    def _drop(self, group: Group, rule: str, why: str, into: str = "") -> None:
+        claims = [group.lead.claim, *(each.claim for each in group.merged)]
+        self.dropped += [Dropped(claim, rule, why, self.number, into) for claim in claims]
+
+
+_STATES = {
+    Result.FIXED: State.VERIFIED,
+    Result.OBSOLETE: State.OBSOLETE,
+    Result.WITHDRAWN: State.WITHDRAWN,
+}
+
+
+def _rules(key: str) -> bool:
+    return key.split(".", maxsplit=1)[0] in {Phase.VERIFY.value, Phase.REFUTE.value}
+
+
+def _role(key: str) -> str:
+    return key.split(".")[1]
+
+
+def _ruling(book: RoundBook, key: ExchangeKey) -> Ruling | None:
+    try:
+        return read_ruling(book.exchanges[key].answer, book.trees)
+    except Malformed:
+        return None
+
+
+def _id_order(group: Group) -> tuple[bool, int, str, int, str]:
+    """Order groups for their ids: the scout's first, then by severity, path and line."""
+    is_scouts = any(voice.role == SCOUT for voice in group.voices)
+    place = group.place
+    return (not is_scouts, group.severity.rank, place.path, place.first, group.key)
+
+
+def _more_voices(known: Sequence[Voice], more: Sequence[Voice]) -> tuple[Voice, ...]:
+    voices = {voice.role: voice for voice in (*more, *known)}
+    return tuple(voices[role] for role in sorted(voices))
+
+
+def decide(book: RoundBook) -> Decided:
+    """Return what the round comes to with the answers that it has."""
+    decision = _Decision(book)
+    decision.run()
+    over_budget = plan(book).over_budget
+    coverage = coverage_of(book)
+    gaps = Gaps(
+        failed=tuple(sorted(set(_failed(book)))),
+        not_given=coverage.not_given,
+        cannot_tell=tuple(decision.cannot_tell),
+        over_budget=over_budget,
+        head_moved=HEAD_MOVED in book.exchanges,
+    )
+    findings = tuple(
+        sorted(decision.findings.values(), key=lambda each: (each.is_note, number_of(each)))
+    )
+    event = RoundRecorded(
+        summary=_summary(book, decision, gaps, findings),
+        findings=findings,
+        settled=tuple(Settled(name, decision.settled[name]) for name in sorted(decision.settled)),
+        dropped=tuple(decision.dropped),
+        next_finding=decision.next_finding,
+        next_note=decision.next_note,
+    )
+    return Decided(
+        event=event,
+        coverage=coverage,
+        gaps=gaps,
+        good=_good(book),
+        refused=tuple(_refused(book)),
+        addressed=addressed_messages(book.inputs),
+        tokens_by_phase=_tokens_by_phase(book),
+    )
+
+
+def _summary(
+    book: RoundBook, decision: _Decision, gaps: Gaps, findings: tuple[Finding, ...]
+) -> RoundSummary:
+    inputs = book.inputs
+    return RoundSummary(
+        number=inputs.number,
+        base=inputs.base,
+        head=inputs.head,
+        range_text=inputs.range_text,
+        snapshot=inputs.snapshot,
+        panel=tuple(role.slug for role in book.panel.roles),
+        not_run=book.panel.not_run,
+        failed=gaps.failed,
+        verdict=verdict_of(findings, gaps),
+        new=tuple(decision.new),
+        verified=tuple(decision.verified),
+        deferred=sum(each.rule == "deferred" for each in decision.dropped),
+        tokens=sum(each.tokens for each in book.exchanges.values()),
+        manifest=inputs.digest,
+    )
+
+
+def _failed(book: RoundBook) -> Iterator[str]:
+    """Yield every role that was asked and gave no answer that can be read."""
+    for key in book.exchanges:
+        if key == HEAD_MOVED:
+            continue
+        is_lens = not _rules(key)
+        if is_lens and key not in book.answers:
+            yield _role(key)
+        elif not is_lens and _ruling(book, key) is None:
+            yield key.split(".", 1)[1]
+
+
+def _refused(book: RoundBook) -> Iterator[str]:
+    for key, answer in sorted(book.answers.items()):
+        yield from (f"{_role(key)}, claim {bad.number}: {bad.error}" for bad in answer.bad)
+
+
+def _good(book: RoundBook) -> tuple[str, ...]:
+    told = (text for key in sorted(book.answers) for text in book.answers[key].good)
+    return tuple(dict.fromkeys(told))
+
+
+def _tokens_by_phase(book: RoundBook) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key, exchange in sorted(book.exchanges.items()):
+        phase = key.split(".", maxsplit=1)[0]
+        found[phase] = found.get(phase, 0) + exchange.tokens
+    return found
+
+
+__all__ = ["HEAD_MOVED", "Decided", "decide"]

@@ -1,0 +1,60 @@
+"""Answers examined while a round runs: by the same rules by which they are read at its end."""
+
+from functools import cached_property
+
+from driftpin.errors import Malformed
+from driftpin.review.anchors import source_text
+from driftpin.review.claims import Trees, claimed_paths, read_answer
+from driftpin.review.inputs import FileTexts, RoundInputs
+from driftpin.review.panel import Examined
+from driftpin.review.planning import Phase, Task
+from driftpin.review.repository import Repository, TreeEntry
+from driftpin.review.verification import read_ruling
+
+
+class Examiner:
+    """Checks answers against the pinned head of a repository."""
+
+    def __init__(self, repository: Repository, inputs: RoundInputs) -> None:
+        """Read what lies outside the change from `repository`."""
+        self._repository = repository
+        self._inputs = inputs
+
+    @cached_property
+    def _tree(self) -> dict[str, TreeEntry]:
+        return dict(self._repository.list_tree(self._inputs.head))
+
+    def examine(self, task: Task, answer: str) -> Examined:
+        """Return what is to be mended in an answer."""
+        if task.phase in {Phase.VERIFY, Phase.REFUTE}:
+            return self._examine_ruling(answer)
+        outside = self._outside(answer)
+        read = {each.path: source_text(each.new) for each in outside if each.new is not None}
+        trees = Trees(self._inputs.trees.old, {**read, **self._inputs.trees.new})
+        try:
+            found = read_answer(answer, task.role.slug, trees)
+        except Malformed as error:
+            return Examined((error.message,), is_answer=False)
+        errors = tuple(f"claim {bad.number}: {bad.error}" for bad in found.bad)
+        return Examined(errors, is_answer=True, outside=outside)
+
+    def _examine_ruling(self, answer: str) -> Examined:
+        try:
+            read_ruling(answer, self._inputs.trees)
+        except Malformed as error:
+            return Examined((error.message,), is_answer=False)
+        return Examined((), is_answer=True)
+
+    def _outside(self, answer: str) -> tuple[FileTexts, ...]:
+        known = self._inputs.trees.new
+        wanted = [path for path in claimed_paths(answer) if path not in known]
+        found = {path: self._tree[path].blob for path in wanted if path in self._tree}
+        blobs = self._repository.read_blobs(found.values())
+        return tuple(
+            FileTexts(path, path, None, blobs[blob].decode("utf-8", "replace"))
+            for path, blob in found.items()
+            if blob in blobs
+        )
+
+
+__all__ = ["Examiner"]

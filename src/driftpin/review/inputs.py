@@ -1,0 +1,183 @@
+"""The pinned inputs of a round: all that its outcome depends on beside the models' answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NewType
+
+import msgspec
+import rfc8785
+
+from driftpin import limits
+from driftpin.errors import Malformed
+from driftpin.identity import Digest, digest_of
+from driftpin.review.anchors import SourceText, source_text
+from driftpin.review.claims import Trees
+from driftpin.review.diff import ChangeKind, FileChange, parse_patch
+from driftpin.review.roster import RoleCard
+
+ExchangeKey = NewType("ExchangeKey", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person may set for a round."""
+
+    model: str
+    tokens_max: int = limits.REVIEW_TOKENS_PER_ROUND_MAX
+    panel_max: int = limits.REVIEW_REVIEWERS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class FileTexts:
+    """Both versions of a file that the round needs; None where there is none that is text."""
+
+    path: str
+    old_path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class RoundInputs:
+    """A round's inputs. Hashed whole, they are its manifest.
+
+    `patch` is the whole range, `delta` what came since the head of the last round (None in the
+    first). `files` are those of the change and those that findings are tied to.
+    """
+
+    number: int
+    target: str
+    tool_version: str
+    prompts: Digest
+    snapshot: Digest
+    base: str
+    merge_base: str
+    head: str
+    range_text: str
+    messages: tuple[str, ...]
+    patch: str
+    delta: str | None
+    files: tuple[FileTexts, ...]
+    roster: tuple[RoleCard, ...]
+    settings: Settings
+
+    @cached_property
+    def changes(self) -> tuple[FileChange, ...]:
+        """The files of the whole range."""
+        return parse_patch(self.patch)
+
+    @cached_property
+    def delta_changes(self) -> tuple[FileChange, ...]:
+        """The files of the delta that belong to the range, or the whole range in a first round."""
+        if self.delta is None:
+            return self.changes
+        mine = {each.path for each in self.changes} | {each.old_path for each in self.changes}
+        return tuple(each for each in parse_patch(self.delta) if each.path in mine)
+
+    @cached_property
+    def renames(self) -> Mapping[str, str]:
+        """Where files went since the last round's head."""
+        moved = parse_patch(self.delta or "")
+        return {each.old_path: each.path for each in moved if each.kind is ChangeKind.RENAMED}
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The texts of both versions; the old ones by their own paths and by the new ones."""
+        old = {each.old_path: source_text(each.old) for each in self.files if each.old is not None}
+        new = {each.path: source_text(each.new) for each in self.files if each.new is not None}
+        return Trees(old, new)
+
+    @cached_property
+    def added_lines(self) -> Mapping[str, frozenset[int]]:
+        """The lines of each file that the range adds."""
+        return {each.path: frozenset(line.new for line in each.added) for each in self.changes}
+
+    @cached_property
+    def delta_lines(self) -> Mapping[str, frozenset[int]]:
+        """The lines of each file that the delta adds."""
+        return {
+            each.path: frozenset(line.new for line in each.added) for each in self.delta_changes
+        }
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The digest over everything here."""
+        return digest_of(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest as it is kept and hashed: canonical JSON."""
+        return rfc8785.dumps({"v": 1, "round": msgspec.to_builtins(self)})
+
+
+def inputs_from_bytes(content: bytes) -> RoundInputs:
+    """Return the inputs that were kept, or raise Malformed `bad_manifest`."""
+    try:
+        return msgspec.convert(msgspec.json.decode(content)["round"], RoundInputs)
+    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise Malformed(f"The manifest cannot be read: {error}.", code="bad_manifest") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One request to a reviewer and its answer; the request by its digest."""
+
+    request: Digest
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Everything that was said with one reviewer. `failure` is a code, empty when it answered.
+
+    `outside` are texts at the head that its claims name and that are not part of the change.
+    """
+
+    key: ExchangeKey
+    said: tuple[Said, ...]
+    failure: str = ""
+    tokens: int = 0
+    chat_id: str = ""
+    outside: tuple[FileTexts, ...] = field(default=())
+
+    @property
+    def answer(self) -> str:
+        """The last answer, or nothing."""
+        return self.said[-1].answer if self.said and not self.failure else ""
+
+
+def exchange_to_bytes(exchange: Exchange) -> bytes:
+    """Return an exchange as it is kept."""
+    return rfc8785.dumps({"v": 1, "exchange": msgspec.to_builtins(exchange)})
+
+
+def exchange_from_bytes(content: bytes) -> Exchange:
+    """Return the exchange that was kept, or raise Malformed `bad_exchange`."""
+    try:
+        return msgspec.convert(msgspec.json.decode(content)["exchange"], Exchange)
+    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise Malformed(f"An exchange cannot be read: {error}.", code="bad_exchange") from None
+
+
+def with_outside(trees: Trees, exchanges: Mapping[ExchangeKey, Exchange]) -> Trees:
+    """Return the texts together with those that answers reached out for."""
+    new: dict[str, SourceText] = {}
+    for key in sorted(exchanges):
+        for each in exchanges[key].outside:
+            if each.new is not None:
+                new[each.path] = source_text(each.new)
+    return Trees(trees.old, {**new, **trees.new})
+
+
+__all__ = [
+    "Exchange",
+    "ExchangeKey",
+    "FileTexts",
+    "RoundInputs",
+    "Said",
+    "Settings",
+    "exchange_from_bytes",
+    "exchange_to_bytes",
+    "inputs_from_bytes",
+    "with_outside",
+]

@@ -1,0 +1,28 @@
+"""Late findings: what could have been said in an earlier round is not held against the author."""
+
+from driftpin.review.cross_check import Group
+from driftpin.review.finding import BLOCKING, Severity, Side
+from driftpin.review.inputs import RoundInputs
+
+
+def is_unchanged(group: Group, inputs: RoundInputs) -> bool:
+    """Whether the code that a group is about stood so when it was last reviewed."""
+    if inputs.number == 1:
+        return False
+    place = group.place
+    if place.side is Side.OLD:
+        return place.path not in inputs.delta_lines
+    lines = inputs.delta_lines.get(place.path, frozenset())
+    return not any(line in lines for line in range(place.first, place.last + 1))
+
+
+def is_late(group: Group, inputs: RoundInputs) -> bool:
+    """Whether a group comes too late to ask for anything: it is deferred and counted."""
+    if not is_unchanged(group, inputs):
+        return False
+    if inputs.number == 2:
+        return group.severity in {Severity.NIT, Severity.NOTE}
+    return group.severity not in BLOCKING
+
+
+__all__ = ["is_late", "is_unchanged"]

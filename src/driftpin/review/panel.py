@@ -1,0 +1,121 @@
+"""Reviewers as sub-chats of one pinned chat: asked, checked, and sent back once to mend."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from driftpin import limits
+from driftpin.client import Client
+from driftpin.client.conversation import converse
+from driftpin.errors import DriftpinError, Unauthenticated, Unreachable
+from driftpin.identity import digest_of
+from driftpin.review.inputs import Exchange, FileTexts, Said
+from driftpin.review.planning import Task
+from driftpin.review.prompts import repair_text
+from driftpin.wire.api import CreateChatRequest
+from driftpin.wire.turns import MessageShape, TurnShape
+
+BAD_ANSWER: Final = "bad_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What code says to an answer: what is to be mended, and the texts that it reached out for.
+
+    `is_answer` is False when nothing in it can be used at all.
+    """
+
+    errors: tuple[str, ...]
+    is_answer: bool
+    outside: tuple[FileTexts, ...] = ()
+
+
+Examine = Callable[[Task, str], Examined]
+
+
+class Reviewers(Protocol):
+    """Whoever answers tasks: claims come in one JSON document, or however a carrier brings them."""
+
+    async def ask(self, task: Task, examine: Examine) -> Exchange:
+        """Return what was said; a reviewer that fails is a value. May raise Unreachable."""
+
+
+class SubChats:
+    """Each reviewer is a chat of its own that inherits the pin of the round's chat."""
+
+    def __init__(self, client: Client, parent_id: str, workspace_id: str, model: str) -> None:
+        """Ask in sub-chats of `parent_id`; `model` where a role names none."""
+        self._client = client
+        self._parent_id = parent_id
+        self._workspace_id = workspace_id
+        self._model = model
+
+    async def ask(self, task: Task, examine: Examine) -> Exchange:
+        """Ask in a new chat; what breaks a rule is sent back as often as the limit says."""
+        try:
+            chat = await self._client.create_chat(
+                CreateChatRequest(
+                    workspace_id=self._workspace_id,
+                    title=task.key[: limits.TITLE_CHARACTERS_MAX],
+                    parent_id=self._parent_id,
+                    model=task.role.model or self._model,
+                )
+            )
+            return await self._converse(task, examine, chat.id)
+        except (Unreachable, Unauthenticated):
+            raise
+        except DriftpinError as refusal:
+            return Exchange(task.key, (), failure=refusal.code)
+
+    async def _converse(self, task: Task, examine: Examine, chat_id: str) -> Exchange:
+        said: list[Said] = []
+        text, tokens = task.text, 0
+        while True:
+            answer, failure, spent = await self._turn(chat_id, text)
+            tokens += spent
+            said.append(Said(digest_of(text.encode("utf-8", "replace")), answer))
+            if failure:
+                return Exchange(task.key, tuple(said), failure, tokens, chat_id)
+            examined = examine(task, answer)
+            if not examined.errors or len(said) > limits.REVIEW_REPAIRS_MAX:
+                failure = "" if examined.is_answer else BAD_ANSWER
+                found = (tuple(said), failure, tokens, chat_id, examined.outside)
+                return Exchange(task.key, *found)
+            text = repair_text(examined.errors)
+
+    async def _turn(self, chat_id: str, text: str) -> tuple[str, str, int]:
+        """Return the answer, the code of what failed, and the tokens of one turn."""
+        try:
+            async with asyncio.timeout(limits.REVIEW_ANSWER_TIMEOUT_S):
+                turn, messages = await converse(self._client, chat_id, text)
+        except TimeoutError:
+            await self._client.interrupt_chat(chat_id)
+            return "", "timeout", 0
+        spent = await self._tokens(chat_id, turn)
+        if turn.state != "done":
+            return "", turn.error or turn.state, spent
+        return _text(messages), "", spent
+
+    async def _tokens(self, chat_id: str, turn: TurnShape) -> int:
+        receipt = await self._client.get_receipt(chat_id, turn.number)
+        counts = [entry.content.get("tokens") for entry in receipt.entries]
+        return sum(_counted(each) for each in counts if isinstance(each, dict))
+
+
+def _counted(counts: Mapping[str, object]) -> int:
+    spent = (counts.get("input_tokens"), counts.get("output_tokens"))
+    return sum(int(each) for each in spent if isinstance(each, int))
+
+
+def _text(messages: Sequence[MessageShape]) -> str:
+    """Return the words of the assistant in a turn, up to the limit."""
+    texts: list[str] = []
+    for message in messages:
+        parts = message.content.get("parts")
+        listed = parts if isinstance(parts, list) and message.role == "assistant" else []
+        texts += [str(part.get("text") or "") for part in listed if isinstance(part, dict)]
+    return "\n".join(texts)[: limits.REVIEW_ANSWER_BYTES_MAX]
+
+
+__all__ = ["BAD_ANSWER", "Examine", "Examined", "Reviewers", "SubChats"]

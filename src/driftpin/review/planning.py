@@ -1,0 +1,218 @@
+"""Which model requests a round still needs, given those that were answered. Pure.
+
+Asked again and again until nothing is left to ask: so a round that crashed goes on with what it
+has, a recorded one is found to be whole, and the budget ends a round at the same request each time.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from driftpin.context.tokens import estimate_text_tokens
+from driftpin.errors import Malformed
+from driftpin.review.claims import Answer, Trees, read_answer
+from driftpin.review.cross_check import Group, anchor_claim, cross_check
+from driftpin.review.finding import NEEDS_TRIGGER, Claim, Finding
+from driftpin.review.hostile_text import claims_about_text
+from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs, with_outside
+from driftpin.review.lateness import is_late
+from driftpin.review.ledger import ReviewState
+from driftpin.review.matching import Match, match_groups
+from driftpin.review.prompts import lens_part, refuter_part, shared_part, verifier_part
+from driftpin.review.roster import (
+    REFUTER,
+    SCOUT,
+    VERIFIER,
+    Panel,
+    RoleCard,
+    choose_panel,
+    get_role,
+)
+from driftpin.review.scope import Chunk, Size, chunks_of, size_of
+from driftpin.review.standing import Standing, standings
+
+ANSWER_TOKENS: int = 2_000
+
+
+class Phase(StrEnum):
+    """The phases of a round that ask models."""
+
+    SCOUT = "scout"
+    VERIFY = "verify"
+    PANEL = "panel"
+    REFUTE = "refute"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One request to a reviewer: the shared part of the message, then its own."""
+
+    phase: Phase
+    role: RoleCard
+    subject: str
+    shared: str
+    own: str
+
+    @property
+    def key(self) -> ExchangeKey:
+        """The name under which its exchange is kept."""
+        subject = f".{self.subject}" if self.subject else ""
+        return ExchangeKey(f"{self.phase.value}.{self.role.slug}{subject}")
+
+    @property
+    def text(self) -> str:
+        """The whole message."""
+        return f"{self.shared}\n\n{self.own}"
+
+    @property
+    def tokens(self) -> int:
+        """About what asking and answering takes."""
+        return estimate_text_tokens(self.text) + ANSWER_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be asked now; `over_budget` names the phase that can no longer be paid."""
+
+    tasks: tuple[Task, ...]
+    over_budget: str = ""
+
+
+@dataclass(frozen=True)
+class RoundBook:
+    """A round as far as it has come: its inputs, what was known, and the answers so far."""
+
+    inputs: RoundInputs
+    before: ReviewState
+    exchanges: Mapping[ExchangeKey, Exchange]
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The texts that claims may point at."""
+        return with_outside(self.inputs.trees, self.exchanges)
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """Where earlier findings stand."""
+        return standings(self.inputs, self.before)
+
+    @cached_property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The parts in which the change is shown."""
+        return chunks_of(self.inputs.changes)
+
+    @cached_property
+    def shared(self) -> Mapping[str, str]:
+        """The shared part of every chunk's messages."""
+        return {each.name: shared_part(self.inputs, self.before, each) for each in self.chunks}
+
+    @cached_property
+    def answers(self) -> Mapping[ExchangeKey, Answer]:
+        """What scout and panel said, without those that failed."""
+        found: dict[ExchangeKey, Answer] = {}
+        for key in sorted(self.exchanges):
+            phase, role, *_ = key.split(".")
+            if phase not in {Phase.SCOUT.value, Phase.PANEL.value}:
+                continue
+            try:
+                found[key] = read_answer(self.exchanges[key].answer, role, self.trees)
+            except Malformed:
+                continue
+        return found
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Who reviews; nobody but the scout when the change is small."""
+        if size_of(self.inputs.changes) is Size.SMALL:
+            return Panel((), ("panel: the change is small enough for the scout",))
+        proposed = [role for answer in self.answers.values() for role in answer.roles]
+        owners = [voice.role for each in self.before.live for voice in each.voices]
+        return choose_panel(
+            self.inputs.roster,
+            self.inputs.delta_changes,
+            round_number=self.inputs.number,
+            proposed=proposed,
+            owners=owners,
+            roles_max=self.inputs.settings.panel_max,
+        )
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """All claims, put together."""
+        claims: list[Claim] = [each for answer in self.answers.values() for each in answer.claims]
+        claims += claims_about_text(self.inputs)
+        return cross_check([anchor_claim(each, self.trees) for each in claims])
+
+    @cached_property
+    def matches(self) -> tuple[tuple[Match, ...], tuple[Group, ...]]:
+        """The groups that repeat an earlier finding, and those that are new."""
+        return match_groups(self.groups, self.standings)
+
+    def scout_tasks(self) -> Iterator[Task]:
+        """Yield the scout's requests."""
+        scout = get_role(self.inputs.roster, SCOUT)
+        yield from self._lens_tasks(Phase.SCOUT, scout)
+
+    def panel_tasks(self) -> Iterator[Task]:
+        """Yield the panel's requests; they depend on what the scout said."""
+        for role in self.panel.roles:
+            yield from self._lens_tasks(Phase.PANEL, role)
+
+    def _lens_tasks(self, phase: Phase, role: RoleCard) -> Iterator[Task]:
+        for chunk in self.chunks:
+            own = lens_part(role, self.inputs, chunk)
+            yield Task(phase, role, chunk.name, self.shared[chunk.name], own)
+
+    def verify_tasks(self) -> Iterator[Task]:
+        """Yield one request for each earlier finding that somebody must look at."""
+        role = get_role(self.inputs.roster, VERIFIER)
+        for each in self.standings:
+            if each.needs_verifier:
+                yield self._about(Phase.VERIFY, role, each.finding)
+
+    def _about(self, phase: Phase, role: RoleCard, finding: Finding) -> Task:
+        shared = self.shared[self._chunk_with(finding.place.path)]
+        return Task(phase, role, finding.id, shared, verifier_part(role, self.inputs, finding))
+
+    def refute_tasks(self) -> Iterator[Task]:
+        """Yield one request for each new claim that matters enough."""
+        role = get_role(self.inputs.roster, REFUTER)
+        for group in self.matches[1]:
+            if group.severity in NEEDS_TRIGGER and not is_late(group, self.inputs):
+                shared = self.shared[self._chunk_with(group.place.path)]
+                own = refuter_part(role, self.inputs, group)
+                yield Task(Phase.REFUTE, role, group.key, shared, own)
+
+    def _chunk_with(self, path: str) -> str:
+        names = (each.name for each in self.chunks if any(c.path == path for c in each.changes))
+        return next(names, self.chunks[0].name)
+
+
+def plan(book: RoundBook) -> Plan:
+    """Return what is to be asked next; nothing when the round has all its answers."""
+    phases = (
+        (Phase.SCOUT, [*book.scout_tasks(), *book.verify_tasks()]),
+        (Phase.PANEL, None),
+        (Phase.REFUTE, None),
+    )
+    for phase, known in phases:
+        tasks = known if known is not None else _tasks(book, phase)
+        missing = tuple(task for task in tasks if task.key not in book.exchanges)
+        if missing:
+            return _affordable(book, phase, missing)
+    return Plan(())
+
+
+def _tasks(book: RoundBook, phase: Phase) -> list[Task]:
+    return list(book.panel_tasks() if phase is Phase.PANEL else book.refute_tasks())
+
+
+def _affordable(book: RoundBook, phase: Phase, missing: tuple[Task, ...]) -> Plan:
+    spent = sum(each.tokens for each in book.exchanges.values())
+    if spent + sum(task.tokens for task in missing) > book.inputs.settings.tokens_max:
+        return Plan((), over_budget=phase.value)
+    return Plan(missing)
+
+
+__all__ = ["Phase", "Plan", "RoundBook", "Task", "plan"]

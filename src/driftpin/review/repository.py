@@ -1,0 +1,241 @@
+"""A git repository, read by running git with its options pinned. Nothing in it is ever run.
+
+Whatever a round reviews is brought to two names of trees first: a staged or a changed work tree
+and a patch file are written as a tree of their own, beside every branch.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from driftpin import limits
+from driftpin.errors import Rejected, UsageError
+
+_PINNED: Final = (
+    "-c",
+    "core.quotepath=off",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "diff.suppressBlankEmpty=false",
+    "-c",
+    "color.ui=false",
+)
+_DIFF: Final = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--full-index",
+    "--find-renames=50%",
+    "--diff-algorithm=histogram",
+    "--ignore-submodules=none",
+    "--no-relative",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
+CONTEXT_LINES: Final = 8
+MESSAGES_MAX: Final = 50
+_LINK_MODE: Final = "120000"
+_COMMIT_MODE: Final = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is reviewed, as object names. `text` is how it was asked for, `target` names it."""
+
+    base: str
+    merge_base: str
+    head: str
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file of a tree: its mode and the name of its bytes."""
+
+    mode: str
+    blob: str
+    path: str
+
+
+class Repository:
+    """The repository that a directory belongs to."""
+
+    def __init__(self, directory: Path) -> None:
+        """Find it; UsageError (`no_repository`) where there is none."""
+        self._directory = directory
+        try:
+            top = self.run("rev-parse", "--show-toplevel").strip()
+        except Rejected:
+            raise UsageError(
+                f"{str(directory)!r} is not in a git repository.", code="no_repository"
+            ) from None
+        self._directory = Path(top)
+
+    @property
+    def directory(self) -> Path:
+        """Its top directory."""
+        return self._directory
+
+    def run(self, *arguments: str, said: bytes = b"", index: Path | None = None) -> str:
+        """Return what git writes, as text; Rejected `git_failed` with its complaint."""
+        return self.run_bytes(*arguments, said=said, index=index).decode("utf-8", "replace")
+
+    def run_bytes(self, *arguments: str, said: bytes = b"", index: Path | None = None) -> bytes:
+        """Return what git writes; Rejected `git_failed` with its complaint."""
+        ended = subprocess.run(  # noqa: S603 options are pinned, names stand behind them
+            ["git", "--no-pager", *_PINNED, *arguments],  # noqa: S607 the user's git
+            cwd=self._directory,
+            env=_environment(index),
+            input=said,
+            capture_output=True,
+            timeout=limits.REVIEW_GIT_TIMEOUT_S,
+            check=False,
+        )
+        if ended.returncode != 0:
+            told = ended.stderr.decode("utf-8", "replace").strip()
+            raise Rejected(f"git {arguments[0]}: {told[:500]}", code="git_failed")
+        return ended.stdout
+
+    def resolve(self, name: str) -> str:
+        """Return the object name of a commit; UsageError (`unknown_revision`) if there is none."""
+        try:
+            return self.run(
+                "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}"
+            ).strip()
+        except Rejected:
+            raise UsageError(f"{name!r} names no commit here.", code="unknown_revision") from None
+
+    def has(self, name: str) -> bool:
+        """Whether an object is there."""
+        try:
+            self.run("cat-file", "-e", name)
+        except Rejected:
+            return False
+        return True
+
+    def branch(self) -> str:
+        """Return the name of the branch that is checked out, or `detached`."""
+        try:
+            return self.run("symbolic-ref", "--short", "-q", "HEAD").strip()
+        except Rejected:
+            return "detached"
+
+    def range_of(self, text: str) -> Range:
+        """Return what `BASE..HEAD` or `BASE...HEAD` means; HEAD may be left out."""
+        dots = "..." if "..." in text else ".."
+        base_name, found, head_name = text.partition(dots)
+        if not found or not base_name:
+            raise UsageError(f"{text!r} is no range; write BASE..HEAD.", code="bad_range")
+        base, head = self.resolve(base_name), self.resolve(head_name or "HEAD")
+        shown = self.branch() if head_name in {"", "HEAD"} else head_name
+        return Range(base, self.merge_base(base, head), head, text, f"{base_name}..{shown}")
+
+    def merge_base(self, base: str, head: str) -> str:
+        """Return where two commits part; the base itself where they have nothing in common."""
+        try:
+            return self.run("merge-base", base, head).strip().splitlines()[0]
+        except Rejected:
+            return base
+
+    def staged(self) -> Range:
+        """Return what is staged, against the commit that is checked out."""
+        head = self.resolve("HEAD")
+        tree = self.run("write-tree").strip()
+        return Range(head, head, tree, "--staged", f"staged:{self.branch()}")
+
+    def worktree(self) -> Range:
+        """Return what is in the work tree, ignored files left out."""
+        head = self.resolve("HEAD")
+        with _own_index() as index:
+            self.run("read-tree", head, index=index)
+            self.run("add", "--all", "--", ".", index=index)
+            tree = self.run("write-tree", index=index).strip()
+        return Range(head, head, tree, "--worktree", f"worktree:{self.branch()}")
+
+    def patched(self, patch: Path) -> Range:
+        """Return what a patch file makes of the commit that is checked out."""
+        head = self.resolve("HEAD")
+        content = patch.read_bytes()
+        with _own_index() as index:
+            self.run("read-tree", head, index=index)
+            self.run("apply", "--cached", "--whitespace=nowarn", "-", said=content, index=index)
+            tree = self.run("write-tree", index=index).strip()
+        return Range(head, head, tree, patch.name, f"patch:{patch.name}")
+
+    def patch(self, base: str, head: str, context: int = CONTEXT_LINES) -> str:
+        """Return the difference of two trees."""
+        return self.run("diff", *_DIFF, f"--unified={context}", base, head, "--")
+
+    def messages(self, base: str, head: str) -> tuple[str, ...]:
+        """Return the messages of the commits of a range, oldest first; none for a bare tree."""
+        if self.run("cat-file", "-t", head).strip() != "commit":
+            return ()
+        count = f"--max-count={MESSAGES_MAX}"
+        written = self.run("log", "-z", "--format=%B", count, "--reverse", f"{base}..{head}")
+        return tuple(text.strip() for text in written.split("\0") if text.strip())
+
+    def list_tree(self, name: str) -> Mapping[str, TreeEntry]:
+        """Return the files of a tree by path; links and submodules are left out."""
+        written = self.run("ls-tree", "-r", "-z", "--full-tree", name)
+        return {entry.path: entry for entry in _entries(written)}
+
+    def read_blobs(self, names: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the bytes of blobs; those above the limit are left out."""
+        wanted = tuple(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        said = "".join(f"{name}\n" for name in wanted).encode()
+        sizes = self.run("cat-file", "--batch-check=%(objectname) %(objectsize)", said=said)
+        small = [
+            name
+            for name, _, size in (line.partition(" ") for line in sizes.splitlines())
+            if size.isdigit() and int(size) <= limits.REVIEW_FILE_BYTES_MAX
+        ]
+        written = self.run_bytes(
+            "cat-file", "--batch", said="".join(f"{n}\n" for n in small).encode()
+        )
+        return dict(_blobs(written))
+
+
+def _entries(written: str) -> Iterator[TreeEntry]:
+    for record in written.split("\0"):
+        about, _, path = record.partition("\t")
+        parts = about.split()
+        if len(parts) == 3 and parts[0] not in {_LINK_MODE, _COMMIT_MODE}:
+            yield TreeEntry(parts[0], parts[2], path)
+
+
+def _blobs(written: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 0
+    while position < len(written):
+        end = written.index(b"\n", position)
+        name, _, size = written[position:end].split(b" ")
+        start = end + 1
+        yield name.decode("ascii"), written[start : start + int(size)]
+        position = start + int(size) + 1
+
+
+@contextmanager
+def _own_index() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="driftpin-index-") as place:
+        yield Path(place) / "index"
+
+
+def _environment(index: Path | None) -> dict[str, str]:
+    """Return the environment of git: no prompts, no variables that point it elsewhere."""
+    kept = {name: each for name, each in os.environ.items() if not name.startswith("GIT_")}
+    own = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    named = {} if index is None else {"GIT_INDEX_FILE": str(index)}
+    return {**kept, **own, **named}
+
+
+__all__ = ["Range", "Repository", "TreeEntry"]

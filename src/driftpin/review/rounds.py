@@ -1,0 +1,198 @@
+"""One round of a review, from its inputs to its record. Only here models, files and git meet.
+
+Answers are kept as they come, the reports are written from them by pure code, and the event is
+added last: a crash before it has changed nothing but what the next run can use.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from driftpin.errors import Malformed, Rejected
+from driftpin.identity import digest_of
+from driftpin.review.deciding import HEAD_MOVED, Decided, decide
+from driftpin.review.examination import Examiner
+from driftpin.review.folder import ReviewFolder, RoundFolder
+from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs
+from driftpin.review.ledger import ReviewState
+from driftpin.review.panel import Reviewers
+from driftpin.review.planning import RoundBook, Task, plan
+from driftpin.review.report import RoundReport, report_of, report_to_json
+from driftpin.review.report_html import report_to_html
+from driftpin.review.report_markdown import report_to_markdown
+from driftpin.review.report_sarif import report_to_sarif
+from driftpin.review.repository import Repository
+
+Tell = Callable[[str], None]
+OVER_BUDGET: Final = "over_budget"
+
+
+def refuse_unaffordable(inputs: RoundInputs, before: ReviewState) -> str:
+    """Return the estimate of a round in words; Rejected (`over_budget`) if it cannot begin."""
+    book = RoundBook(inputs, before, {})
+    needed = sum(task.tokens for task in (*book.scout_tasks(), *book.verify_tasks()))
+    whole = needed + sum(task.tokens for task in book.panel_tasks())
+    allowed = inputs.settings.tokens_max
+    if plan(book).over_budget:
+        raise Rejected(
+            f"The round needs about {whole} tokens, its beginning {needed}; {allowed} are allowed.",
+            code=OVER_BUDGET,
+        )
+    reviewers = len(book.panel.roles)
+    return f"Round {inputs.number}: the scout and {reviewers} reviewers, about {whole} tokens."
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A round that ran: its report, and the files that tell of it by name."""
+
+    report: RoundReport
+    artefacts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRun:
+    """Everything that a round needs to run."""
+
+    repository: Repository
+    folder: ReviewFolder
+    inputs: RoundInputs
+    events_before: int
+    before: ReviewState
+    reviewers: Reviewers
+    head_now: Callable[[], str]
+    tell: Tell
+
+    async def run(self) -> Ran:
+        """Run to the end and record it. Raises Unreachable when the server is lost under way."""
+        place = self.folder.round(self.inputs.number)
+        place.begin(self.inputs)
+        book = await self._ask_all(place)
+        if self.head_now() != self.inputs.head:
+            moved = Exchange(HEAD_MOVED, (), failure="moved")
+            place.keep_exchange(moved)
+            book = self._book({**book.exchanges, HEAD_MOVED: moved})
+        place.forget_others(book.exchanges)
+        decided = decide(book)
+        report = report_of(self.inputs, decided, self.before)
+        artefacts = artefacts_of(report)
+        place.keep_artefacts(artefacts)
+        self.folder.append_behind(self.events_before, decided.event)
+        return Ran(report, artefacts)
+
+    def _book(self, exchanges: Mapping[ExchangeKey, Exchange]) -> RoundBook:
+        return RoundBook(self.inputs, self.before, exchanges)
+
+    async def _ask_all(self, place: RoundFolder) -> RoundBook:
+        known = place.exchanges()
+        examiner = Examiner(self.repository, self.inputs)
+        book = self._book({})
+        while True:
+            planned = plan(book)
+            if planned.over_budget:
+                self.tell(f"The budget does not allow the phase {planned.over_budget!r}.")
+            if not planned.tasks:
+                return book
+            answered = await self._ask(planned.tasks, known, examiner, place)
+            book = self._book({**book.exchanges, **answered})
+
+    async def _ask(
+        self,
+        tasks: tuple[Task, ...],
+        known: Mapping[ExchangeKey, Exchange],
+        examiner: Examiner,
+        place: RoundFolder,
+    ) -> dict[ExchangeKey, Exchange]:
+        """Ask those whose answers are not known yet, all at once, and keep each as it comes."""
+        found = {task.key: known[task.key] for task in tasks if is_answer_to(known, task)}
+        asked = [task for task in tasks if task.key not in found]
+        self.tell(f"{tasks[0].phase.value}: {', '.join(task.key for task in asked) or 'known'}")
+
+        async def ask_one(task: Task) -> None:
+            exchange = await self.reviewers.ask(task, examiner.examine)
+            place.keep_exchange(exchange)
+            found[task.key] = exchange
+            self.tell(f"  {task.key}: {exchange.failure or 'answered'}")
+
+        async with asyncio.TaskGroup() as group:
+            for task in asked:
+                group.create_task(ask_one(task))
+        return found
+
+
+def is_answer_to(known: Mapping[ExchangeKey, Exchange], task: Task) -> bool:
+    """Whether the recorded exchange began with exactly this request and was answered."""
+    exchange = known.get(task.key)
+    if exchange is None or not exchange.said or exchange.failure:
+        return False
+    return exchange.said[0].request == digest_of(task.text.encode("utf-8", "replace"))
+
+
+def artefacts_of(report: RoundReport) -> dict[str, str]:
+    """Return every form of a report by the name of its file."""
+    return {
+        "review.json": report_to_json(report),
+        "review.md": report_to_markdown(report),
+        "review.sarif": report_to_sarif(report),
+        "review.html": report_to_html(report),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A round played again: the report, and the artefacts whose bytes are not those recorded."""
+
+    report: RoundReport
+    decided: Decided
+    artefacts: Mapping[str, str]
+    different: tuple[str, ...]
+
+
+def replay(folder: ReviewFolder, number: int, *, with_requests: bool = True) -> Replayed:
+    """Play a recorded round again from its manifest and its exchanges, with no model.
+
+    Raises Malformed (`bad_recording`) when an exchange is missing, or answers another request
+    than the round would send; `with_requests` False runs only the code behind the answers.
+    """
+    place = folder.round(number)
+    inputs = place.read_inputs()
+    if inputs is None:
+        raise Malformed(f"There is no recorded round {number}.", code="bad_recording")
+    before = folder.state_before(number)
+    book = RoundBook(inputs, before, place.exchanges())
+    if with_requests:
+        _check_requests(book)
+    decided = decide(book)
+    report = report_of(inputs, decided, before)
+    artefacts = artefacts_of(report)
+    different = tuple(
+        name for name, text in artefacts.items() if place.artefact(name) != text.encode()
+    )
+    return Replayed(report, decided, artefacts, different)
+
+
+def _check_requests(book: RoundBook) -> None:
+    missing = [task.key for task in plan(book).tasks]
+    tasks = (*book.scout_tasks(), *book.verify_tasks(), *book.panel_tasks(), *book.refute_tasks())
+    for task in tasks:
+        exchange = book.exchanges.get(task.key)
+        said = exchange.said if exchange is not None else ()
+        if said and said[0].request != digest_of(task.text.encode("utf-8", "replace")):
+            missing.append(task.key)
+    if missing:
+        listed = ", ".join(missing[:5])
+        raise Malformed(f"The recording has no answer to {listed}.", code="bad_recording")
+
+
+__all__ = [
+    "OVER_BUDGET",
+    "Ran",
+    "Replayed",
+    "RoundRun",
+    "Tell",
+    "artefacts_of",
+    "is_answer_to",
+    "refuse_unaffordable",
+    "replay",
+]

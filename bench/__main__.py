@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, load, pinning, rescan, startup
+from bench import idle, latency, load, pinning, rescan, startup, tokens
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "rescan": rescan.run,
     "idle": idle.run,
     "startup": startup.run,
+    "tokens": tokens.run,
 }
 
 

@@ -4,10 +4,15 @@ import base64
 import json
 from typing import Any
 
+from sqlalchemy import update
+
 from door import Door, file_entry, open_door, open_services, problem_of, push_body
+from driftpin.context.tokens import estimate_tokens
 from driftpin.identity import digest_of
 from driftpin.server.services import ServerOptions
+from driftpin.store.database import Transaction
 from driftpin.store.store import Store
+from driftpin.store.tables import blobs
 from people import People
 from stepping import SteppedClock
 
@@ -55,7 +60,38 @@ async def test_a_chat_lists_everything_that_is_pinned_with_sizes(greeted: Door) 
     assert file["digest"] == digest_of(b"be kind")
     assert skill["size_bytes"] == len(SKILL) + len(SCRIPT)
     assert [listed["path"] for listed in skill["files"]] == ["SKILL.md", "run.sh"]
-    assert skill["tokens"] >= 1
+    assert (file["tokens"], skill["tokens"]) == (
+        estimate_tokens(b"be kind"),
+        estimate_tokens(f"- {skill['name']}: {skill['description']}\n".encode()),
+    )
+
+
+async def test_tokens_are_one_figure_in_inventories_and_costs(greeted: Door) -> None:
+    owner = greeted.people.owner
+    await push_resources(greeted, file_entry(), skill_entry(), bodies=(b"be kind", SKILL, SCRIPT))
+    chat = await greeted.chat()
+    path = f"/chats/{chat['id']}/context"
+    listed = (await greeted.get(owner, path)).json()["resources"]
+    head = await greeted.get(owner, f"/workspaces/{greeted.people.workspace_id}/context")
+    assert head.json()["resources"] == listed
+    await greeted.push(seq=2, AGENTS="be very kind\n")
+    cost = (await greeted.get(owner, f"{path}/drift?cost=1")).json()["cost"]
+    assert cost["tokens_before"] == sum(resource["tokens"] for resource in listed)
+
+
+async def test_tokens_that_an_earlier_release_did_not_keep_are_counted_when_they_are_shown(
+    greeted: Door,
+) -> None:
+    await push_resources(greeted, file_entry(), skill_entry(), bodies=(b"be kind", SKILL, SCRIPT))
+    chat = await greeted.chat()
+    path = f"/chats/{chat['id']}/context"
+    kept = (await greeted.get(greeted.people.owner, path)).json()
+
+    async def forget(transaction: Transaction) -> None:
+        await transaction.connection.execute(update(blobs).values(tokens=None))
+
+    await greeted.services.store.database.write(forget)
+    assert (await greeted.get(greeted.people.owner, path)).json() == kept
 
 
 async def test_an_export_is_the_whole_pin(greeted: Door) -> None:

@@ -9,15 +9,25 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Update, inspect, make_url, text, update
+from sqlalchemy import Connection, Update, insert, inspect, make_url, select, text, update
 from sqlalchemy.sql import column, table
 
 from driftpin.clock import Clock
+from driftpin.context.tokens import estimate_tokens
 from driftpin.errors import UsageError
-from driftpin.identity import IdSource
+from driftpin.identity import IdSource, digest_of
 from driftpin.store.database import Database, EngineKind
-from driftpin.store.schema import HEAD, MIGRATIONS, REVISIONS, VERSION_TABLE, prepare_schema
-from driftpin.store.tables import metadata
+from driftpin.store.schema import (
+    HEAD,
+    MIGRATIONS,
+    REVISIONS,
+    VERSION_TABLE,
+    migrate,
+    prepare_schema,
+)
+from driftpin.store.tables import blobs, metadata, users, workspaces
+
+BEFORE_TOKENS = "0008"
 
 
 def differences(connection: Connection) -> list[object]:
@@ -110,6 +120,38 @@ async def test_of_servers_that_start_together_one_migrates(
     for database in databases:
         await database.close()
     assert sorted(migrated) == [False, False, False, True]
+
+
+async def test_blobs_of_an_earlier_release_get_their_tokens_counted(
+    empty_url: str, clock: Clock, ids: IdSource
+) -> None:
+    database = Database(empty_url, clock=clock, ids=ids)
+    contents = {digest_of(text): text for text in (b"", b"be kind", b"# Rules\n" * 100)}
+    user = {"id": ids.fresh(clock.now()), "created_at": clock.now(), "is_administrator": False}
+    workspace = {"id": ids.fresh(clock.now()), "owner_id": user["id"], "policy": "pin"}
+    rows = [
+        {
+            "workspace_id": workspace["id"],
+            "digest": digest,
+            "size_bytes": len(content),
+            "content": content,
+            "offered_at": clock.now(),
+        }
+        for digest, content in contents.items()
+    ]
+    async with database.connect_for_schema() as connection:
+        await migrate(connection, BEFORE_TOKENS, database.reach)
+        await connection.execute(insert(users).values(**user, name="owner"))
+        named = {"name": "here", "created_at": clock.now()}
+        await connection.execute(insert(workspaces).values(**workspace, **named))
+        await connection.execute(insert(blobs), rows)
+        await migrate(connection, HEAD, database.reach)
+        found = (await connection.execute(select(blobs.c.digest, blobs.c.tokens))).all()
+        await connection.rollback()
+    await database.close()
+    assert dict(map(tuple, found)) == {
+        digest: estimate_tokens(content) for digest, content in contents.items()
+    }
 
 
 async def test_a_newer_schema_is_refused(database: Database) -> None:

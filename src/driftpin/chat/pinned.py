@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from driftpin.context.resource import InstructionBody, Kind, Resource, SkillBody, Status
+from driftpin.context.resource import (
+    InstructionBody,
+    Kind,
+    Resource,
+    SkillBody,
+    Status,
+    precedence,
+)
 from driftpin.identity import Digest
 
 
@@ -68,22 +75,11 @@ def blobs_for_prompt(resources: Iterable[Resource]) -> tuple[Digest, ...]:
     return tuple(digest for _, digest in instruction_files(resources))
 
 
-def precedence(source: str) -> tuple[int, str]:
-    """Return the key that orders sources: declared roots, then the user's own, then the workspace.
-
-    Only the source itself counts, so the order is the same wherever the manifest is read; declared
-    roots stand in the order of their labels.
-    """
-    label = source.partition(":")[0]
-    return ({"user": 1, "workspace": 2}.get(label, 0), source)
-
-
 __all__ = [
     "PinnedContext",
     "PinnedSkill",
     "blobs_for_prompt",
     "instruction_files",
     "not_usable",
-    "precedence",
     "skills",
 ]

@@ -6,7 +6,7 @@ pin gives the same bytes on every machine. Whatever is volatile goes behind the 
 (`volatile.render_volatile`).
 
 Order of instruction files: declared sources by label, then the user's own, then the workspace, and
-inside each by source (`pinned.precedence`). Order in which resources are left out when the budget
+inside each by source (`resource.precedence`). Order in which resources are left out when the budget
 is short: skills from the last to the first, then instruction files from the last to the first;
 always whole, and always listed.
 """
@@ -25,7 +25,8 @@ from driftpin.chat.pinned import (
 from driftpin.context.tokens import estimate_text_tokens
 from driftpin.identity import Digest, digest_of
 
-RENDERER_VERSION: Final = 1
+# Raised whenever the same pin and budget could give other bytes; a budget is kept by estimates.
+RENDERER_VERSION: Final = 2
 OVER_BUDGET: Final = "over_budget"
 EMPTY: Final = "empty"
 NOT_UTF8: Final = "not_utf8"

@@ -103,6 +103,16 @@ class Resource:
         return isinstance(self.body, ServerBody) and self.body.catalogue is None
 
 
+def precedence(source: str) -> tuple[int, str]:
+    """Return the key that orders sources: declared roots, then the user's own, then the workspace.
+
+    Only the source itself counts, so the order is the same wherever the manifest is read; declared
+    roots stand in the order of their labels.
+    """
+    label = source.partition(":")[0]
+    return ({"user": 1, "workspace": 2}.get(label, 0), source)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedBlob:
     """One place in a snapshot that names bytes: a source, a path inside it, and the digest."""

@@ -14,8 +14,8 @@ from driftpin.errors import NotFound, TooLarge
 from driftpin.identity import WORKER, Actor, ChatId, WorkspaceId
 from driftpin.operations.prepare_deployment import RECEIPT_KEY
 from driftpin.server.replies import receipt_shape
+from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.store import Store
-from driftpin.store.values import ReceiptRow
 from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
 from driftpin.wire.shape import written_instant
 
@@ -90,8 +90,6 @@ async def _key_of(store: Store) -> ReceiptKey:
 async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> _Prompt:
     entry = entry_from_json(row.content)
     assert entry.phase is Phase.SENT, "a turn's first entry is what was sent"
-    if entry.request.renderer_version != RENDERER_VERSION:
-        return _Prompt(None, RENDERER_CHANGED)
     chat = (await store.get_chat(actor, row.chat_id)).chat
     try:
         context = await _context_of(store, actor, chat.workspace_id, entry)
@@ -99,8 +97,10 @@ async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> _Prompt:
         # Past its retention a receipt keeps the digest of a snapshot and lets go of its bytes.
         return _Prompt(None, EXPIRED)
     rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens)
-    is_same = rendered.digest == entry.request.prefix
-    return _Prompt(rendered.text, None) if is_same else _Prompt(None, MISMATCH)
+    if rendered.digest == entry.request.prefix:
+        return _Prompt(rendered.text, None)
+    is_same = entry.request.renderer_version == RENDERER_VERSION
+    return _Prompt(None, MISMATCH if is_same else RENDERER_CHANGED)
 
 
 async def _context_of(

@@ -11,8 +11,9 @@ from driftpin.context.drift import Drift, DriftEntry
 from driftpin.context.drift_json import entry_to_json
 from driftpin.context.manifest import resource_to_json, resources_of
 from driftpin.context.resource import Resource, blobs_of
-from driftpin.context.tokens import RefreshCost
+from driftpin.context.tokens import RefreshCost, pieces_of
 from driftpin.identity import Digest
+from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.values import (
     AgentRow,
     ChatView,
@@ -22,7 +23,6 @@ from driftpin.store.values import (
     Page,
     PinnedEntry,
     Policy,
-    ReceiptRow,
     ShareRow,
     SnapshotRef,
     TokenRow,
@@ -38,8 +38,6 @@ from driftpin.wire.turns import MessageShape, SentMessageShape, TurnShape
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
 
-# An inventory is shown without reading bytes: about so many of them come to a token.
-BYTES_PER_TOKEN: Final = 4
 JSON_MEDIA_TYPE: Final = "application/json"
 
 
@@ -199,20 +197,18 @@ def chat_shape(view: ChatView) -> api.ChatShape:
 def resource_shapes(
     manifest: bytes | None, entries: Iterable[PinnedEntry]
 ) -> tuple[api.ResourceShape, ...]:
-    """Return every listed resource with the size of what it pins."""
-    sizes = {
-        entry.digest: entry.size_bytes
-        for entry in entries
-        if entry.digest is not None and entry.size_bytes is not None
-    }
+    """Return every listed resource with the size of what it pins and its tokens in a prompt."""
+    lines = {entry.digest: entry for entry in entries if entry.digest is not None}
     listed = () if manifest is None else resources_of(manifest)
-    return tuple(_resource_shape(resource, sizes) for resource in listed)
+    return tuple(_resource_shape(resource, lines) for resource in listed)
 
 
-def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.ResourceShape:
-    blobs = blobs_of(resource)
-    found = [sizes[blob.digest] for blob in blobs if blob.digest in sizes]
-    size_bytes = sum(found) if blobs else None
+def _resource_shape(resource: Resource, lines: Mapping[Digest, PinnedEntry]) -> api.ResourceShape:
+    def tokens_of(digest: Digest) -> int:
+        return lines[digest].tokens or 0
+
+    pinned = [lines[blob.digest].size_bytes or 0 for blob in blobs_of(resource)]
+    counted = [piece.tokens for piece in pieces_of(resource, tokens_of)]
     written: dict[str, Any] = resource_to_json(resource)
     return api.ResourceShape(
         kind=resource.kind.value,
@@ -220,8 +216,8 @@ def _resource_shape(resource: Resource, sizes: Mapping[Digest, int]) -> api.Reso
         status=resource.status.value,
         reason=resource.reason,
         digest=written.get("digest") or written.get("identity"),
-        size_bytes=size_bytes,
-        tokens=None if size_bytes is None else -(-size_bytes // BYTES_PER_TOKEN),
+        size_bytes=sum(pinned) if pinned else None,
+        tokens=None if resource.body is None else sum(counted),
         name=written.get("name"),
         description=written.get("description"),
         files=written.get("files"),

@@ -35,6 +35,7 @@ from driftpin.store.reading import (
     stock,
     turn_pins,
 )
+from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.values import (
     AgentRow,
     ChatView,
@@ -47,7 +48,6 @@ from driftpin.store.values import (
     PinMove,
     PinnedLines,
     PinnedRead,
-    ReceiptRow,
     ShareRow,
     TokenRow,
     TurnRow,

@@ -169,7 +169,10 @@ class ChatView:
 
 @dataclass(frozen=True, slots=True)
 class PinnedEntry:
-    """One line of a snapshot: a named blob, or a resource that names none."""
+    """One line of a snapshot: a named blob, or a resource that names none.
+
+    `tokens` is about how many its text takes; files of skills may lack it: no prompt has them.
+    """
 
     source: str
     path: str
@@ -178,6 +181,7 @@ class PinnedEntry:
     reason: str
     digest: Digest | None
     size_bytes: int | None
+    tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,20 +259,6 @@ class TurnRow:
     created_at: datetime
     finished_at: datetime | None
     replaced_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptRow:
-    """One entry of a chat's chain of receipts."""
-
-    chat_id: ChatId
-    number: int
-    turn: int
-    digest: Digest
-    previous_digest: Digest | None
-    snapshot_digest: Digest | None
-    content: JsonObject
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +377,6 @@ __all__ = [
     "PushOutcome",
     "PushResult",
     "Quotas",
-    "ReceiptRow",
     "ShareRow",
     "SnapshotRef",
     "TokenRow",

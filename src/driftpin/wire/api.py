@@ -127,7 +127,11 @@ class CreatedAgentShape(AgentShape):
 
 
 class ResourceShape(ReplyShape):
-    """One listed resource, never a body; `size_bytes` and `tokens` sum what it pins, or null."""
+    """One listed resource, never a body; what it pins in bytes, or null.
+
+    `tokens` is about how many it puts before every message of a chat: an instruction file's text, a
+    skill's line in the index, a server's tools; null if the resource is not ok.
+    """
 
     kind: str
     source: str

@@ -1,12 +1,13 @@
 """Pins with what they name, read in one statement each: two could tear."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.resource import Kind, Status
+from driftpin.context.tokens import estimate_tokens
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import visible_chats
@@ -26,6 +27,16 @@ from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
 from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedLines, PinnedRead
+
+# What a line says of its blob. Bytes come along only where nobody counted them yet.
+ENTRY_BLOB: Final = (
+    blobs.c.digest,
+    blobs.c.size_bytes,
+    blobs.c.tokens,
+    case(
+        (and_(blobs.c.tokens.is_(None), snapshot_entries.c.kind != Kind.SKILL), blobs.c.content)
+    ).label("uncounted"),
+)
 
 
 async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> PinnedRead:
@@ -62,7 +73,7 @@ async def list_pinned_entries(
 ) -> PinnedLines:
     """Return every line of the chat's pin by source and path, of one instant."""
     statement = (
-        select(chat_pins.c.revision, snapshot_entries, blobs.c.digest, blobs.c.size_bytes)
+        select(chat_pins.c.revision, snapshot_entries, *ENTRY_BLOB)
         .select_from(
             chats.join(chat_pins, chat_pins.c.chat_id == chats.c.id)
             .outerjoin(snapshot_entries, snapshot_entries.c.snapshot_id == chat_pins.c.snapshot_id)
@@ -79,7 +90,8 @@ async def list_pinned_entries(
 
 
 def entry_from(row: Row[Any]) -> PinnedEntry:
-    """Return the line of a row of `snapshot_entries` with its blob's digest and size."""
+    """Return the line of a row of `snapshot_entries` with `ENTRY_BLOB`."""
+    tokens = row.tokens if row.uncounted is None else estimate_tokens(row.uncounted)
     return PinnedEntry(
         source=row.source,
         path=row.path,
@@ -88,6 +100,7 @@ def entry_from(row: Row[Any]) -> PinnedEntry:
         reason=row.reason,
         digest=row.digest,
         size_bytes=row.size_bytes,
+        tokens=tokens,
     )
 
 
@@ -168,4 +181,11 @@ def _history_from(row: Row[Any], found: dict[Pair, KnownDrift]) -> HistoryRow:
     )
 
 
-__all__ = ["entry_from", "list_history", "list_pin_moves", "list_pinned_entries", "read_pin"]
+__all__ = [
+    "ENTRY_BLOB",
+    "entry_from",
+    "list_history",
+    "list_pin_moves",
+    "list_pinned_entries",
+    "read_pin",
+]

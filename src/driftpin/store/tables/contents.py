@@ -74,6 +74,8 @@ blobs = Table(
     Column("content", Bytes, nullable=False),
     # Renewed when the blob is offered again; an unreferenced one goes after its grace time.
     Column("offered_at", Instant, nullable=False),
+    # About how many tokens it takes as text; null for one that an earlier release stored.
+    Column("tokens", Number),
     UniqueConstraint("workspace_id", "digest"),
     sqlite_strict=True,
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import exists, func, select, update
 
+from driftpin.context.tokens import estimate_tokens
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
@@ -58,6 +59,7 @@ async def add_blobs(
             "size_bytes": len(content),
             "content": content,
             "offered_at": transaction.now,
+            "tokens": estimate_tokens(content),
         }
         for digest, content in sorted(contents.items())
     ]

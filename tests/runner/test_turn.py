@@ -16,6 +16,7 @@ from driftpin.models.port import (
     TextDelta,
 )
 from driftpin.models.scripted import ScriptedCall, ScriptedModel, Step
+from driftpin.operations.check_store import check_store
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.refresh_context import refresh_context
@@ -204,3 +205,31 @@ async def test_a_request_whose_worker_died_is_closed_as_unknown(
     outcomes = [row.content["outcome"] for row in receipts]
     assert outcomes == [None, "unknown", None, "answered"]
     assert verify_chain([entry_from_json(row.content) for row in receipts]) == ()
+
+
+async def test_what_a_dead_worker_left_open_is_closed_with_the_pin_it_was_asked_with(
+    room: Room, clock: SteppedClock
+) -> None:
+    model = HeldModel()
+    room.models.known["tested"] = model
+    await room.send("Tell me.")
+    await asyncio.wait_for(model.has_spoken.wait(), 5)
+    await room.worker.stop()
+    await interrupt_turn(room.store, room.owner, room.chat_id)
+    clock.step(60)
+    model.let_go.set()
+    second = TurnWorker(room.store, room.models, clock, name="worker-2")
+    await second.start()
+    assert (await room.finished(1)).state == "interrupted"
+    await room.push(b"Indent with tabs.\n")
+    await refresh_context(room.store, room.owner, room.chat_id)
+    await room.send("Again.")
+    second.wake()
+    assert (await room.finished(2)).state == "done"
+    await second.stop()
+    receipts = await room.store.list_receipts(room.owner, room.chat_id, None)
+    entries = [entry_from_json(row.content) for row in receipts]
+    assert [entry.outcome for entry in entries] == [None, "unknown", None, "answered"]
+    asked, closed, again, _ = (entry.request.snapshot for entry in entries)
+    assert asked == closed != again
+    assert await check_store(room.store, WORKER) == ()

@@ -36,7 +36,7 @@ async def begin_request(
     async def begin(transaction: Transaction) -> ReceiptEntry:
         await turns.require_lease(transaction, lease)
         await turns.record_pin_of_turn(transaction, lease, revision, snapshot_id)
-        number, previous = await _settle_last(transaction, lease, snapshot_id)
+        number, previous = await _settle_last(transaction, lease)
         entry = sent_entry(request, previous=previous)
         await receipts.add_entry(transaction, number + 1, entry, snapshot_id)
         return entry
@@ -44,18 +44,17 @@ async def begin_request(
     return await store.database.write(begin)
 
 
-async def _settle_last(
-    transaction: Transaction, lease: TurnLease, snapshot_id: int | None
-) -> tuple[int, Digest | None]:
+async def _settle_last(transaction: Transaction, lease: TurnLease) -> tuple[int, Digest | None]:
+    """Return the number and digest of the chain's last entry, which is an outcome afterwards."""
     last = await receipts.find_last_entry(transaction, lease.chat_id)
     if last is None:
         return 0, None
-    number, entry = last
-    if entry.phase is Phase.OUTCOME:
-        return number, digest_of_entry(entry)
-    settled = outcome_entry(entry, Outcome.UNKNOWN)
-    await receipts.add_entry(transaction, number + 1, settled, snapshot_id)
-    return number + 1, digest_of_entry(settled)
+    if last.entry.phase is Phase.OUTCOME:
+        return last.number, digest_of_entry(last.entry)
+    settled = outcome_entry(last.entry, Outcome.UNKNOWN)
+    # Of the pin that was asked with, which need not be the one that is asked with now.
+    await receipts.add_entry(transaction, last.number + 1, settled, last.snapshot_id)
+    return last.number + 1, digest_of_entry(settled)
 
 
 __all__ = ["begin_request"]

@@ -37,7 +37,7 @@ async def commit_answer(
         await turns.require_lease(transaction, lease)
         last = await receipts.find_last_entry(transaction, lease.chat_id)
         assert last is not None, "an outcome follows what was sent"
-        await receipts.add_entry(transaction, last[0] + 1, entry, snapshot_id)
+        await receipts.add_entry(transaction, last.number + 1, entry, snapshot_id)
         if message is not None:
             await turns.add_tool_calls(transaction, lease, message.calls)
             await add_message(transaction, lease.chat_id, lease.workspace_id, lease.turn, message)

@@ -1,6 +1,7 @@
 """Statements on receipts: a chat's chain, which only grows."""
 
 import json
+from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 
@@ -10,18 +11,27 @@ from driftpin.store.database import Transaction
 from driftpin.store.tables import receipts
 
 
-async def find_last_entry(
-    transaction: Transaction, chat_id: ChatId
-) -> tuple[int, ReceiptEntry] | None:
-    """Return the number and the content of the chain's last entry."""
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry with its number, and the snapshot that keeps its request's context stored."""
+
+    number: int
+    entry: ReceiptEntry
+    snapshot_id: int | None
+
+
+async def find_last_entry(transaction: Transaction, chat_id: ChatId) -> StoredEntry | None:
+    """Return the last entry of the chat's chain."""
     statement = (
-        select(receipts.c.number, receipts.c.content)
+        select(receipts.c.number, receipts.c.content, receipts.c.snapshot_id)
         .where(receipts.c.chat_id == chat_id)
         .order_by(receipts.c.number.desc())
         .limit(1)
     )
     row = (await transaction.connection.execute(statement)).first()
-    return None if row is None else (row.number, entry_from_json(json.loads(row.content)))
+    if row is None:
+        return None
+    return StoredEntry(row.number, entry_from_json(json.loads(row.content)), row.snapshot_id)
 
 
 async def add_entry(
@@ -43,4 +53,4 @@ async def add_entry(
     )
 
 
-__all__ = ["add_entry", "find_last_entry"]
+__all__ = ["StoredEntry", "add_entry", "find_last_entry"]

@@ -250,10 +250,14 @@ class History:
         """Return when the owner has read everything that was stored."""
         stored = [e for e in self.record.stored if e.workspace == self.record.workspace]
         owner = self.readers[0]
-        async with asyncio.timeout(WAIT_S):
-            while not owner.begun.is_set() or owner.position < stored[-1].position:
-                self._moved.clear()
-                await self._moved.wait()
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not owner.begun.is_set() or owner.position < stored[-1].position:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError as late:
+            missing = [event for event in stored if owner.position < event.position]
+            raise AssertionError(f"{owner.position} is read, and not {missing}") from late
         self.record.rows[owner.clerk.user] = dict(owner.rows)
 
     async def _send_readers_back(self) -> None:

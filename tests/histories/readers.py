@@ -117,6 +117,7 @@ class EventReader:
         )
         self.rows = {chat.id: _row_of(chat.context) for chat in page.items}
         self.begun.set()
+        self.moved()
 
     async def _take(self, transport: Transport, event: Streamed) -> None:
         if event.kind in ("slow_consumer", "closing"):

@@ -247,6 +247,15 @@ TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
+# Tools that a chat's client declares, and how long a turn waits for what the client carries out.
+CLIENT_TOOLS_MAX: Final = 64
+CLIENT_TOOLS_BYTES_MAX: Final = 256 * KIB
+CLIENT_TOOL_WAIT_S: Final = 3_600
+ROLE_BYTES_MAX: Final = 16 * KIB
+# Sub-chats that a model starts: how deep below others, how many per chat, how long one may take.
+SPAWN_DEPTH_MAX: Final = 2
+SPAWNED_PER_CHAT_MAX: Final = 32
+SPAWN_WAIT_S: Final = 3_600
 MODEL_RETRIES_MAX: Final = 4
 MODEL_SCRIPT_BYTES_MAX: Final = 512 * KIB
 DIFF_LINES_MAX: Final = 20_000

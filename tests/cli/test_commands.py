@@ -139,6 +139,24 @@ def test_failed_turn_is_resumed_and_asked_again_with_another_text(
     assert served.run("chat", "retry", chat).code == 2
 
 
+def test_chat_is_made_with_tools_of_its_own_and_a_call_that_waits_for_nobody_is_refused(
+    served: Machine, chat: str
+) -> None:
+    assert chat
+    tools = served.workspace / "tools.json"
+    tools.write_text('[{"name": "note", "parameters": {"type": "object"}}]', encoding="utf-8")
+    made = served.run(
+        "chat", "new", "--tools", str(tools), "--spawn", "--role", "a clerk", "--json"
+    )
+    assert (made.json["may_spawn"], made.json["role"]) == (True, "a clerk")
+    told = served.run("chat", "ask", "--chat", made.json["id"], "Which tools?")
+    assert "Tools: note, read_skill, read_skill_file, spawn." in told.out
+    assert served.run("chat", "calls", made.json["id"]).code == 0
+    assert served.run("chat", "answer", "c1", "done", "--chat", made.json["id"]).code == 2
+    tools.write_text("{}", encoding="utf-8")
+    assert served.run("chat", "new", "--tools", str(tools)).code == 2
+
+
 def test_chat_is_named_by_id_part_or_last(served: Machine, chat: str) -> None:
     for name in (chat, chat[-8:], chat[:-4], "last", "."):
         assert served.run("show", name, "--json").json["chat_id"] == chat

@@ -262,6 +262,17 @@ ROWS: Final = (
         users(409, 403, 409, 404, 409),
         {},
     ),
+    RouteRow(
+        "GET", f"{CHAT}/turns/{{turn}}/calls", "/api/v1/chats/{chat}/turns/1/calls", READ_CHAT
+    ),
+    # It waits for no result: whoever may give one is told so.
+    RouteRow(
+        "POST",
+        f"{CHAT}/turns/{{turn}}/results",
+        "/api/v1/chats/{chat}/turns/1/results",
+        users(409, 403, 409, 404, 409),
+        {"results": [{"call_id": "c", "content": ""}]},
+    ),
     # There is no receipt yet.
     RouteRow(
         "GET",

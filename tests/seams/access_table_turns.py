@@ -12,11 +12,13 @@ from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
+from driftpin.operations.park_turn import Parking, end_waiting, park_turn
 from driftpin.operations.renew_turn import renew_turn
 from driftpin.operations.resume_turn import resume_turn
 from driftpin.operations.retry_turn import retry_turn
 from driftpin.operations.send_message import send_message
 from driftpin.operations.start_tool_calls import start_tool_calls
+from driftpin.operations.submit_results import submit_results
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
 from seams.access_world import NO_USERS, READERS, UPDATERS, Caller, Row, World, outcomes
@@ -42,6 +44,7 @@ REQUEST = RequestRecord(
 )
 CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
 UPDATE_CHAT = outcomes("not_found", ok=UPDATERS, forbidden={Caller.READER}, **NO_USERS)
+NONE_YET = outcomes("not_found", nothing=READERS | {Caller.WORKER})
 STALE = outcomes("forbidden", lease_lost={Caller.WORKER})
 
 
@@ -106,6 +109,20 @@ async def _interrupt(world: World, actor: Actor) -> object:
     return "done"
 
 
+async def _park(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await park_turn(world.store, actor, lease, Parking((), (), ()))
+
+
+async def _end_waiting(world: World, actor: Actor, lease: TurnLease) -> object:
+    await end_waiting(world.store, actor, lease)
+    return "done"
+
+
+async def _submit(world: World, actor: Actor) -> object:
+    chat_id = await _chat_with_turn(world, TurnState.DONE)
+    return await submit_results(world.store, actor, chat_id, 1, ())
+
+
 async def _resume(world: World, actor: Actor) -> object:
     return await resume_turn(world.store, actor, await _chat_with_turn(world, TurnState.FAILED), 1)
 
@@ -144,6 +161,28 @@ ROWS = (
         "Store.read_request_pin",
         lambda world, actor: world.store.read_request_pin(actor, world.chat_id, 1),
         CHAT_READERS,
+    ),
+    Row(
+        "Store.list_tool_calls",
+        lambda world, actor: world.store.list_tool_calls(actor, world.chat_id, 1),
+        NONE_YET,
+    ),
+    Row(
+        "Store.list_chat_tools",
+        lambda world, actor: world.store.list_chat_tools(actor, world.chat_id),
+        NONE_YET,
+    ),
+    Row(
+        "Store.read_spawning",
+        lambda world, actor: world.store.read_spawning(actor, world.chat_id),
+        CHAT_READERS,
+    ),
+    Row("park_turn", with_lease(_park), STALE),
+    Row("end_waiting", with_lease(_end_waiting), STALE),
+    Row(
+        "submit_results",
+        _submit,
+        outcomes("not_found", nothing_asked=UPDATERS, forbidden={Caller.READER}, **NO_USERS),
     ),
     Row("resume_turn", _resume, UPDATE_CHAT),
     Row("retry_turn", _retry, UPDATE_CHAT),

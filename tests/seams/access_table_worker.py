@@ -29,6 +29,24 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset({"get_user"}),
         "whoever uses a link is nobody yet; the link decides",
     ),
+    "operations/fork_chat.py": (
+        frozenset({"list_chat_tools"}),
+        "takes the tools of a chat along that somebody who may update it forks",
+    ),
+    "runner/outside.py": (
+        frozenset(
+            {
+                "interrupt_turn",
+                "list_chat_tools",
+                "list_messages",
+                "list_tool_calls",
+                "list_turns",
+                "park_turn",
+                "read_spawning",
+            }
+        ),
+        "lets a turn go under its lease, and reads what the chats that it started answered",
+    ),
     "runner/turn.py": (
         frozenset(
             {
@@ -36,6 +54,7 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
                 "begin_request",
                 "commit_answer",
                 "commit_tool_results",
+                "end_waiting",
                 "finish_turn",
                 "get_chat",
                 "list_agents",

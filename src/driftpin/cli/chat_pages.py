@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from driftpin.cli import output
 from driftpin.cli.asking import confirm
 from driftpin.cli.exits import say
 from driftpin.cli.options import Reach
 from driftpin.cli.pin_pages import CHAT_COLUMNS, chat_row, context_text
 from driftpin.cli.session import Session, in_session
+from driftpin.errors import UsageError
 from driftpin.settings import load_settings
 from driftpin.wire.api import (
     ChatShape,
@@ -19,7 +22,7 @@ from driftpin.wire.api import (
     ShareRequest,
     UpdateChatRequest,
 )
-from driftpin.wire.turns import MessageShape
+from driftpin.wire.turns import ClientToolShape, MessageShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +34,49 @@ class ListWish:
     is_dirty: bool
 
 
-def new(
-    reach: Reach,
-    title: str,
-    directory: Path,
-    *,
-    model: str | None,
-    parent: str | None,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class NewWish:
+    """How a new chat is to be."""
+
+    model: str | None
+    parent: str | None
+    tools: Path | None
+    may_spawn: bool
+    role: str | None
+
+
+def new(reach: Reach, title: str, directory: Path, wish: NewWish, *, as_json: bool) -> None:
     """Make a chat in the workspace of a directory."""
-    chosen = model or load_settings(reach.flags()).settings.model
+    chosen = wish.model or load_settings(reach.flags()).settings.model
+    tools = () if wish.tools is None else _read_tools(wish.tools)
 
     async def act(session: Session) -> ChatShape:
         known = session.get_directory(directory)
-        above = None if parent is None else await session.get_chat(parent, directory)
+        above = None if wish.parent is None else await session.get_chat(wish.parent, directory)
         return await session.client.create_chat(
             CreateChatRequest(
                 workspace_id=known.workspace_id,
                 title=title,
                 parent_id=None if above is None else above.id,
                 model=chosen,
+                tools=tools,
+                may_spawn=wish.may_spawn,
+                role=wish.role,
             )
         )
 
     _show_chat(in_session(reach, act), as_json=as_json)
+
+
+def _read_tools(path: Path) -> tuple[ClientToolShape, ...]:
+    try:
+        return tuple(TypeAdapter(list[ClientToolShape]).validate_json(path.read_bytes()))
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be read.") from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{str(path)!r} is no JSON list of tools with name, description and parameters."
+        ) from error
 
 
 def list_chats(reach: Reach, directory: Path, wish: ListWish, *, as_json: bool) -> None:
@@ -179,6 +200,7 @@ def _show_chat(chat: ChatShape, *, as_json: bool) -> None:
 
 __all__ = [
     "ListWish",
+    "NewWish",
     "delete",
     "fork",
     "list_chats",

@@ -12,6 +12,8 @@ from driftpin.wire.turns import (
     RetryRequest,
     SendMessageRequest,
     SentMessageShape,
+    SubmitResultsRequest,
+    ToolCallShape,
     TurnShape,
 )
 
@@ -156,6 +158,18 @@ class ChatCalls(Calls):
     async def interrupt_chat(self, chat_id: str) -> InterruptShape:
         """Ask the running turn to stop."""
         return await self._transport.call("POST", f"{CHATS}/{chat_id}/interrupt", InterruptShape)
+
+    async def list_calls(self, chat_id: str, turn: int) -> tuple[ToolCallShape, ...]:
+        """Return the calls of a turn; those that are `asked` are this client's to carry out."""
+        return await self._all(f"{CHATS}/{chat_id}/turns/{turn}/calls", ToolCallShape)
+
+    async def submit_results(
+        self, chat_id: str, turn: int, request: SubmitResultsRequest, *, key: str | None = None
+    ) -> TurnShape:
+        """Post results of calls; with a `key` the same call may be sent again."""
+        headers = None if key is None else {"Idempotency-Key": key}
+        path = f"{CHATS}/{chat_id}/turns/{turn}/results"
+        return await self._transport.call("POST", path, TurnShape, body=request, headers=headers)
 
     async def resume_turn(self, chat_id: str, turn: int) -> TurnShape:
         """Go on with the chat's last turn, which failed."""

@@ -8,7 +8,8 @@ from driftpin.client.streams import Streamed
 from driftpin.wire.transfer import DeltaShape, TurnEventShape
 from driftpin.wire.turns import MessageShape, SendMessageRequest, TurnShape
 
-_OVER: Final = frozenset({"done", "failed", "interrupted"})
+ASKS: Final = "requires_action"
+_OVER: Final = frozenset({"done", "failed", "interrupted", ASKS})
 BEGUN_ANEW: Final = "\n[begun anew by another worker]\n"
 
 
@@ -27,7 +28,10 @@ async def converse(
 async def follow(
     client: Client, chat_id: str, number: int, show: Callable[[str], None] = ignore
 ) -> tuple[TurnShape, tuple[MessageShape, ...]]:
-    """Show the text of a turn as it streams, and return the ended turn with its messages."""
+    """Show the text of a turn as it streams, and return the ended turn with its messages.
+
+    A turn that waits for its client is followed to there.
+    """
     async with client.watch_chat(chat_id, turn=number) as events:
         async for event in events:
             if _is_over(event, number, show):
@@ -53,4 +57,4 @@ def _is_over(event: Streamed, number: int, show: Callable[[str], None]) -> bool:
     return False
 
 
-__all__ = ["converse", "follow", "ignore"]
+__all__ = ["ASKS", "converse", "follow", "ignore"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from driftpin.chat.options import NO_OPTIONS, ChatOptions, refuse_bad_options
 from driftpin.errors import NotFound, Rejected
 from driftpin.events.event import EventKind
 from driftpin.failpoints import Failpoint
@@ -35,6 +36,7 @@ class _ChatOrder:
     parent_id: ChatId | None
     snapshot: Digest | None
     sources: tuple[str, ...] | None
+    options: ChatOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,18 @@ async def create_chat(
     snapshot: Digest | None = None,
     model: str = OFFLINE_MODEL,
     sources: Sequence[str] | None = None,
+    options: ChatOptions = NO_OPTIONS,
 ) -> ChatView:
     """Create a chat that the acting user owns, in a workspace that it may see.
 
     Without `parent_id` and `snapshot` the chat pins the workspace's head, if there is one; that
     step may fail, and then the chat is there and its context says so. A sub-chat gets its parent's
     snapshot, or the named `sources` of it, and stays on it. Raises NotFound for an unknown
-    snapshot, Rejected (`bad_combination`, `parent_elsewhere`, `unknown_source`).
+    snapshot, Rejected (`bad_combination`, `parent_elsewhere`, `unknown_source`), and Rejected for
+    `options` that cannot be had (`chat.options`).
     """
     owner_id = require_user(actor)
+    refuse_bad_options(options)
     order = _ChatOrder(
         workspace_id=workspace_id,
         title=accept_title(title, "title"),
@@ -72,6 +77,7 @@ async def create_chat(
         parent_id=parent_id,
         snapshot=snapshot,
         sources=None if sources is None else tuple(sources),
+        options=options,
     )
     _refuse_combinations(order)
 
@@ -110,6 +116,7 @@ async def _create(
         model=order.model,
         parent_id=order.parent_id,
         policy=None if order.parent_id is None else Policy.FREEZE,
+        options=order.options,
     )
     chat_id = await insert_chat(transaction, new)
     await transaction.reach(Failpoint.CHAT_CREATE_TX)

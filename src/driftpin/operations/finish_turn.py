@@ -7,6 +7,7 @@ from driftpin.operations.claim_turn import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
+from driftpin.store.turn_values import UNFINISHED
 from driftpin.store.values import TurnState
 from driftpin.store.writing import turns
 from driftpin.store.writing.events import record_event
@@ -20,7 +21,7 @@ async def finish_turn(
     Raises LeaseLost when another worker has taken the turn over.
     """
     require_worker(actor)
-    assert end not in (TurnState.WAITING, TurnState.RUNNING), "an end is an end"
+    assert end not in UNFINISHED, "an end is an end"
 
     async def finish(transaction: Transaction) -> None:
         state = await turns.lock_chat_state(transaction, lease.chat_id)

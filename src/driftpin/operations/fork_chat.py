@@ -1,15 +1,18 @@
 """Fork a chat: what was said up to a turn, on the pin of that turn."""
 
+from driftpin.chat.options import ChatOptions
 from driftpin.errors import Conflict, Forbidden, NotFound
 from driftpin.events.event import EventKind
-from driftpin.identity import Actor, ChatId, UserId
+from driftpin.identity import WORKER, Actor, ChatId, UserId
 from driftpin.operations.hydrate_chats import pin_new_chat
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.reading.chats import get_chat
+from driftpin.store.reading.outside_calls import list_chat_tools
 from driftpin.store.store import Store
-from driftpin.store.values import Access, ChatRow, ChatView, TurnState
+from driftpin.store.turn_values import UNFINISHED
+from driftpin.store.values import Access, ChatRow, ChatView
 from driftpin.store.writing.chats import (
     NewChat,
     copy_turns,
@@ -63,7 +66,7 @@ async def _snapshot_of_turn(transaction: Transaction, chat_id: ChatId, number: i
     if turn is None:
         raise NotFound
     state, pin_revision, snapshot_id = turn
-    if state in (TurnState.WAITING, TurnState.RUNNING):
+    if state in UNFINISHED:
         raise Conflict("This turn has not ended yet.", code="turn_unfinished")
     if snapshot_id is None and pin_revision is not None:
         raise Conflict("What this turn ran on is no longer kept.", code="snapshot_expired")
@@ -73,6 +76,7 @@ async def _snapshot_of_turn(transaction: Transaction, chat_id: ChatId, number: i
 async def _insert_fork(
     transaction: Transaction, origin: ChatRow, owner_id: UserId, title: str | None
 ) -> ChatId:
+    tools = await list_chat_tools(transaction.connection, WORKER, origin.id)
     new = NewChat(
         workspace_id=origin.workspace_id,
         owner_id=owner_id,
@@ -80,6 +84,7 @@ async def _insert_fork(
         model=origin.model,
         forked_from_id=origin.id,
         policy=origin.policy,
+        options=ChatOptions(tools=tools, may_spawn=origin.may_spawn, role=origin.role),
     )
     return await insert_chat(transaction, new)
 

@@ -11,6 +11,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow
 from driftpin.store.writing import turns
 from driftpin.store.writing.events import record_event
+from driftpin.store.writing.outside_calls import release_parked
 from driftpin.store.writing.permits import Lock, permit_on_chat
 
 INTERRUPTIBLE: Final = (ChatState.RUNNING, ChatState.REQUIRES_ACTION)
@@ -44,6 +45,7 @@ async def ask_to_stop(transaction: Transaction, chat: ChatRow) -> ChatState:
     """Ask the turn at work to stop, in a chat that is locked; return what the chat then does."""
     following = next_state(chat.state, ChatVerb.INTERRUPT)
     await turns.set_chat_state(transaction, chat.id, following, None)
+    await release_parked(transaction, chat.id)
     await record_event(
         transaction,
         EventKind.CHAT_TURN,

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from driftpin import limits
+from driftpin.chat.conversation import answered
 from driftpin.chat.messages import (
     Message,
     Role,
@@ -27,6 +28,7 @@ from driftpin.chat.receipts import (
     digests_of_request,
     settings_record,
 )
+from driftpin.chat.states import ChatState
 from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult
 from driftpin.chat.volatile import VolatileNotes, render_volatile
 from driftpin.clock import Clock
@@ -39,8 +41,18 @@ from driftpin.operations.begin_request import begin_request
 from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.park_turn import end_waiting
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.start_tool_calls import start_tool_calls
+from driftpin.runner.outside import (
+    NO_OUTSIDE_TOOLS,
+    Answers,
+    LetGo,
+    OutsideTools,
+    Progress,
+    read_outside_tools,
+    stop_sub_chats,
+)
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.runner.toolbox import SkillTools, Toolbox
@@ -69,7 +81,10 @@ class Prepared:
 
 @dataclass(slots=True)
 class Turn:
-    """A claimed turn under way. `request_stop` ends it at the next moment it can be ended."""
+    """A claimed turn under way. `request_stop` ends it at the next moment it can be ended.
+
+    `outside` are tools whose calls are answered from elsewhere, read when the turn begins.
+    """
 
     store: Store
     pins: PinReader
@@ -80,6 +95,7 @@ class Turn:
     requests: int = 0
     streamed_characters: int = 0
     is_stopping: bool = False
+    outside: OutsideTools = NO_OUTSIDE_TOOLS
     _asking: "asyncio.Task[None] | None" = None
     _asked_from: tuple[PinnedRead, PinnedContext | None] | None = None
 
@@ -97,12 +113,15 @@ class Turn:
             self._asking.cancel()
 
     async def run(self) -> None:
-        """Carry the turn to its end. A refusal on the way fails the turn and says why.
+        """Carry the turn to its end, or to where others have to answer first.
 
+        A refusal on the way fails the turn and says why.
         Raises LeaseLost when another worker has taken the turn over.
         """
         try:
             end, error = await self._carry_out(), None
+        except LetGo:
+            return
         except LeaseLost:
             raise
         except DriftpinError as refusal:
@@ -113,8 +132,12 @@ class Turn:
         if not self.claimed.holds_pin:
             await self._settle_pin()
         await self._read_history()
+        self.outside = await read_outside_tools(self.store, self.claimed.chat)
+        if self.claimed.chat.state is ChatState.REQUIRES_ACTION:
+            await end_waiting(self.store, WORKER, self.claimed.lease)
         while self.requests < limits.TURN_REQUESTS_MAX:
             if self.is_stopping:
+                await stop_sub_chats(self.store, self.claimed.lease)
                 return TurnState.INTERRUPTED
             last = self.history[-1]
             if last.role is Role.ASSISTANT and not last.calls:
@@ -253,13 +276,17 @@ class Turn:
     async def _prepare(self) -> Prepared:
         """Build the request out of one read of the pin."""
         pin, context = await self.pins.read(self.chat_id, self.claimed.lease.turn)
-        prompt = render_prompt(context, budget_tokens=self.model.context_budget_tokens)
+        prompt = render_prompt(
+            context,
+            budget_tokens=self.model.context_budget_tokens,
+            role=self.claimed.chat.role,
+        )
         view = await self.store.get_chat(WORKER, self.chat_id)
         request = ModelRequest(
             prompt=prompt,
             context=context,
             tools=self._toolbox(pin, context).definitions,
-            messages=as_sent(self.history),
+            messages=as_sent(answered(self.history)),
             volatile=render_volatile(
                 VolatileNotes(
                     date=self.clock.now().date().isoformat(), drift=_drift_note(view.context)
@@ -293,27 +320,48 @@ class Turn:
         )
 
     def _toolbox(self, pin: PinnedRead, context: PinnedContext | None) -> Toolbox:
-        return Toolbox([SkillTools(self.pins, pin, context)])
+        return Toolbox([SkillTools(self.pins, pin, context), self.outside])
 
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
-        """Carry out an answer's calls from the pin of its request; commit their results at once."""
+        """Carry out an answer's calls from the pin of its request, and commit their results.
+
+        Raises LetGo when some of them are answered from elsewhere.
+        """
         lease = self.claimed.lease
         await self._reach(Failpoint.TOOL_ID_SAVED)
         if self._asked_from is None:
             self._asked_from = await self.pins.read_of_request(self.chat_id, lease.turn)
         toolbox = self._toolbox(*self._asked_from)
-        started = await start_tool_calls(self.store, WORKER, lease, calls)
-        results = tuple(
-            [
-                await self._carry_out_call(toolbox, call)
-                if call.call_id in started
-                else _result_part(call, UNKNOWN_RESULT)
-                for call in calls
-            ]
-        )
-        message = await commit_tool_results(self.store, WORKER, lease, results)
+        if any(self.outside.has(call.name) for call in calls):
+            answers = await Answers.read(self.store, lease, self.outside)
+            answers.results |= await self._carry_out_inside(toolbox, answers.inside(calls))
+            progress = await answers.complete(calls)
+            if progress is Progress.LET_GO:
+                raise LetGo
+            if progress is Progress.TO_STOP:
+                self.is_stopping = True
+                return
+            results = answers.results
+        else:
+            results = await self._carry_out_inside(toolbox, calls)
+        in_order = tuple(results[call.call_id] for call in calls)
+        message = await commit_tool_results(self.store, WORKER, lease, in_order)
         await self._reach(Failpoint.TOOL_RESULT_SAVED)
         self.history.append(message)
+
+    async def _carry_out_inside(
+        self, toolbox: Toolbox, calls: tuple[ToolCallPart, ...]
+    ) -> dict[str, ToolResultPart]:
+        """Carry out the calls that were never started; those that were are unknown."""
+        if not calls:
+            return {}
+        started = await start_tool_calls(self.store, WORKER, self.claimed.lease, calls)
+        return {
+            call.call_id: await self._carry_out_call(toolbox, call)
+            if call.call_id in started
+            else _result_part(call, UNKNOWN_RESULT)
+            for call in calls
+        }
 
     async def _carry_out_call(self, toolbox: Toolbox, call: ToolCallPart) -> ToolResultPart:
         await self._reach(Failpoint.TOOL_SENT)

@@ -96,7 +96,7 @@ async def _prompt_of(store: Store, actor: Actor, row: ReceiptRow) -> _Prompt:
     except NotFound:
         # Past its retention a receipt keeps the digest of a snapshot and lets go of its bytes.
         return _Prompt(None, EXPIRED)
-    rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens)
+    rendered = render_prompt(context, budget_tokens=entry.request.budget_tokens, role=chat.role)
     if rendered.digest == entry.request.prefix:
         return _Prompt(rendered.text, None)
     is_same = entry.request.renderer_version == RENDERER_VERSION

@@ -14,6 +14,7 @@ from driftpin.context.resource import Resource, blobs_of
 from driftpin.context.tokens import RefreshCost, pieces_of
 from driftpin.identity import Digest
 from driftpin.store.receipt_values import ReceiptRow
+from driftpin.store.turn_values import ToolCallRow
 from driftpin.store.values import (
     AgentRow,
     ChatView,
@@ -33,7 +34,7 @@ from driftpin.store.values import (
 from driftpin.wire import api
 from driftpin.wire.drift import CostShape, DiffShape, DriftEntryShape, DriftShape, HistoryEntryShape
 from driftpin.wire.receipts import ReceiptEntryShape
-from driftpin.wire.turns import MessageShape, SentMessageShape, TurnShape
+from driftpin.wire.turns import MessageShape, SentMessageShape, ToolCallShape, TurnShape
 
 Row = TypeVar("Row")
 ItemShape = TypeVar("ItemShape", bound=BaseModel)
@@ -187,6 +188,8 @@ def chat_shape(view: ChatView) -> api.ChatShape:
         state=chat.state,
         error=chat.error,
         archived=chat.archived_at is not None,
+        may_spawn=chat.may_spawn,
+        role=chat.role or None,
         access=view.access.value,
         context=context_shape(view.context),
         created_at=chat.created_at,
@@ -264,6 +267,19 @@ def turn_shape(row: TurnRow) -> TurnShape:
         replaced_by=row.replaced_by,
         created_at=row.created_at,
         finished_at=row.finished_at,
+    )
+
+
+def call_shape(row: ToolCallRow) -> ToolCallShape:
+    """Return one call of a turn."""
+    return ToolCallShape(
+        call_id=row.call_id,
+        name=row.name,
+        arguments=row.arguments,
+        state=row.state.value,
+        outcome=row.outcome,
+        sub_chat_id=row.sub_chat_id,
+        asked=row.is_asked,
     )
 
 
@@ -353,6 +369,7 @@ def etag_of(context: ContextSummary, epoch: int) -> str:
 
 __all__ = [
     "agent_fields",
+    "call_shape",
     "chat_shape",
     "context_fields",
     "context_shape",

@@ -1,9 +1,9 @@
 """The stream of a chat: turns and their text, from stored rows, so that any replica can resume.
 
-`turn` tells every change of a turn's state, `delta` carries text, `reset` says that what was
-streamed of a turn before is void. The deltas behind the last `reset` of a turn, joined, are the
-words of its answers. Chunks are stored while a turn runs; of a turn that is over, the messages give
-whatever a reader has not had.
+`turn` tells every change of a turn's state, `requires_action` which calls the chat's client is to
+carry out, `delta` carries text, `reset` says that what was streamed of a turn before is void. The
+deltas behind the last `reset` of a turn, joined, are the words of its answers. Chunks are stored
+while a turn runs; of a turn that is over, the messages give whatever a reader has not had.
 """
 
 import re
@@ -18,14 +18,18 @@ from driftpin import limits
 from driftpin.chat.messages import Role, message_from_json
 from driftpin.errors import Gone, Malformed, NotFound, Unauthenticated
 from driftpin.identity import Actor, ChatId
+from driftpin.server.replies import call_shape
 from driftpin.server.services import Services
 from driftpin.server.sse import sent_event, stream_response
 from driftpin.store.event_order import resync_required
-from driftpin.store.values import ChunkRow, TurnRow, TurnState
+from driftpin.store.turn_values import ChunkRow
+from driftpin.store.values import TurnRow, TurnState
 from driftpin.wire.transfer import DeltaShape, ResetShape, TurnEventShape
+from driftpin.wire.turns import RequiresActionShape
 
 CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,12})")
 OVER: Final = frozenset({TurnState.DONE, TurnState.FAILED, TurnState.INTERRUPTED})
+LIVE: Final = frozenset({TurnState.WAITING, TurnState.RUNNING})
 FIRST_ATTEMPT: Final = 1
 # How soon text that another process stored is seen while a turn runs.
 TEXT_POLL_S: Final = limits.STREAM_FLUSH_INTERVAL_MS / 1000
@@ -101,7 +105,7 @@ class TurnStream:
                 yield event
             if any(turn.number == self.only_turn and turn.state in OVER for turn in turns):
                 return
-            is_live = any(turn.state not in OVER for turn in turns)
+            is_live = any(turn.state in LIVE for turn in turns)
             await tailer.wait(seen, TEXT_POLL_S if is_live else limits.STREAM_RECHECK_S)
 
     async def _read_turns(self) -> list[TurnRow]:
@@ -123,9 +127,19 @@ class TurnStream:
             return
         if self._told.get(turn.number) != (turn.state, turn.attempt):
             yield self._told_turn(turn)
+            if turn.state is TurnState.REQUIRES_ACTION:
+                yield await self._asked_of_client(turn)
         for chunk in await self._read_chunks(turn.number):
             for event in self._take(chunk):
                 yield event
+
+    async def _asked_of_client(self, turn: TurnRow) -> ServerSentEvent:
+        rows = await self.services.store.list_tool_calls(self.actor, self.chat_id, turn.number)
+        calls = tuple(call_shape(row) for row in rows if row.is_asked)
+        shape = RequiresActionShape(
+            turn=turn.number, attempt=turn.attempt, calls=calls, until=turn.lease_until
+        )
+        return sent_event("requires_action", shape)
 
     async def _read_chunks(self, turn: int) -> tuple[ChunkRow, ...]:
         after = (self._place.attempt, self._place.end - 1)

@@ -6,6 +6,7 @@ lists return empty pages instead. Writing is not here: operations do it.
 
 from collections.abc import Collection, Sequence
 
+from driftpin.chat.tools import ToolDefinition
 from driftpin.events.event import Event, Position
 from driftpin.identity import (
     Actor,
@@ -29,6 +30,7 @@ from driftpin.store.reading import (
     events,
     heads,
     messages,
+    outside_calls,
     pins,
     pulse,
     snapshots,
@@ -36,10 +38,10 @@ from driftpin.store.reading import (
     turn_pins,
 )
 from driftpin.store.receipt_values import ReceiptRow
+from driftpin.store.turn_values import ChunkRow, Spawning, ToolCallRow
 from driftpin.store.values import (
     AgentRow,
     ChatView,
-    ChunkRow,
     DriftRead,
     DriftState,
     HistoryRow,
@@ -223,6 +225,23 @@ class Store:
         """Return the chat's receipts in order, of one turn or of all."""
         async with self.database.read() as connection:
             return await messages.list_receipts(connection, actor, chat_id, turn)
+
+    async def list_tool_calls(
+        self, actor: Actor, chat_id: ChatId, turn: int
+    ) -> tuple[ToolCallRow, ...]:
+        """Return the calls of a turn, and how far each is."""
+        async with self.database.read() as connection:
+            return await outside_calls.list_tool_calls(connection, actor, chat_id, turn)
+
+    async def list_chat_tools(self, actor: Actor, chat_id: ChatId) -> tuple[ToolDefinition, ...]:
+        """Return the tools that the chat's client declared."""
+        async with self.database.read() as connection:
+            return await outside_calls.list_chat_tools(connection, actor, chat_id)
+
+    async def read_spawning(self, actor: Actor, chat_id: ChatId) -> Spawning:
+        """Return how deep the chat stands, and how many sub-chats its model has started."""
+        async with self.database.read() as connection:
+            return await outside_calls.read_spawning(connection, actor, chat_id)
 
     async def get_stream_chunks(
         self, actor: Actor, chat_id: ChatId, turn: int, after: tuple[int, int]

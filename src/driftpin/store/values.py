@@ -136,6 +136,8 @@ class ChatRow:
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    may_spawn: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +235,12 @@ class MessageRow:
 
 
 class TurnState(StrEnum):
-    """How far a turn is."""
+    """How far a turn is; its client, or sub-chats, have it in REQUIRES_ACTION and DELEGATED."""
 
     WAITING = "waiting"
     RUNNING = "running"
+    REQUIRES_ACTION = "requires_action"
+    DELEGATED = "delegated"
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
@@ -259,16 +263,6 @@ class TurnRow:
     created_at: datetime
     finished_at: datetime | None
     replaced_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A batch of streamed text; a higher attempt makes the ones before it void."""
-
-    turn: int
-    attempt: int
-    offset: int
-    content: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +355,6 @@ __all__ = [
     "AgentRow",
     "ChatRow",
     "ChatView",
-    "ChunkRow",
     "ContextSummary",
     "DriftRead",
     "DriftState",

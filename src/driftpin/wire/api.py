@@ -14,6 +14,7 @@ from driftpin.wire.shape import (
     SeverityText,
     Shape,
 )
+from driftpin.wire.turns import ClientToolShape
 
 Item = TypeVar("Item")
 AccessText = Literal["read", "update", "owner"]
@@ -181,7 +182,11 @@ class WorkspaceContextShape(ReplyShape):
 
 
 class CreateChatRequest(Shape):
-    """A chat to make. With `parent_id` it is a sub-chat, born with its parent's exact snapshot."""
+    """A chat to make. With `parent_id` it is a sub-chat, born with its parent's exact snapshot.
+
+    `tools` are carried out by whoever makes the chat; with `may_spawn` its model may start
+    sub-chats; `role` is told to the model behind its context.
+    """
 
     workspace_id: IdText
     title: TitleText | None = None
@@ -189,6 +194,9 @@ class CreateChatRequest(Shape):
     snapshot: DigestText | None = None
     sources: tuple[str, ...] | None = None
     model: Annotated[str, Field(max_length=200), ONE_LINE] | None = None
+    tools: tuple[ClientToolShape, ...] = ()
+    may_spawn: bool = False
+    role: Annotated[str, Field(max_length=limits.ROLE_BYTES_MAX)] | None = None
 
 
 class UpdateChatRequest(Shape):
@@ -213,6 +221,8 @@ class ChatShape(ReplyShape):
     state: str
     error: str | None
     archived: bool
+    may_spawn: bool = False
+    role: str | None = None
     access: AccessText
     context: ContextShape
     created_at: InstantText

@@ -27,6 +27,52 @@ class RetryRequest(Shape):
     text: MessageText | None = None
 
 
+class ClientToolShape(Shape):
+    """A tool that a client carries out; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, JsonValue] = Field(default={"type": "object"})
+
+
+class ToolCallShape(ReplyShape):
+    """One call of a turn; when `asked` the client is to carry it out and to post its result.
+
+    `arguments` is JSON text that fits the tool's schema. A call that started a sub-chat names it.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    state: str
+    outcome: str | None
+    sub_chat_id: IdText | None
+    asked: bool
+
+
+class CallResultShape(Shape):
+    """What a call gave; with `is_error` why it gave nothing."""
+
+    call_id: str
+    content: str
+    is_error: bool = False
+
+
+class SubmitResultsRequest(Shape):
+    """Results of calls that the client was asked for; all of them are taken, or none."""
+
+    results: Annotated[tuple[CallResultShape, ...], Field(min_length=1)]
+
+
+class RequiresActionShape(ReplyShape):
+    """The turn waits until its client has posted the results of these calls."""
+
+    turn: int
+    attempt: int
+    calls: tuple[ToolCallShape, ...]
+    until: InstantText | None
+
+
 class MessageShape(ReplyShape):
     """One message; `content` is a list of parts (text, tool_call, tool_result)."""
 
@@ -60,9 +106,14 @@ class SentMessageShape(ReplyShape):
 
 
 __all__ = [
+    "CallResultShape",
+    "ClientToolShape",
     "MessageShape",
+    "RequiresActionShape",
     "RetryRequest",
     "SendMessageRequest",
     "SentMessageShape",
+    "SubmitResultsRequest",
+    "ToolCallShape",
     "TurnShape",
 ]

@@ -25,12 +25,21 @@ def new(
     parent: Annotated[
         str | None, typer.Option(help="A chat whose pin and company the new one shares.")
     ] = None,
+    tools: Annotated[
+        Path | None,
+        typer.Option(help="File with a JSON list of tools that you carry out yourself."),
+    ] = None,
+    spawn: Annotated[
+        bool, typer.Option("--spawn", help="Let its model start sub-chats on the same pin.")
+    ] = False,
+    role: Annotated[str | None, typer.Option(help="What its model is told to be.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a chat, pinned to the newest context of this directory's workspace."""
     from driftpin.cli import chat_pages
 
-    chat_pages.new(reach, title, directory, model=model, parent=parent, as_json=as_json)
+    wish = chat_pages.NewWish(model=model, parent=parent, tools=tools, may_spawn=spawn, role=role)
+    chat_pages.new(reach, title, directory, wish, as_json=as_json)
 
 
 @app.command("list")
@@ -107,6 +116,41 @@ def retry(
     from driftpin.cli import talking
 
     talking.retry(reach, chat, turn, text, as_json=as_json)
+
+
+@app.command()
+@reaching
+def calls(
+    reach: Reach,
+    chat: ChatArgument = "last",
+    turn: Annotated[
+        int | None, typer.Option(help="The turn's number; without it, the last one.", min=1)
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the calls of a turn; end with 1 if some of them wait for you."""
+    from driftpin.cli import call_pages
+
+    call_pages.calls(reach, chat, turn, as_json=as_json)
+
+
+@app.command()
+@reaching
+def answer(
+    reach: Reach,
+    call: Annotated[str, typer.Argument(help="The call's id.", metavar="CALL")],
+    text: Annotated[str, typer.Argument(help="What it gave; `-` reads it from the input.")],
+    *,
+    chat: Annotated[
+        str, typer.Option(help="The chat; without it, this directory's newest.")
+    ] = "last",
+    error: Annotated[bool, typer.Option("--error", help="It failed; the text says why.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a call gave that a turn waits for, and show how the turn goes on."""
+    from driftpin.cli import call_pages
+
+    call_pages.answer(reach, chat, call, text, is_error=error, as_json=as_json)
 
 
 @app.command()

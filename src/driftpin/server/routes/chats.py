@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from driftpin import limits
+from driftpin.chat.options import ChatOptions
+from driftpin.chat.tools import ToolDefinition
 from driftpin.errors import Malformed
 from driftpin.identity import ChatId, Digest, UserId, WorkspaceId
 from driftpin.operations.create_chat import OFFLINE_MODEL, create_chat
@@ -84,6 +86,14 @@ async def add_chat(actor: CurrentUser, new: NewChat, once: Repeatable) -> Respon
             snapshot=None if new.snapshot is None else Digest(new.snapshot),
             model=new.model or OFFLINE_MODEL,
             sources=new.sources,
+            options=ChatOptions(
+                tools=tuple(
+                    ToolDefinition(tool.name, tool.description, tool.parameters)
+                    for tool in new.tools
+                ),
+                may_spawn=new.may_spawn,
+                role=new.role or "",
+            ),
         )
 
     return await once.reply(actor, new, create, chat_shape)

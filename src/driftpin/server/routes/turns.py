@@ -1,25 +1,34 @@
-"""What a person does about a turn: go on with it, or run the chat again from it."""
+"""What is done about a turn: its calls are answered, it goes on, or the chat runs again from it."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from driftpin.chat.messages import user_message
+from driftpin.chat.messages import ToolResultPart, user_message
 from driftpin.operations.resume_turn import resume_turn
 from driftpin.operations.retry_turn import retry_turn
+from driftpin.operations.submit_results import submit_results
 from driftpin.server.access import CurrentUser
 from driftpin.server.body import JsonBody
 from driftpin.server.idempotency import Repeatable
 from driftpin.server.parameters import ChatIdPath, TurnPath
-from driftpin.server.replies import reply, sent_shape, turn_shape
+from driftpin.server.replies import call_shape, reply, sent_shape, turn_shape
 from driftpin.server.services import services_of
 from driftpin.store.store import Store
 from driftpin.store.values import MessageRow, TurnRow
-from driftpin.wire.turns import RetryRequest, SentMessageShape, TurnShape
+from driftpin.wire.api import PageShape
+from driftpin.wire.turns import (
+    RetryRequest,
+    SentMessageShape,
+    SubmitResultsRequest,
+    ToolCallShape,
+    TurnShape,
+)
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}/turns", tags=["turns"])
 
+Submitted = Annotated[SubmitResultsRequest, Depends(JsonBody(SubmitResultsRequest))]
 Retry = Annotated[RetryRequest, Depends(JsonBody(RetryRequest))]
 
 
@@ -53,6 +62,48 @@ async def retry(
         return await retry_turn(store, actor, chat_id, turn, content)
 
     response = await once.reply(actor, asked, run_again, sent_shape)
+    if services.workers is not None:
+        services.workers.wake()
+    return response
+
+
+@router.get("/{turn}/calls", response_model=PageShape[ToolCallShape])
+async def list_calls(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, turn: TurnPath
+) -> Response:
+    """Return the calls of a turn; those that are `asked` are the client's to carry out."""
+    rows = await services_of(request).store.list_tool_calls(actor, chat_id, turn)
+    items = tuple(call_shape(row) for row in rows)
+    return reply(PageShape[ToolCallShape](items=items, next=None))
+
+
+@router.post("/{turn}/results", response_model=TurnShape, status_code=201)
+async def add_results(
+    actor: CurrentUser,
+    request: Request,
+    chat_id: ChatIdPath,
+    turn: TurnPath,
+    *,
+    submitted: Submitted,
+    once: Repeatable,
+) -> Response:
+    """Take results of calls that the client was asked for; with the last the turn goes on."""
+    services = services_of(request)
+    results = tuple(
+        ToolResultPart(
+            each.call_id,
+            "",
+            each.content,
+            is_error=each.is_error,
+            code="client_error" if each.is_error else "",
+        )
+        for each in submitted.results
+    )
+
+    async def submit(store: Store) -> TurnRow:
+        return await submit_results(store, actor, chat_id, turn, results)
+
+    response = await once.reply(actor, submitted, submit, turn_shape)
     if services.workers is not None:
         services.workers.wake()
     return response

@@ -75,6 +75,8 @@ def chat_from(row: Row[Any]) -> ChatRow:
         created_at=row.created_at,
         updated_at=row.updated_at,
         archived_at=row.archived_at,
+        may_spawn=row.may_spawn,
+        role=row.role or "",
     )
 
 

@@ -13,7 +13,8 @@ from driftpin.store.reading.columns import message_from, turn_from
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.tables import chats, messages, receipts, snapshots, turn_chunks, turns
-from driftpin.store.values import ChunkRow, MessageRow, Page, TurnRow
+from driftpin.store.turn_values import ChunkRow
+from driftpin.store.values import MessageRow, Page, TurnRow
 
 
 async def list_messages(

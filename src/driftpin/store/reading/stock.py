@@ -9,9 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.tables import blobs, turns
-from driftpin.store.values import TurnState
-
-UNFINISHED = (TurnState.WAITING, TurnState.RUNNING)
+from driftpin.store.turn_values import UNFINISHED
 
 
 @dataclass(frozen=True, slots=True)

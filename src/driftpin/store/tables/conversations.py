@@ -36,6 +36,9 @@ chats = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("archived_at", Instant),
+    # Whether its model may start sub-chats, and what it is told to be.
+    Column("may_spawn", Flag, nullable=False),
+    Column("role", Text),
     Index("ix_chats_workspace_id", "workspace_id"),
     Index("ix_chats_owner_id_created_at_id", "owner_id", "created_at", "id"),
     Index("ix_chats_parent_id", "parent_id"),
@@ -136,7 +139,7 @@ turns = Table(
     metadata,
     Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    # waiting, running, done or failed
+    # waiting, running, requires_action, delegated; done, failed or interrupted
     Column("state", Text, nullable=False),
     Column("holder", Text),
     Column("fence", Number, nullable=False),
@@ -188,12 +191,29 @@ tool_calls = Table(
     Column("state", Text, nullable=False),
     Column("outcome", Text),
     Column("created_at", Instant, nullable=False),
+    # What the call gave, until all calls of its answer have given something.
+    Column("result", Text),
+    # No foreign key: that there was a sub-chat is known when it is gone.
+    Column("sub_chat_id", Id),
     PrimaryKeyConstraint("chat_id", "turn", "call_id"),
     ForeignKeyConstraint(
         ["chat_id", "turn"],
         ["turns.chat_id", "turns.number"],
         ondelete="CASCADE",
     ),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Tools that the client of a chat carries out itself.
+chat_tools = Table(
+    "chat_tools",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    PrimaryKeyConstraint("chat_id", "name"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -221,6 +241,7 @@ __all__ = [
     "chat_pin_history",
     "chat_pins",
     "chat_shares",
+    "chat_tools",
     "chats",
     "messages",
     "receipts",

@@ -7,12 +7,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
 
 from driftpin.chat.messages import Message, message_from_json, message_to_json
+from driftpin.chat.options import NO_OPTIONS, ChatOptions
 from driftpin.chat.states import ChatState
 from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns, users
 from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
+from driftpin.store.writing.outside_calls import add_chat_tools
 
 NOT_COPIED: Final = frozenset(
     {"chat_id", "pin_revision", "holder", "lease_until", "held_revision", "replaced_by"}
@@ -32,10 +34,11 @@ class NewChat:
     parent_id: ChatId | None = None
     forked_from_id: ChatId | None = None
     policy: Policy | None = None
+    options: ChatOptions = NO_OPTIONS
 
 
 async def insert_chat(transaction: Transaction, new: NewChat) -> ChatId:
-    """Add an idle chat with a pin that names nothing yet."""
+    """Add an idle chat with its client's tools, and with a pin that names nothing yet."""
     chat_id = ChatId(transaction.ids.fresh(transaction.now))
     await transaction.connection.execute(
         insert(chats).values(
@@ -47,6 +50,8 @@ async def insert_chat(transaction: Transaction, new: NewChat) -> ChatId:
             title=new.title,
             model=new.model,
             policy=new.policy,
+            may_spawn=new.options.may_spawn,
+            role=new.options.role or None,
             state=ChatState.IDLE.value,
             created_at=transaction.now,
             updated_at=transaction.now,
@@ -57,6 +62,7 @@ async def insert_chat(transaction: Transaction, new: NewChat) -> ChatId:
             chat_id=chat_id, workspace_id=new.workspace_id, revision=0, is_archived=False
         )
     )
+    await add_chat_tools(transaction, chat_id, new.options.tools)
     return chat_id
 
 

@@ -15,16 +15,20 @@ from driftpin.store.database import Transaction
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, turns
-from driftpin.store.values import ChatRow
+from driftpin.store.values import ChatRow, TurnState
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
-UNDER_WAY: Final = (RUNNING,)
+DELEGATED: Final = TurnState.DELEGATED.value
+# Held by a worker, by the chat's client, or by sub-chats; each until `lease_until`.
+UNDER_WAY: Final = (RUNNING, TurnState.REQUIRES_ACTION.value, DELEGATED)
 UNFINISHED: Final = (WAITING, *UNDER_WAY)
 
 
 async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
     """Return one turn that nobody holds and that no earlier turn of its chat stands before.
+
+    Also one whose sub-chats have answered, and one whose client took too long.
 
     The row is locked until the end of the transaction; turns that others are claiming at this
     moment are passed over.
@@ -39,15 +43,33 @@ async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
         )
         .exists()
     )
-    expired = and_(turns.c.state == RUNNING, turns.c.lease_until < transaction.now)
+    expired = and_(turns.c.state.in_(UNDER_WAY), turns.c.lease_until < transaction.now)
+    is_free = or_(turns.c.state == WAITING, expired, _has_its_answers())
     statement = (
         select(turns)
-        .where(or_(turns.c.state == WAITING, expired), ~stands_before)
+        .where(is_free, ~stands_before)
         .order_by(turns.c.created_at, turns.c.chat_id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     return (await transaction.connection.execute(statement)).first()
+
+
+def _has_its_answers() -> ColumnElement[bool]:
+    """Whether no sub-chat that the turn waits for is still at its first turn."""
+    first = turns.alias("first")
+    is_open = (
+        select(tool_calls.c.call_id)
+        .join(first, and_(first.c.chat_id == tool_calls.c.sub_chat_id, first.c.number == 1))
+        .where(
+            tool_calls.c.chat_id == turns.c.chat_id,
+            tool_calls.c.turn == turns.c.number,
+            tool_calls.c.state == "started",
+            first.c.state.in_(UNFINISHED),
+        )
+        .exists()
+    )
+    return and_(turns.c.state == DELEGATED, ~is_open)
 
 
 async def take_turn(

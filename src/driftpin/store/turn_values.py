@@ -1,0 +1,63 @@
+"""What the store gives back of a turn under way: what streamed, and how far its calls are."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from driftpin.chat.messages import ToolResultPart
+from driftpin.identity import ChatId
+from driftpin.store.values import JsonObject, TurnState
+
+UNFINISHED = (
+    TurnState.WAITING,
+    TurnState.RUNNING,
+    TurnState.REQUIRES_ACTION,
+    TurnState.DELEGATED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A batch of streamed text; a higher attempt makes the ones before it void."""
+
+    turn: int
+    attempt: int
+    offset: int
+    content: JsonObject
+
+
+class CallState(StrEnum):
+    """How far a call is; it is started at most once."""
+
+    NOT_STARTED = "not_started"
+    STARTED = "started"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallRow:
+    """A call of a turn; `result` is kept apart only while other calls of its answer are open.
+
+    `sub_chat_id` is the chat that a `spawn` started. `is_asked` says that the client of the chat
+    is to carry it out now.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+    state: CallState
+    outcome: str | None
+    result: ToolResultPart | None
+    sub_chat_id: ChatId | None
+    is_asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spawning:
+    """How deep below other chats a chat stands, and how many its model has started."""
+
+    depth: int
+    started: int
+
+
+__all__ = ["UNFINISHED", "CallState", "ChunkRow", "Spawning", "ToolCallRow"]

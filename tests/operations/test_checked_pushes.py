@@ -51,6 +51,12 @@ def of_too_many_listed() -> Snapshot:
     return snapshot_of([replace(refused, source=f"workspace:{name}.md") for name in names])
 
 
+def of_a_large_manifest() -> Snapshot:
+    small = snapshot_of([file()])
+    manifest = small.manifest.ljust(limits.SERVER_MANIFEST_BYTES_MAX + 1)
+    return replace(small, manifest=manifest, digest=digest_of(manifest))
+
+
 async def push(
     stage: Any, snapshot: Snapshot, *, seq: int = 1, blobs: dict[Digest, bytes] | None = None
 ) -> object:
@@ -74,6 +80,7 @@ async def push(
         (of_other_resources, Rejected, "hash_mismatch"),
         (of_too_many_ok, TooLarge, "too_large"),
         (of_too_many_listed, TooLarge, "too_large"),
+        (of_a_large_manifest, TooLarge, "too_large"),
     ],
 )
 async def test_a_snapshot_that_breaks_a_rule_is_refused_and_changes_nothing(

@@ -185,6 +185,16 @@ async def test_an_archived_chat_is_completed_when_it_comes_back(scene: Scene) ->
     assert (await settle_pin(scene.store, WORKER, chat_id)).moved is False
 
 
+async def test_a_turn_leaves_a_hole_that_the_head_does_not_fill(scene: Scene) -> None:
+    await scene.push(None)
+    chat_id = await scene.chat()
+    await scene.push(None, rules="be quick")
+    move = await settle_pin(scene.store, WORKER, chat_id)
+    assert (move.moved, move.revision) == (False, 1)
+    assert not (await scene.context(chat_id)).complete
+    assert await scene.verbs(chat_id) == ["hydrate"]
+
+
 async def test_many_chats_on_two_snapshots_are_completed_by_one_push(scene: Scene) -> None:
     await scene.push(None)
     first = [await scene.chat() for _ in range(3)]

@@ -44,6 +44,16 @@ def test_e29_a_duplicate_key_is_refused_at_any_depth() -> None:
     assert refused(b'[{"a": {"x": 1, "y": 2, "x": 3}}]').code == "duplicate_key"
 
 
+def test_the_key_that_stands_twice_is_named_as_it_may_be_shown() -> None:
+    assert refused(b'{"b": 1, "a/b": 2, "c": 3, "a/b": 4}').fields["key"] == "a~1b"
+    assert refused('{"é": 1, "é": 2}'.encode()).fields["key"] == "\\xe9"
+
+
+def test_values_beside_a_text_that_is_looked_through_stay_what_they_are() -> None:
+    value = {"a": ["\u2028", 1, 2.5, None, True], "b": {"c": "\U0001f600"}}
+    assert parse_json(json.dumps(value).encode()) == value
+
+
 def test_equal_keys_in_different_objects_are_fine() -> None:
     assert parse_json(b'[{"a": 1}, {"a": {"a": 2}}]') == [{"a": 1}, {"a": {"a": 2}}]
 

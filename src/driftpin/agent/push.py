@@ -218,18 +218,20 @@ class Pusher:
             if refusal.code == "quota_exceeded":
                 # Somebody may make room, so the same content is offered again, ever more rarely.
                 raise
-            self._give_up(offer, refusal)
+            self._give_up(numbering, offer, refusal)
         except _REPAIRABLE as refusal:
-            await self._repair(offer, refusal)
+            await self._repair(numbering, offer, refusal)
         else:
-            self._note_delivery(offer, reply)
+            self._note_delivery(numbering, offer, reply)
 
-    async def _repair(self, offer: _Offer, refusal: BlobsMissing | PushOutdated) -> None:
+    async def _repair(
+        self, numbering: Numbering, offer: _Offer, refusal: BlobsMissing | PushOutdated
+    ) -> None:
         self._repairs += 1
         if self._repairs > limits.PUSH_REPAIRS_MAX or refusal.code == "fenced":
             raise refusal
         if isinstance(refusal, PushOutdated):
-            self._repair_numbering(refusal)
+            self._repair_numbering(numbering, refusal)
         else:
             await self._bring_missing(offer, refusal)
 
@@ -292,15 +294,14 @@ class Pusher:
             self._newest, self._is_forced = None, False
             self._ask_for_pass()
 
-    def _repair_numbering(self, outdated: PushOutdated) -> None:
-        numbering, seq = self._numbering, outdated.fields.get("seq")
-        incarnation = outdated.fields.get("incarnation")
-        if numbering and isinstance(seq, int) and incarnation == numbering.incarnation:
+    def _repair_numbering(self, numbering: Numbering, outdated: PushOutdated) -> None:
+        seq, incarnation = outdated.fields.get("seq"), outdated.fields.get("incarnation")
+        if isinstance(seq, int) and incarnation == numbering.incarnation:
             numbering.adopt(seq)
         else:
             self._must_say_hello = True
 
-    def _note_delivery(self, offer: _Offer, reply: PushReply) -> None:
+    def _note_delivery(self, numbering: Numbering, offer: _Offer, reply: PushReply) -> None:
         blobs = frozenset(
             blob.digest
             for resource in offer.state.snapshot.resources
@@ -309,24 +310,23 @@ class Pusher:
         self._acknowledged = _Acknowledged(
             offer.content, blobs, reply.head, self._clock.monotonic_s()
         )
-        self._settle_number(offer)
+        self._settle_number(numbering, offer)
         self._refused, self.failure = None, ""
         self._backoff.reset()
         number = offer.state.pass_number
         self.delivered.settle(number, Delivered(number, reply.result, reply.head))
         self._settle_if_held()
 
-    def _give_up(self, offer: _Offer, refusal: DriftpinError) -> None:
+    def _give_up(self, numbering: Numbering, offer: _Offer, refusal: DriftpinError) -> None:
         self.failure = f"{refusal.code}: {refusal.message}"
         _log.error("the server refuses this state of the workspace for good: %s", self.failure)
-        self._settle_number(offer)
+        self._settle_number(numbering, offer)
         self._refused = offer.content
         self.delivered.fail(offer.state.pass_number, refusal)
 
-    def _settle_number(self, offer: _Offer) -> None:
+    def _settle_number(self, numbering: Numbering, offer: _Offer) -> None:
         self._repairs = 0
-        if self._numbering is not None:
-            self._numbering.settle()
+        numbering.settle()
         if self._newest is offer:
             self._is_forced = False
 

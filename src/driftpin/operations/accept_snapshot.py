@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from driftpin import limits
 from driftpin.context.manifest import Snapshot
-from driftpin.errors import Gone, Malformed, PushOutdated, Rejected
+from driftpin.errors import Malformed, PushOutdated, Rejected
 from driftpin.events.event import EventKind
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, Digest, digest_of
-from driftpin.operations.agent_lock import refuse_locked
+from driftpin.operations.agent_lock import meet_agent
 from driftpin.operations.complete_pins import complete_pins
 from driftpin.operations.pin_moves import Binding, bind_and_pin
 from driftpin.operations.stored_snapshots import store_snapshot
@@ -34,7 +34,6 @@ from driftpin.store.writing.heads import (
     is_agent_alive,
     is_head,
     keep_head,
-    lock_for_push,
     set_current_agent,
 )
 from driftpin.store.writing.pins import PinVerb, lock_pins, lock_waiting_pins, of_agent
@@ -131,13 +130,7 @@ def _check_envelope(push: Push) -> None:
 
 
 async def _meet(transaction: Transaction, actor: Actor, push: Push) -> _Pushed:
-    locked = await lock_for_push(transaction, require_agent(actor))
-    if locked is None:
-        raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
-    workspace, agent = locked
-    if agent.deleted_at is not None or workspace.deleted_at is not None:
-        raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
-    refuse_locked(agent.locked_at)
+    workspace, agent = await meet_agent(transaction, actor)
     head = await get_head(transaction, agent)
     _fence(push, agent, head)
     takes_over = await _takes_over(transaction, workspace, agent)

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from driftpin import limits
-from driftpin.errors import Forbidden
+from driftpin.errors import Forbidden, Gone
 from driftpin.events.event import EventKind
+from driftpin.identity import Actor
+from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.values import AgentRow
 from driftpin.store.writing.accounts import count_take_overs, keep_agent_locked
 from driftpin.store.writing.events import record_event
+from driftpin.store.writing.heads import LockedAgent, LockedWorkspace, lock_for_push
 from driftpin.store.writing.permits import PermittedAgent
 
 # What tells one place where an agent runs from another, of what it says of itself.
@@ -30,6 +33,18 @@ def refuse_locked(locked_at: datetime | None) -> None:
             " in. Stop one of them, and give the other a new token.",
             code="agent_locked",
         )
+
+
+async def meet_agent(transaction: Transaction, actor: Actor) -> tuple[LockedWorkspace, LockedAgent]:
+    """Take the acting agent's workspace and the agent for this transaction alone.
+
+    Raises Gone (`agent_gone`), and Forbidden (`agent_locked`).
+    """
+    locked = await lock_for_push(transaction, require_agent(actor))
+    if locked is None or any(row.deleted_at is not None for row in locked):
+        raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
+    refuse_locked(locked[1].locked_at)
+    return locked
 
 
 def is_take_over(hello: Mapping[str, Any], earlier: AgentRow) -> bool:
@@ -73,4 +88,11 @@ async def _tell(transaction: Transaction, agent: PermittedAgent, state: str) -> 
     )
 
 
-__all__ = ["is_flapping", "is_take_over", "lock_agent", "refuse_locked", "unlock_agent"]
+__all__ = [
+    "is_flapping",
+    "is_take_over",
+    "lock_agent",
+    "meet_agent",
+    "refuse_locked",
+    "unlock_agent",
+]

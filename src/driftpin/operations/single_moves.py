@@ -40,14 +40,12 @@ class Moved:
 
 
 def event_for(transaction: Transaction, chat: ChatRow, target: SnapshotRef | None) -> EventSource:
-    """Return what gives the operation's `chat.pinned`, recorded when it is first asked for."""
-    recorded: list[int] = []
+    """Return what records the operation's `chat.pinned`; it is asked for once, when it moves."""
 
     async def record(verb: PinVerb) -> int:
-        if not recorded:
-            recorded.append(await record_pinned(transaction, chat, target, verb))
-            await transaction.reach(Failpoint.MOVE_OUTBOX)
-        return recorded[0]
+        event_id = await record_pinned(transaction, chat, target, verb)
+        await transaction.reach(Failpoint.MOVE_OUTBOX)
+        return event_id
 
     return record
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from driftpin import limits
-from driftpin.errors import Gone, Rejected, TooLarge
+from driftpin.errors import Rejected, TooLarge
 from driftpin.identity import Actor, Digest, WorkspaceId, digest_of
-from driftpin.operations.agent_lock import refuse_locked
+from driftpin.operations.agent_lock import meet_agent
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -16,7 +16,6 @@ from driftpin.store.writing.blobs import (
     renew_blobs,
     require_room,
 )
-from driftpin.store.writing.heads import lock_for_push
 
 
 async def store_blobs(store: Store, actor: Actor, offered: Iterable[tuple[Digest, bytes]]) -> None:
@@ -29,7 +28,7 @@ async def store_blobs(store: Store, actor: Actor, offered: Iterable[tuple[Digest
     contents = _checked(list(offered))
 
     async def keep(transaction: Transaction) -> None:
-        workspace_id = await _lock(transaction, actor)
+        workspace_id = (await meet_agent(transaction, actor))[0].id
         present = await find_blobs(transaction, workspace_id, contents)
         await renew_blobs(transaction, workspace_id, present)
         new = {digest: contents[digest] for digest in contents.keys() - present.keys()}
@@ -54,14 +53,6 @@ def _checked(offered: list[tuple[Digest, bytes]]) -> dict[Digest, bytes]:
                 digest=digest,
             )
     return dict(offered)
-
-
-async def _lock(transaction: Transaction, actor: Actor) -> WorkspaceId:
-    locked = await lock_for_push(transaction, require_agent(actor))
-    if locked is None or locked[0].deleted_at is not None or locked[1].deleted_at is not None:
-        raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
-    refuse_locked(locked[1].locked_at)
-    return locked[0].id
 
 
 async def _check_cap(transaction: Transaction, workspace_id: WorkspaceId) -> None:

@@ -8,6 +8,7 @@ shape looks at the value.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final, NoReturn
@@ -56,8 +57,6 @@ def parse_json(body: bytes) -> JsonText:
         ) from None
     except _BadNumber as error:
         _refuse(text, max(text.find(error.text), 0))
-    except RecursionError:
-        raise _too_deep() from None
     _refuse_odd_texts(text, value)
     return value
 
@@ -80,12 +79,10 @@ def _refuse_depth(text: str) -> None:
         steps = map(BRACKET_STEP.__getitem__, brackets[start : start + BRACKETS_PER_LOOK])
         depths = list(accumulate(steps, initial=depth))
         if max(depths) > limits.JSON_DEPTH_MAX:
-            raise _too_deep()
+            raise Malformed(
+                "JSON is nested too deeply.", code="too_deep", maximum=limits.JSON_DEPTH_MAX
+            )
         depth = depths[-1]
-
-
-def _too_deep() -> Malformed:
-    return Malformed("JSON is nested too deeply.", code="too_deep", maximum=limits.JSON_DEPTH_MAX)
 
 
 def _refuse(text: str, position: int) -> NoReturn:
@@ -144,11 +141,8 @@ POINTER_CHARACTERS_MAX: Final = 300
 def _unique_pairs(pairs: list[tuple[str, JsonText]]) -> dict[str, JsonText]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _DuplicateKey(pointer_to((key,))[1:])
-            seen.add(key)
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise _DuplicateKey(pointer_to((twice,))[1:])
     return found
 
 

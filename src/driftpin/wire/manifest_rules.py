@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, assert_never
 
 from pydantic import JsonValue
 
@@ -128,6 +128,8 @@ def _body(kind: Kind, entry: Entry, source: str, at: str) -> Body:
             return ServerBody(identity, _catalogue(entry["catalogue"], source, f"{at}/catalogue"))
         case Kind.MCP_CONFIG:
             return None
+        case _:
+            assert_never(kind)
 
 
 def _skill(entry: Entry, source: str, at: str) -> SkillBody:

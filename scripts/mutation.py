@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ def main() -> int:
     """Return 1 if the goal is missed."""
     asked = _arguments()
     seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
-    everything = [mutant for module in modules() for mutant in mutants_of(module)]
+    everything = [mutant for module in _chosen(asked.modules) for mutant in mutants_of(module)]
     dice = random.Random(seed)  # noqa: S311 dice, not a secret
     chosen = dice.sample(everything, min(asked.count, len(everything)))
     began_s = time.monotonic()
@@ -59,11 +60,24 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./scripts/mutate", description=__doc__)
+    parser.add_argument(
+        "modules", nargs="*", help="only modules with this in their path, such as agent/ or pins"
+    )
     parser.add_argument("--count", type=int, default=WEEKLY_COUNT, help="how many mutants")
     parser.add_argument("--minutes", type=float, default=24 * 60, help="stop after so long")
     parser.add_argument("--seed", type=int, help="repeats a choice; a fresh one without")
     parser.add_argument("--keep", action="store_true", help="write docs/reference/evidence")
     return parser.parse_args()
+
+
+def _chosen(parts: list[str]) -> tuple[Path, ...]:
+    chosen = tuple(
+        module
+        for module in modules()
+        if not parts or any(part in module.relative_to(ROOT).as_posix() for part in parts)
+    )
+    assert chosen, f"no module has one of {parts} in its path"
+    return chosen
 
 
 def _copy(place: Path) -> Path:
@@ -79,16 +93,23 @@ def _copy(place: Path) -> Path:
 def _is_noticed(tree: Path, mutant: Mutant) -> bool:
     path = tree / mutant.module.relative_to(ROOT)
     whole = path.read_text(encoding="utf-8")
-    path.write_text(mutant.source, encoding="utf-8")
+    _write(path, mutant.source)
     try:
         return not _passes(tree, tests_of(mutant.module))
     finally:
-        path.write_text(whole, encoding="utf-8")
+        _write(path, whole)
+
+
+def _write(path: Path, source: str) -> None:
+    """Change a module, and forget what was compiled of it: its size and second may be the same."""
+    path.write_text(source, encoding="utf-8")
+    Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
 def _passes(tree: Path, tests: tuple[str, ...]) -> bool:
     """Whether the tests pass; those that hang do not."""
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Everything but the changed module is compiled once for all mutants.
+    environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": ""}
     try:
         tested = subprocess.run(
             [

@@ -6,19 +6,48 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-# By the beginning of a module's path below src/driftpin; the longest beginning counts.
+PUSHES: Final = (
+    "tests/operations/test_accept_snapshot.py",
+    "tests/operations/test_agents_that_change_places.py",
+    "tests/operations/test_checked_pushes.py",
+)
+MOVES: Final = (
+    "tests/operations/test_other_pin_verbs.py",
+    "tests/operations/test_pin_stories.py",
+    "tests/operations/test_agents_that_change_places.py",
+)
+# The tests that concern a module most, quick ones: what all the others notice comes on top. By the
+# beginning of a module's path below src/driftpin; the longest beginning counts.
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "agent/push": ("tests/agent_runtime/test_push.py", "tests/agent_runtime/test_over_http.py"),
-    "agent/": ("tests/agent", "tests/fuzz"),
-    "wire/": ("tests/wire", "tests/fuzz", "tests/server/test_push.py"),
-    "operations/": ("tests/operations", "tests/seams/test_access.py"),
-    "operations/store_blobs": ("tests/server", "tests/operations"),
-    "store/": ("tests/operations", "tests/seams/test_access.py"),
-    "credentials": ("tests/test_credentials.py", "tests/fuzz"),
-    "server/access": ("tests/server/test_authentication.py", "tests/seams/test_access_routes.py"),
-    "chat/": ("tests/chat", "tests/fuzz"),
-    "context/mcp_config": ("tests/context/test_mcp_config.py", "tests/fuzz"),
-    "settings": ("tests/settings", "tests/cli/test_config.py", "tests/fuzz"),
+    "agent/push": (
+        "tests/agent_runtime/test_push.py",
+        "tests/agent_runtime/test_push_refusals.py",
+    ),
+    "agent/": ("tests/agent",),
+    "wire/": ("tests/wire", "tests/server/test_push.py"),
+    "operations/": MOVES,
+    "operations/accept_snapshot": PUSHES,
+    "operations/push_checks": PUSHES,
+    "operations/store_blobs": (*PUSHES, "tests/operations/test_other_pin_verbs.py"),
+    "operations/hydrate_chats": (*MOVES, "tests/operations/test_histories.py"),
+    "operations/refresh_context": ("tests/operations/test_refresh_context.py", *MOVES),
+    "operations/settle_pin": (*MOVES, "tests/operations/test_complete_pins.py"),
+    "operations/single_moves": ("tests/operations/test_refresh_context.py", *MOVES),
+    "store/access": ("tests/store/test_access.py",),
+    "store/reading/pins": (
+        "tests/operations/test_histories.py",
+        "tests/operations/test_refresh_context.py",
+        "tests/operations/test_checked_pushes.py",
+    ),
+    "store/writing/heads": (*PUSHES, *MOVES),
+    "store/writing/permits": ("tests/store/test_permits.py",),
+    "store/writing/pins": (*MOVES, "tests/operations/test_refresh_context.py"),
+    "credentials": ("tests/test_credentials.py",),
+    "server/access": ("tests/server/test_authentication.py", "tests/server/test_signing_in.py"),
+    "chat/": ("tests/chat",),
+    "chat/skill_paths": ("tests/chat", "tests/fuzz"),
+    "context/mcp_config": ("tests/context/test_mcp_config.py",),
+    "settings": ("tests/settings",),
 }
 
 

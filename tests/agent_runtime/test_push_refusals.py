@@ -25,13 +25,15 @@ from driftpin.wire.agent import HelloRequest, PushReply, PushRequest
 
 
 class BreakingServer(RuleKeepingServer):
-    """Answers its first pushes in a way that nobody foresaw."""
+    """Answers its first pushes in a way that nobody foresaw; `on_push` runs before each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.breaks = 0
+        self.on_push: Callable[[], object] = bool
 
     async def push(self, request: PushRequest) -> PushReply:
+        self.on_push()
         if self.breaks:
             self.breaks -= 1
             raise ValueError("no answer anybody knows")
@@ -217,6 +219,17 @@ async def test_states_of_passes_before_the_first_that_counts_are_not_sent() -> N
         scene.pusher.offer(state_with(2, b"two"))
         assert await scene.deliver(2) == "accepted"
     assert [push.digest for push in scene.server.pushes] == [state_with(2, b"two").snapshot.digest]
+
+
+async def test_a_state_that_is_asked_for_while_an_earlier_one_travels_is_pushed_too(
+    scene: Scene,
+) -> None:
+    async with scene.running():
+        scene.pusher.offer(state_with(1, b"one"))
+        waiting = [state_with(2, b"one", was_asked_for=True)]
+        scene.server.on_push = lambda: scene.pusher.offer(waiting.pop()) if waiting else None
+        assert await scene.deliver(2) == "unchanged"
+    assert scene.server.results == ["accepted", "unchanged"]
 
 
 async def test_the_head_is_what_the_server_acknowledged_last(scene: Scene) -> None:

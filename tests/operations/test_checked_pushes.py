@@ -15,6 +15,7 @@ from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.delete_agent import delete_agent
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.store.store import Store
+from driftpin.store.tables import blobs
 
 BODY = b"be kind"
 
@@ -123,6 +124,18 @@ async def test_bytes_ahead_of_a_push_are_held_to_their_digest_and_number(
     many = [(digest_of(BODY), BODY)] * (limits.SERVER_BLOBS_PER_REQUEST_MAX + 1)
     with pytest.raises(TooLarge):
         await store_blobs(store, stage.agent.actor, many)
+
+
+async def test_bytes_that_are_offered_again_are_kept_once(
+    stage: Any, store: Store, stored_bytes: Any
+) -> None:
+    offered = [(digest_of(BODY), BODY)]
+    await store_blobs(store, stage.agent.actor, offered)
+    before = await stored_bytes.count(blobs)
+    await store_blobs(store, stage.agent.actor, offered)
+    assert await stored_bytes.count(blobs) == before
+    await push(stage, snapshot_of([file()]))
+    assert await stored_bytes.count(blobs) == before + 1
 
 
 async def test_a_deleted_agent_brings_nothing(stage: Any, store: Store) -> None:

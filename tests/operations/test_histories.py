@@ -38,13 +38,31 @@ async def test_a_cursor_of_a_history_that_is_no_number_is_refused(stage: Any, st
     assert caught.value.code == "bad_cursor"
 
 
-async def test_nobody_reads_the_history_of_a_chat_that_is_hidden_from_them(
+async def test_nobody_reads_the_pin_of_a_chat_that_is_hidden_from_them(
     stage: Any, store: Store, people: Any
 ) -> None:
     await stage.agent.push({"AGENTS.md": "one"})
     chat_id = await stage.chat()
-    with pytest.raises(NotFound):
-        await store.list_history(people.other, chat_id, None, 2)
+    for reading in (
+        store.list_history(people.other, chat_id, None, 2),
+        store.list_pinned_entries(people.other, chat_id),
+        store.read_pin(people.other, chat_id),
+    ):
+        with pytest.raises(NotFound):
+            await reading
+
+
+async def test_a_pin_is_read_with_the_manifest_that_it_names(stage: Any, store: Store) -> None:
+    chat_id = await stage.chat()
+    unpinned = await store.read_pin(stage.owner, chat_id)
+    assert (unpinned.revision, unpinned.snapshot, unpinned.manifest) == (0, None, None)
+    push = stage.agent.next_push({"AGENTS.md": "one"})
+    pushed = await stage.agent.send(push)
+    pinned = await store.read_pin(stage.owner, chat_id)
+    assert (pinned.chat.id, pinned.agent_id) == (chat_id, stage.agent.id)
+    assert (pinned.revision, pinned.snapshot, pinned.manifest) == (
+        *(1, pushed.head, push.snapshot.manifest),
+    )
 
 
 async def test_chats_that_one_event_moved_are_listed_in_pages(stage: Any, store: Store) -> None:

@@ -147,7 +147,7 @@ async def open_services(
         clock,
         Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
         options=options or ServerOptions(),
-        workers=workers,
+        make_workers=None if workers is None else lambda *_: workers,
     )
     store.database.announce_commits_to(services.tailer.wake)
     return services

@@ -19,7 +19,9 @@ from driftpin.cli.serving import EnvironmentModels
 from driftpin.clock import Clock, SystemClock
 from driftpin.failpoints import Failpoint
 from driftpin.identity import RandomIds
+from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.worker import TurnWorker
+from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.server.serve import bind, configure_logs, serve, url_of
@@ -42,8 +44,14 @@ class KillAt:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def make_workers(store: Store, clock: Clock) -> TurnWorker:
-    return TurnWorker(store, EnvironmentModels(), clock, name=f"replica-{os.getpid()}")
+def make_workers(store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
+    return TurnWorker(
+        store,
+        EnvironmentModels(),
+        clock,
+        name=f"replica-{os.getpid()}",
+        agent_tools=AgentTools(store, calls),
+    )
 
 
 async def main(asked: Mapping[str, Any]) -> None:

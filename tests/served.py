@@ -95,10 +95,17 @@ async def open_site(
     clock: Clock | None = None,
     port: int = 0,
     heartbeat: Heartbeat | None = None,
+    make_workers: WorkersFactory | None = None,
 ) -> AsyncIterator[Site]:
     """Serve a database that nobody has used yet, with a first user, a workspace and an agent."""
     async with open_server(
-        database_url, options, sockets, clock=clock, port=port, heartbeat=heartbeat
+        database_url,
+        options,
+        sockets,
+        clock=clock,
+        port=port,
+        heartbeat=heartbeat,
+        make_workers=make_workers,
     ) as (url, server, serving):
         _, token = await ensure_first_user(server.services.store, None)
         async with Client(url, token) as client:

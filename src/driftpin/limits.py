@@ -37,6 +37,13 @@ MCP_STARTS_AT_ONCE_MAX: Final = 4
 MCP_SERVERS_MAX: Final = 64
 MCP_CONNECT_TIMEOUT_S: Final = 30.0
 MCP_CALL_TIMEOUT_S: Final = 60.0
+# However much progress a call tells of.
+MCP_CALL_LONGEST_S: Final = 600.0
+# A server whose call took too long and that does not even answer a ping in this time is ended.
+MCP_PING_TIMEOUT_S: Final = 2.0
+MCP_ATTACHMENTS_MAX: Final = 8
+# All attachments of one result together, in base64.
+MCP_ATTACHMENTS_BYTES_MAX: Final = 768 * KIB
 MCP_PAGES_MAX: Final = 50
 MCP_EXIT_WAIT_S: Final = 2.0
 MCP_RETRY_FIRST_S: Final = 1.0
@@ -62,6 +69,19 @@ YAML_EVENTS_MAX: Final = 2_000
 # Findings of the scanner: per code, so that a flood of one never drowns another.
 FINDINGS_PER_CODE_MAX: Final = 20
 FINDING_PREVIEW_CHARACTERS_MAX: Final = 120
+
+# What one call of a workspace tool may read and answer (spec/turns.md §4).
+WORKSPACE_FILE_BYTES_MAX: Final = 4 * MIB
+WORKSPACE_FILES_LISTED_MAX: Final = 1_000
+WORKSPACE_GLOB_CHARACTERS_MAX: Final = 256
+WORKSPACE_CALLS_AT_ONCE_MAX: Final = 2
+SEARCHED_FILE_BYTES_MAX: Final = 1 * MIB
+SEARCHED_BYTES_MAX: Final = 128 * MIB
+SEARCHED_LINE_CHARACTERS_MAX: Final = 2_000
+SEARCH_PATTERN_CHARACTERS_MAX: Final = 1_000
+SEARCH_MATCHES_MAX: Final = 200
+SEARCH_SHOWN_CHARACTERS_MAX: Final = 300
+SEARCH_LONGEST_S: Final = 5.0
 
 # How much work one look at a workspace may take.
 SCAN_DIRECTORY_ENTRIES_MAX: Final = 20_000
@@ -131,6 +151,8 @@ OBSERVATIONS_PUSH_INTERVAL_S: Final = 5
 LINK_MESSAGE_BYTES_MAX: Final = 4 * MIB
 LINK_CALLS_IN_FLIGHT_MAX: Final = 32
 LINK_CALL_TIMEOUT_S: Final = 30
+# For calls in which an MCP server is at work.
+LINK_LONG_CALL_TIMEOUT_S: Final = 630
 LINK_PING_INTERVAL_S: Final = 20
 LINK_PONG_TIMEOUT_S: Final = 8
 # How long a link that ends waits for the other end to agree.
@@ -153,11 +175,12 @@ LINK_LOOK_GAP_S: Final = 0.5
 
 # Calls to agents from any replica (design.md §5).
 AGENT_CALL_PARAMS_BYTES_MAX: Final = 64 * KIB
-AGENT_CALL_RESULT_BYTES_MAX: Final = 2 * MIB
+AGENT_CALL_RESULT_BYTES_MAX: Final = 4 * MIB
 AGENT_CALL_ERROR_CHARACTERS_MAX: Final = 1_000
 AGENT_CALLS_STARTED_AT_ONCE_MAX: Final = 64
 AGENT_CALL_START_WAIT_S: Final = 5.0
 AGENT_CALL_LONGEST_S: Final = 35.0
+AGENT_LONG_CALL_LONGEST_S: Final = 640.0
 AGENT_CALL_LOOK_GAP_S: Final = 0.05
 AGENT_CALL_DRAIN_S: Final = 1.5
 # A stop takes 10 s at the most: this, calls, and requests under way.
@@ -335,7 +358,15 @@ assert SERVER_PUSH_BODY_BYTES_MAX >= (
 assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
 assert AGENT_CALL_RESULT_BYTES_MAX <= LINK_MESSAGE_BYTES_MAX
+# As JSON a text may take six times its bytes.
+assert AGENT_CALL_RESULT_BYTES_MAX >= (
+    6 * TOOL_RESULT_BYTES_MAX + MCP_ATTACHMENTS_BYTES_MAX + 64 * KIB
+)
 assert AGENT_CALL_LONGEST_S > LINK_CALL_TIMEOUT_S
+assert AGENT_LONG_CALL_LONGEST_S > LINK_LONG_CALL_TIMEOUT_S
+assert LINK_LONG_CALL_TIMEOUT_S > MCP_CALL_LONGEST_S + MCP_PING_TIMEOUT_S
+assert MCP_CALL_LONGEST_S >= MCP_CALL_TIMEOUT_S
+assert LINK_CALL_TIMEOUT_S > SEARCH_LONGEST_S
 assert LINK_RECHECK_S + LINK_LOOK_GAP_S < 5
 assert STORAGE_SILENCE_MAX_S > OPERATION_DEADLINE_S
 assert DEBOUNCE_MS < DEBOUNCE_LONGEST_MS

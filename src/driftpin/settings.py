@@ -7,14 +7,12 @@ An empty environment variable counts as not set.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
-from urllib.parse import unquote
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -29,13 +27,12 @@ from pydantic_settings import (
 
 from driftpin import limits
 from driftpin.errors import UsageError
+from driftpin.masking import MASK, without_password
 
 ENVIRONMENT_PREFIX: Final = "DRIFTPIN_"
 CONFIG_FILE_NAME: Final = "config.toml"
 DATABASE_FILE_NAME: Final = "driftpin.db"
 DEFAULT_PORT: Final = 7355
-MASK: Final = "********"
-_PARAMETER: Final = re.compile(r"(?<=[?&])(?P<name>[^=&?]*)=[^&]*")
 _SHORTER_FLAGS: Final = {"state_dir": "--state", "database_url": "--database"}
 
 
@@ -140,6 +137,19 @@ class Settings(BaseSettings):
     agent_refresh: Annotated[
         bool, Field(description="Whether an agent may refresh its owner's chats")
     ] = False
+
+    changed_tools: Annotated[
+        Literal["refuse", "warn", "allow"],
+        Field(description="What becomes of a call of an MCP tool that is not the pinned one"),
+    ] = "refuse"
+    tool_timeout_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=limits.MCP_CALL_LONGEST_S,
+            description="Seconds without progress after which a call of an MCP tool is given up",
+        ),
+    ] = limits.MCP_CALL_TIMEOUT_S
 
     @classmethod
     def settings_customise_sources(
@@ -296,24 +306,6 @@ def database_address(settings: Settings) -> str:
     return f"sqlite:///{state_directory(settings) / DATABASE_FILE_NAME}"
 
 
-def without_password(url: str) -> str:
-    """Return a database's URL with its password masked, wherever it stands.
-
-    What could be part of a password is taken for one: it may hold slashes and question marks.
-    """
-    scheme, separator, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    name, colon, _password = user.partition(":")
-    if colon and not rest.startswith("/"):
-        rest = f"{name}:{MASK}{at}{place}"
-    return f"{scheme}{separator}{_PARAMETER.sub(_masked_parameter, rest)}"
-
-
-def _masked_parameter(match: re.Match[str]) -> str:
-    is_password = "pass" in unquote(match["name"]).lower()
-    return f"{match['name']}={MASK}" if is_password else match[0]
-
-
 def _file_values(file: Path | None) -> dict[str, object]:
     if file is None:
         return {}
@@ -382,7 +374,6 @@ __all__ = [
     "DATABASE_FILE_NAME",
     "DEFAULT_PORT",
     "ENVIRONMENT_PREFIX",
-    "MASK",
     "LoadedSettings",
     "LogLevel",
     "Origin",
@@ -395,5 +386,4 @@ __all__ = [
     "state_directory",
     "user_directory",
     "variable_of",
-    "without_password",
 ]

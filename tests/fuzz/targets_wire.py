@@ -17,9 +17,9 @@ from driftpin.credentials import TokenKind, mint_token, read_token
 from driftpin.errors import DriftpinError, Gone, Malformed, Rejected, Unauthenticated
 from driftpin.events.event import Position
 from driftpin.identity import AgentId, digest_of
+from driftpin.masking import without_password
 from driftpin.server.cursors import Cursors, Sealer
 from driftpin.server.links import AgentLink
-from driftpin.settings import without_password
 from driftpin.wire.agent import PushRequest
 from driftpin.wire.json_text import parse_json
 from driftpin.wire.link import LinkReply

@@ -23,6 +23,7 @@ from driftpin.context.resource import ServerObservation
 PROGRAM = Path(__file__).parent / "fake_server.py"
 KEY = bytes(32)
 WAIT_S = 5.0
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
 def tool(name: str = "read", **fields: Any) -> dict[str, Any]:

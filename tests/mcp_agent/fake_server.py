@@ -3,17 +3,25 @@
     fake_server.py PLAN.json
 
 The plan is read again before every answer, so a test can change it while the server runs:
-`tools` (as they are listed), `instructions`, `pages` (how many per page), `hang` (`initialize`,
-`tools/list` or `tools/call`), `exit_on` with `exit_code`, `noise` (lines before the first answer),
+`tools` (as they are listed, with `list_fields` beside them), `instructions`, `pages` (how many per
+page), `hang` (`initialize`, `tools/list` or `tools/call`), `stuck_on` (a method at which it sleeps
+and reads nothing more), `exit_on` with `exit_code`, `noise` (lines before the first answer),
 `flood` (bytes of one line without an end), `stderr`, `spawn` (starts a child that ignores signals
-and writes its pid there), `results` (by tool), `log` (a file to which each call is appended),
-`gate` (a named pipe that holds it until something was written), `environment` (a file that gets
-the process's variables), `endless` (pages without end), `changed_after` (a method, after which the
-list of tools is said to have changed).
+and writes its pid there), `results` (by tool), `log` (a file for each call), `gate` (a
+named pipe that holds it until something was written), `environment` (a file that gets the process's
+variables), `endless` (pages without end), `changed_after` (a method, after which the list of tools
+is said to have changed).
+
+In a call: `progress` (how often it tells of progress, each time after `pause_s`), `asks` (requests
+of its own, whose replies are appended to the file `said`), and instead of an answer `answer` (a
+result of any shape), `answer_id` (an answer to that id), `refuse` (code and message) and
+`flood_call` (bytes of one line).
 """
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +29,16 @@ from pathlib import Path
 from typing import Any
 
 PLAN = Path(sys.argv[1])
+ASKED = {
+    "sampling/createMessage": {
+        "messages": [{"role": "user", "content": {"type": "text", "text": "say"}}],
+        "maxTokens": 9,
+    },
+    "elicitation/create": {
+        "message": "your password",
+        "requestedSchema": {"type": "object", "properties": {}},
+    },
+}
 CHILD = (
     "import signal,time,os;os.setsid();"
     "signal.signal(signal.SIGTERM,signal.SIG_IGN);signal.signal(signal.SIGHUP,signal.SIG_IGN);"
@@ -62,7 +80,7 @@ def page(asked: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         return {"tools": tools[:1], "nextCursor": str(time.monotonic_ns())}
     begin = int(params.get("cursor") or 0)
     more = {"nextCursor": str(begin + size)} if begin + size < len(tools) else {}
-    return {"tools": tools[begin : begin + size], **more}
+    return {"tools": tools[begin : begin + size], **more, **asked.get("list_fields", {})}
 
 
 def call(asked: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +89,32 @@ def call(asked: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
             log.write(json.dumps(params) + "\n")
     result = asked.get("results", {}).get(params["name"])
     return {"result": result or {"content": [{"type": "text", "text": json.dumps(params)}]}}
+
+
+def misbehave(asked: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Do before or instead of an answer what the plan says; return whether it is instead."""
+    token = request["params"].get("_meta", {}).get("progressToken")
+    for number in range(asked.get("progress", 0)):
+        select.select([], [], [], asked["pause_s"])
+        params = {"progressToken": token, "progress": number}
+        send({"method": "notifications/progress", "params": params})
+    for method in asked.get("asks", ()):
+        send({"id": method, "method": method, "params": ASKED.get(method, {})})
+        with Path(asked["said"]).open("a", encoding="utf-8") as said:
+            said.write(sys.stdin.readline())
+    if "answer" in asked:
+        send({"id": request["id"], "result": asked["answer"]})
+    elif "answer_id" in asked:
+        send({"id": asked["answer_id"], "result": {"content": []}})
+    elif "refuse" in asked:
+        code, message = asked["refuse"]
+        send({"id": request["id"], "error": {"code": code, "message": message}})
+    elif "flood_call" in asked:
+        sys.stdout.write("x" * asked["flood_call"])
+        sys.stdout.flush()
+    else:
+        return False
+    return True
 
 
 def main() -> None:
@@ -95,7 +139,11 @@ def main() -> None:
         asked = plan()
         if request.get("method") == asked.get("exit_on"):
             os._exit(asked.get("exit_code", 1))
+        if asked.get("stuck_on") and request.get("method") == asked["stuck_on"]:
+            signal.pause()
         if "id" not in request or request.get("method") == asked.get("hang"):
+            continue
+        if request["method"] == "tools/call" and misbehave(asked, request):
             continue
         send({"id": request["id"], **answer(request)})
         if asked.get("changed_after") == request.get("method"):

@@ -26,6 +26,7 @@ from driftpin.review.repository import Range, Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import Shelf, shelf_of
 from driftpin.runner.worker import TurnWorker
+from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.store.store import Store
 from served import open_server
@@ -236,7 +237,7 @@ async def open_world(database_url: str, root: Path) -> AsyncIterator[World]:
     world = make_world(root)
     models = _Models({"DRIFTPIN_SCRIPT": str(world.script.path)})
 
-    def make_workers(store: Store, clock: Clock) -> TurnWorker:
+    def make_workers(store: Store, clock: Clock, _calls: AgentCalls) -> TurnWorker:
         return TurnWorker(store, models, clock, name="worker")
 
     async with open_server(database_url, make_workers=make_workers) as (url, server, _serving):

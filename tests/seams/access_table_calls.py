@@ -1,10 +1,10 @@
 """Who can have a call reach an agent: over its link, and over its local socket.
 
 Over the link calls go one way, from the server to the agent, and the server sends one only for a
-route that somebody may use: what has no route is sent for nobody. An agent sends answers and no
-calls. The local socket knows no callers of the server: who may talk to it is the operating system's
-user that runs the agent, whatever tokens that process holds, and no call of it approves, refreshes
-or moves a pin.
+route that somebody may use, or for a turn: what has no route is sent for no caller. An agent sends
+answers and no calls. The local socket knows no callers of the server: who may talk to it is the
+operating system's user that runs the agent, whatever tokens that process holds, and no call of it
+approves, refreshes or moves a pin.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,6 +60,11 @@ LINK_ROWS: Final = (
         _outcomes("not_found", ok=MASTERS, **NO_USERS),
         body={"decision": "allow"},
     ),
+    # A turn sends these, as a worker: whoever may send messages in a chat has its tools called.
+    CallRow("mcp.call", None, _outcomes(NEVER_SENT)),
+    CallRow("files.read", None, _outcomes(NEVER_SENT)),
+    CallRow("files.list", None, _outcomes(NEVER_SENT)),
+    CallRow("files.search", None, _outcomes(NEVER_SENT)),
     # Frames of the WebSocket itself say that an agent lives.
     CallRow("ping", None, _outcomes(NEVER_SENT)),
     # An agent is ended where it runs, or by deleting it.

@@ -7,6 +7,7 @@ from driftpin.operations.finish_call import CallEnd, finish_call
 from driftpin.operations.forget_links import forget_links
 from driftpin.operations.hold_link import hold_link
 from driftpin.operations.pause_sync import pause_sync
+from driftpin.operations.record_tool_verdict import record_tool_verdict
 from driftpin.operations.release_link import release_link
 from driftpin.operations.renew_links import renew_links
 from driftpin.operations.start_calls import start_calls
@@ -44,6 +45,13 @@ async def _asked(world: World) -> CallId:
 async def _ask(world: World, actor: Actor) -> object:
     await _held_link(world)
     return await ask_agent(world.store, actor, world.agent_id, "ping", {}, holder="another")
+
+
+async def _record_tool_verdict(world: World, actor: Actor) -> object:
+    await record_tool_verdict(
+        world.store, actor, world.chat_id, tool="mcp:a/b", verdict="tool_changed", policy="warn"
+    )
+    return "done"
 
 
 async def _release_link(world: World, actor: Actor) -> object:
@@ -98,7 +106,7 @@ ROWS = (
     ),
     Row("Store.count_stock", lambda world, actor: world.store.count_stock(actor), WORKERS),
     Row("Store.read_beat", lambda world, actor: world.store.read_beat(actor), WORKERS),
-    Row("ask_agent", _ask, MASTER_WORKSPACE),
+    Row("ask_agent", _ask, {**MASTER_WORKSPACE, Caller.WORKER: "ok"}),
     Row("close_lost_calls", _close_lost_calls, WORKERS),
     Row("finish_call", _finish_call, WORKERS),
     Row("forget_links", _forget_links, WORKERS),
@@ -108,6 +116,7 @@ ROWS = (
         lambda world, actor: pause_sync(world.store, actor, is_paused=False),
         outcomes("forbidden", ok={Caller.ADMINISTRATOR}, **NO_USERS),
     ),
+    Row("record_tool_verdict", _record_tool_verdict, WORKERS),
     Row("release_link", _release_link, WORKERS),
     Row(
         "renew_links",

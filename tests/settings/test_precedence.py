@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from driftpin.errors import UsageError
+from driftpin.masking import without_password
 from driftpin.settings import (
     LogLevel,
     Origin,
@@ -16,7 +17,6 @@ from driftpin.settings import (
     load_settings,
     state_directory,
     variable_of,
-    without_password,
 )
 
 WriteConfig = Callable[[str], Path]

@@ -29,6 +29,7 @@ from driftpin.agent.resolve import ScanSettings
 from driftpin.agent.schedule import Timing
 from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
+from driftpin.agent.workspace_files import WorkspaceFiles
 from driftpin.clock import Clock, SystemClock
 from driftpin.context.resource import ServerObservation
 from driftpin.errors import DriftpinError
@@ -120,6 +121,7 @@ class WorkspaceAgent:
             readiness=self._readiness,
             is_linked=lambda: self._link.is_up,
             stop_agent=self.stop,
+            files=WorkspaceFiles(settings.directory, clock),
             servers=self._servers,
             reach=reach,
         )

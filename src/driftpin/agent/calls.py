@@ -10,6 +10,7 @@ from typing import Any
 from driftpin.agent.link import CallHandler
 from driftpin.agent.local_protocol import LocalCall
 from driftpin.agent.local_socket import LocalHandler
+from driftpin.agent.mcp_calls import call_pinned_tool, read_asked_call
 from driftpin.agent.mcp_servers import McpServers
 from driftpin.agent.names import shown_name
 from driftpin.agent.passes import Passes, WorkspaceState
@@ -18,8 +19,11 @@ from driftpin.agent.readiness import Readiness
 from driftpin.agent.report import scan_to_json
 from driftpin.agent.sources import SourceFile
 from driftpin.agent.workspace import Workspace
+from driftpin.agent.workspace_files import WorkspaceFiles
+from driftpin.chat.workspace_tools import LIST_FILES, READ_FILES, SEARCH_FILES
 from driftpin.context.manifest import Json
-from driftpin.errors import Malformed
+from driftpin.context.tool_check import MCP_CALL
+from driftpin.errors import Malformed, Unavailable
 from driftpin.failpoints import Failpoint, Reach, pass_by
 
 Arguments = Mapping[str, Any]
@@ -37,6 +41,7 @@ class AgentCalls:
     readiness: Readiness
     is_linked: Callable[[], bool]
     stop_agent: Callable[[], None]
+    files: WorkspaceFiles
     servers: McpServers | None = None
     reach: Reach = pass_by
 
@@ -61,6 +66,10 @@ class AgentCalls:
             "resume": self.resume,
             "stop": self.stop,
             "mcp.approved": self.learn_approvals,
+            MCP_CALL: self.call_tool,
+            READ_FILES: self.files.read,
+            LIST_FILES: self.files.list,
+            SEARCH_FILES: self.files.search,
         }
 
     async def status(self, _arguments: Arguments) -> Json:
@@ -154,6 +163,12 @@ class AgentCalls:
         if self.servers is not None:
             await self.servers.learn()
         return {}
+
+    async def call_tool(self, arguments: Arguments) -> Json:
+        """Call a pinned tool of an MCP server, once."""
+        if self.servers is None:
+            raise Unavailable("This agent runs no MCP servers.", code="mcp_server_not_ready")
+        return await call_pinned_tool(self.servers.engine, read_asked_call(arguments))
 
     async def stop(self, _arguments: Arguments) -> Json:
         """End the agent."""

@@ -18,7 +18,7 @@ from driftpin.agent.waiting import Backoff, Waiter, wait_on_clock
 from driftpin.clock import Clock
 from driftpin.context.manifest import Json
 from driftpin.errors import DriftpinError, NotFound, RateLimited, Unavailable, Unreachable
-from driftpin.wire.link import LinkCall, LinkError, LinkReply
+from driftpin.wire.link import LinkCall, LinkError, LinkReply, call_timeout_s
 
 CallHandler = Callable[[Mapping[str, Any]], Awaitable[Json]]
 
@@ -144,7 +144,7 @@ class Link:
             raise RateLimited("too many calls are in flight", code="too_many_calls")
         self._in_flight += 1
         try:
-            async with asyncio.timeout(limits.LINK_CALL_TIMEOUT_S):
+            async with asyncio.timeout(call_timeout_s(call.method)):
                 return await handler(call.params)
         except TimeoutError:
             raise Unavailable("the call took too long", code="call_timeout") from None

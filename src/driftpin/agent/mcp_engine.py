@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from driftpin import limits
 from driftpin.agent.mcp_configs import Catalogues, FoundServer, KnownCatalogue
@@ -108,17 +107,6 @@ class McpEngine:
                 await self._keep_wanted()
         finally:
             await self._end(tuple(self._kept))
-
-    async def call(
-        self,
-        source: str,
-        name: str,
-        arguments: Mapping[str, Any],
-        *,
-        on_progress: Callable[[], None],
-    ) -> Any:
-        """Return the SDK's result; raises as `ServerKeeper.call` does."""
-        return await self.keeper_of(source).call(name, arguments, on_progress=on_progress)
 
     def keeper_of(self, source: str) -> ServerKeeper:
         """Return the keeper of a listed server; raises Unavailable (`mcp_server_not_ready`)."""

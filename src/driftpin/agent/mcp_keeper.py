@@ -6,10 +6,10 @@ offered stays known, so that a crash or a restart changes no digest; `status` is
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from driftpin import limits
 from driftpin.agent.mcp_configs import FoundServer
@@ -26,8 +26,10 @@ from driftpin.clock import Clock
 from driftpin.context.launch import UndefinedVariable
 from driftpin.context.tool_catalogue import ReadCatalogue
 from driftpin.errors import Unavailable
+from driftpin.identity import Digest
 
 CONFIG_ERROR: Final = "config_error"
+Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -111,35 +113,60 @@ class ServerKeeper:
             self._retry.clear()
             await self._waiter(self._retry, self._backoff.next_wait_s())
 
+    @property
+    def identity(self) -> Digest:
+        """The identity of the launch that this keeper runs."""
+        return self._found.launch.identity
+
+    def clean(self, text: str) -> str:
+        """Return what the server said without its secrets."""
+        return self._redactor.clean(text)
+
+    async def find_tool(self, name: str) -> bytes | None:
+        """Return the definition that a tool has at this moment, None if it has no good one.
+
+        Raises as `call` does.
+        """
+        return await self._ask(lambda session: session.find_tool(name))
+
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, on_progress: Callable[[], None]
     ) -> Any:
         """Return the SDK's result of a call.
 
         Raises Unavailable (`mcp_server_not_ready`) before anything is sent, and ServerFailure when
-        the server went away meanwhile: then nobody knows what it did.
+        the server went away meanwhile: then nobody knows what it did. What the SDK raises for an
+        answer that is a refusal, or none, goes through.
         """
+        return await self._ask(
+            lambda session: session.call(name, arguments, on_progress=on_progress)
+        )
+
+    async def end_if_silent(self) -> None:
+        """Have the server started anew if it does not answer at all any more."""
+        session = self._session
+        if session is not None and await session.is_silent():
+            session.lost.set()
+
+    def look_again(self) -> None:
+        """Ask the server for its tools again: they are not what they were."""
+        self._tools_changed.set()
+
+    async def _ask(self, ask: Callable[[Session], Coroutine[Any, Any, Answer]]) -> Answer:
         session = self._session
         if session is None or session.lost.is_set():
             raise Unavailable("The MCP server is not ready.", code="mcp_server_not_ready")
-        asking = asyncio.create_task(session.call(name, arguments, on_progress=on_progress))
+        asking = asyncio.create_task(ask(session))
         losing = asyncio.create_task(session.lost.wait())
         try:
             await asyncio.wait({asking, losing}, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done() or _is_cut(asking.exception()):
-                raise ServerFailure("mcp_server_crashed")
+            if not asking.done() or _is_cut(asking.exception(), session):
+                raise ServerFailure(session.code_of_loss)
             return asking.result()
         finally:
             for task in (asking, losing):
                 task.cancel()
             await asyncio.gather(asking, losing, return_exceptions=True)
-
-    async def read_catalogue(self) -> ReadCatalogue:
-        """Return what the server offers at this moment; raises as `call` does."""
-        session = self._session
-        if session is None:
-            raise Unavailable("The MCP server is not ready.", code="mcp_server_not_ready")
-        return await session.read_catalogue()
 
     async def _run_once(self) -> None:
         self._note(ServerState.CONNECTING)
@@ -192,12 +219,16 @@ class ServerKeeper:
             self._on_change()
 
 
-def _is_cut(error: BaseException | None) -> bool:
-    """Whether a call ended because nobody is there to answer it."""
+def _is_cut(error: BaseException | None, session: Session) -> bool:
+    """Whether a call ended because nobody is there to answer it.
+
+    The SDK's number for that is one that servers use for refusals of their own.
+    """
     import mcp_types
     from mcp.shared.exceptions import MCPError
 
-    return isinstance(error, MCPError) and error.code == mcp_types.CONNECTION_CLOSED
+    is_closed = isinstance(error, MCPError) and error.code == mcp_types.CONNECTION_CLOSED
+    return is_closed and (session.lost.is_set() or session.is_remote)
 
 
 __all__ = ["CONFIG_ERROR", "ServerKeeper", "ServerState", "ServerStatus"]

@@ -16,11 +16,16 @@ import httpx2
 
 from driftpin import __version__, limits
 from driftpin.agent.mcp_egress import EgressRefused, Resolve, checked_client, resolve_by_system
-from driftpin.agent.mcp_stdio import StdioTransport
+from driftpin.agent.mcp_stdio import BAD_REPLY, TOO_LARGE, StdioTransport
 from driftpin.context.launch import Launch, Transport
-from driftpin.context.tool_catalogue import ReadCatalogue, read_catalogue
+from driftpin.context.tool_catalogue import ReadCatalogue, find_definition, read_catalogue
 
 PAGE_LOOP: Final = "catalogue_too_large"
+CRASHED: Final = "mcp_server_crashed"
+LOSSES: Final[Mapping[str, str]] = {
+    TOO_LARGE: "result_too_large",
+    BAD_REPLY: "bad_mcp_reply",
+}
 
 
 class ServerFailure(Exception):
@@ -54,13 +59,51 @@ class Target:
 class Session:
     """A server that answers. `lost` is set when it no longer can."""
 
-    def __init__(self, client: Any, lost: asyncio.Event) -> None:
-        """Speak through an entered SDK client."""
+    def __init__(self, client: Any, lost: asyncio.Event, stdio: StdioTransport | None) -> None:
+        """Speak through an entered SDK client; `stdio` knows why a process was lost."""
         self._client = client
+        self._stdio = stdio
         self.lost = lost
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the server is reached over the network."""
+        return self._stdio is None
+
+    @property
+    def code_of_loss(self) -> str:
+        """What a call fails with that the loss of the session cut off."""
+        return LOSSES.get(self._stdio.failure if self._stdio else "", CRASHED)
 
     async def read_catalogue(self) -> ReadCatalogue:
         """Return everything that the server offers now; raises ServerFailure."""
+        return read_catalogue(self._client.instructions, await self._list_tools())
+
+    async def find_tool(self, name: str) -> bytes | None:
+        """Return the definition that a tool has now, in canonical form; None if it has no good one.
+
+        Raises ServerFailure.
+        """
+        return find_definition(name, await self._list_tools())
+
+    async def is_silent(self) -> bool:
+        """Whether the server does not even answer a ping any more."""
+        import mcp_types
+        from mcp.shared.exceptions import MCPError
+
+        try:
+            async with asyncio.timeout(limits.MCP_PING_TIMEOUT_S):
+                await self._client.session.send_request(
+                    mcp_types.PingRequest(), mcp_types.EmptyResult
+                )
+        except TimeoutError:
+            return True
+        except MCPError:
+            # A refusal is an answer too.
+            return False
+        return False
+
+    async def _list_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
         cursors: set[str] = set()
         cursor: str | None = None
@@ -74,7 +117,7 @@ class Session:
             if cursor is None or cursor in cursors:
                 break
             cursors.add(cursor)
-        return read_catalogue(self._client.instructions, tools)
+        return tools
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, on_progress: Callable[[], None]
@@ -87,7 +130,8 @@ class Session:
         return await self._client.call_tool(
             name,
             dict(arguments),
-            read_timeout_seconds=None,
+            # Without a time of its own a call has that of a list.
+            read_timeout_seconds=limits.MCP_CALL_LONGEST_S,
             progress_callback=progress,
         )
 
@@ -119,7 +163,7 @@ async def open_session(target: Target, on_change: Callable[[], None]) -> AsyncIt
         async with _client(target, stdio, on_change, lost) as client:
             if stdio is not None:
                 stdio.on_end = lost.set
-            yield Session(client, lost)
+            yield Session(client, lost, stdio)
     except ServerFailure:
         raise
     except Exception as error:

@@ -9,6 +9,7 @@ its process group is told, then killed, and what had left the group is found by 
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import secrets
 import signal
@@ -33,15 +34,17 @@ MARK: Final = "DRIFTPIN_MCP_RUN"
 PR_SET_CHILD_SUBREAPER: Final = 36
 CHUNK_BYTES: Final = 64 * 1024
 EXIT_POLL_S: Final = 0.01
+TOO_LARGE: Final = "protocol_error/too_large"
+BAD_REPLY: Final = "protocol_error/bad_reply"
 
 
 class StdioTransport:
     """One run of a server: an async context manager that gives the streams the SDK speaks over.
 
-    `failure` says why the run ended by itself, empty while it has not: `exited`,
-    `protocol_error` or `protocol_error/too_large`. `stderr_tail` is the end of what it complained
-    of. `on_end` is called when the run ended by itself. Entering raises OSError when the command
-    cannot be run.
+    `failure` says why the run ended by itself, empty while it has not: `exited`, `protocol_error`,
+    or one of `TOO_LARGE` and `BAD_REPLY`. `stderr_tail` is the end of what it complained of.
+    `on_end` is called when the run ended by itself. Entering raises OSError when the command cannot
+    be run.
     """
 
     def __init__(self, launch: Launch, *, directory: Path, environment: Mapping[str, str]) -> None:
@@ -57,6 +60,7 @@ class StdioTransport:
         self._process: asyncio.subprocess.Process | None = None
         self._streams: tuple[Any, ...] = ()
         self._is_ending = False
+        self._last_asked = -1
         self.failure = ""
         self.on_end: Callable[[], None] = _nothing
 
@@ -127,10 +131,13 @@ class StdioTransport:
                     self._fail("exited")
                     return
                 except asyncio.LimitOverrunError:
-                    self._fail("protocol_error/too_large")
+                    self._fail(TOO_LARGE)
                     self._signal(signal.SIGKILL)
                     return
                 message = _message_in(line)
+                if _is_bad_reply(line) if message is None else self._answers_nothing(message):
+                    self._fail(BAD_REPLY)
+                    return
                 if message is not None:
                     await to_session.send(message)
                     continue
@@ -145,6 +152,9 @@ class StdioTransport:
         assert process.stdin is not None, "it was started with a pipe"
         async with to_server:
             async for message in to_server:
+                asked = getattr(message.message, "id", None)
+                if isinstance(asked, int):
+                    self._last_asked = max(asked, self._last_asked)
                 text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
                 try:
                     process.stdin.write(text.encode() + b"\n")
@@ -154,6 +164,15 @@ class StdioTransport:
                     self._fail("exited")
                     await to_session.aclose()
                     return
+
+    def _answers_nothing(self, message: Any) -> bool:
+        """Whether this is an answer to a question that was never asked; late ones are no fault."""
+        import mcp_types
+
+        reply = message.message
+        if not isinstance(reply, mcp_types.JSONRPCResponse):
+            return False
+        return not (isinstance(reply.id, int) and 0 <= reply.id <= self._last_asked)
 
     async def _listen_to_complaints(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None, "it was started with a pipe"
@@ -255,6 +274,15 @@ def _marked(mark: str) -> Iterator[int]:
         with contextlib.suppress(OSError):
             if wanted in entry.read_bytes().split(b"\0"):
                 yield int(entry.parent.name)
+
+
+def _is_bad_reply(line: bytes) -> bool:
+    """Whether a line that is no message was meant to be an answer."""
+    try:
+        reply = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(reply, dict) and "id" in reply and not {"result", "error"}.isdisjoint(reply)
 
 
 def _message_in(line: bytes) -> Any:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import rfc8785
 
+from driftpin.chat.attachments import Attachment
 from driftpin.chat.markers import make_harmless
 from driftpin.context.manifest import Json
 from driftpin.errors import Malformed
@@ -50,6 +51,7 @@ class ToolResultPart:
     content: str
     is_error: bool = False
     code: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 Part = TextPart | ToolCallPart | ToolResultPart
@@ -142,7 +144,18 @@ def _part_to_json(part: Part) -> Json:
                 "content": part.content,
                 "is_error": part.is_error,
                 "code": part.code,
+                **_attachments_to_json(part),
             }
+
+
+def _attachments_to_json(part: ToolResultPart) -> dict[str, Json]:
+    """Return nothing for a result without any: such are written as they always were."""
+    if not part.attachments:
+        return {}
+    listed: list[Json] = [
+        {"media_type": each.media_type, "content": each.content} for each in part.attachments
+    ]
+    return {"attachments": listed}
 
 
 def _part_from_json(written: Json) -> Part:
@@ -159,9 +172,19 @@ def _part_from_json(written: Json) -> Part:
                 content=str(written["content"]),
                 is_error=bool(written["is_error"]),
                 code=str(written["code"]),
+                attachments=_attachments_from_json(written.get("attachments", [])),
             )
         case other:
             raise AssertionError(f"unknown part {other!r}")
+
+
+def _attachments_from_json(written: Json) -> tuple[Attachment, ...]:
+    assert isinstance(written, list)
+    return tuple(
+        Attachment(str(each["media_type"]), str(each["content"]))
+        for each in written
+        if isinstance(each, dict)
+    )
 
 
 __all__ = [

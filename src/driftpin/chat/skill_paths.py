@@ -1,4 +1,4 @@
-"""Which paths inside a skill's folder may be asked for, decided from the text alone.
+"""Which paths inside a skill's folder, or a workspace, may be asked for; decided by the text alone.
 
 Nothing is decoded, joined or normalised: a path is either written as the pin lists it, or refused.
 Whether it is in the pin is a look-up afterwards, never a comparison of prefixes.
@@ -23,10 +23,10 @@ def check_skill_path(path: str) -> None:
     """
     names = path.split("/")
     if _is_unreadable(path) or any(name != name.strip() for name in names):
-        raise Malformed(f"{path!r} is no path; write it as `read_skill` lists it.", code="bad_path")
+        raise Malformed(f"{path!r} is no path; write it as it is listed.", code="bad_path")
     if path.startswith("/") or _DRIVE.match(path) or any(name.startswith(".") for name in names):
         raise Forbidden(
-            f"{path!r} is absolute, hidden, or leads out of the skill's folder.", code="path_escape"
+            f"{path!r} is absolute, hidden, or leads out of its folder.", code="path_escape"
         )
     if not all(names):
         raise Malformed(f"{path!r} has an empty name in it.", code="bad_path")

@@ -6,6 +6,7 @@ from typing import Final
 
 import rfc8785
 
+from driftpin.chat.attachments import Attachment
 from driftpin.context.manifest import Json
 from driftpin.identity import Digest, digest_of
 
@@ -26,6 +27,7 @@ class ToolResult:
     content: str
     is_error: bool = False
     code: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 # A call that a worker had started when it went away.

@@ -15,10 +15,11 @@ from driftpin.cli.remembered import Remembered
 from driftpin.cli.serving import get_database
 from driftpin.errors import DriftpinError, UsageError
 from driftpin.identity import WORKER
+from driftpin.masking import without_password
 from driftpin.operations.check_store import check_rows, check_store
 from driftpin.operations.diagnose_store import diagnose_store
 from driftpin.server.logs import configure_logs
-from driftpin.settings import Settings, load_settings, state_directory, without_password
+from driftpin.settings import Settings, load_settings, state_directory
 from driftpin.store.database import Database, sqlite_path
 from driftpin.store.reading.diagnosis import DatabaseFacts
 from driftpin.store.schema import HEAD

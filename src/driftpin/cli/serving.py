@@ -6,18 +6,22 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from driftpin.cli import output
 from driftpin.cli.exits import ExitCode, Finished, say
 from driftpin.cli.remembered import KnownServer, Remembered
 from driftpin.clock import Clock, SystemClock
+from driftpin.context.tool_check import ChangePolicy
 from driftpin.errors import UsageError
 from driftpin.identity import WORKER, RandomIds
 from driftpin.models.port import Model
 from driftpin.models.registry import get_model
 from driftpin.operations.check_store import StoreFinding, check_store
 from driftpin.operations.collect_garbage import Retention
+from driftpin.runner.agent_tools import AgentTools, ToolRules
 from driftpin.runner.worker import TurnWorker
+from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.server.hosts import host_rule
@@ -55,7 +59,9 @@ def build_server(settings: Settings) -> Server:
         ),
         collection_interval_s=settings.collection_interval_s,
     )
-    return Server(get_database(settings), options=options, make_workers=_make_workers)
+    return Server(
+        get_database(settings), options=options, make_workers=partial(_make_workers, settings)
+    )
 
 
 def serve(flags: Mapping[str, object]) -> None:
@@ -155,9 +161,11 @@ def get_database(settings: Settings) -> Database:
     )
 
 
-def _make_workers(store: Store, clock: Clock) -> TurnWorker:
+def _make_workers(settings: Settings, store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
     name = f"{socket.gethostname()}-{os.getpid()}-{RandomIds().fresh(clock.now())}"
-    return TurnWorker(store, EnvironmentModels(), clock, name=name)
+    rules = ToolRules(ChangePolicy(settings.changed_tools), settings.tool_timeout_s)
+    tools = AgentTools(store, calls, rules)
+    return TurnWorker(store, EnvironmentModels(), clock, name=name, agent_tools=tools)
 
 
 __all__ = ["EnvironmentModels", "build_server", "check", "get_database", "serve", "start_server"]

@@ -73,6 +73,16 @@ def read_catalogue(instructions: str | None, tools: Iterable[Mapping[str, Json]]
     return ReadCatalogue(catalogue, blobs, tuple(dict.fromkeys(dropped)))
 
 
+def find_definition(name: str, tools: Iterable[Mapping[str, Json]]) -> bytes | None:
+    """Return the canonical definition of the tool with this name; None if it cannot be pinned.
+
+    That is: none has the name, several have it, or the one that has it breaks a rule.
+    """
+    named = [tool for tool in tools if tool.get("name") == name]
+    found = _definition(named[0]) if len(named) == 1 else None
+    return found if isinstance(found, bytes) else None
+
+
 @dataclass(slots=True)
 class _Room:
     """What is left of a server's caps."""
@@ -131,4 +141,4 @@ def _instructions(text: str | None) -> bytes | None:
     return content if is_fit else None
 
 
-__all__ = ["TOOL_NAME", "DroppedTool", "ReadCatalogue", "read_catalogue"]
+__all__ = ["TOOL_NAME", "DroppedTool", "ReadCatalogue", "find_definition", "read_catalogue"]

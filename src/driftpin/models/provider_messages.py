@@ -1,5 +1,6 @@
 """driftpin's requests in the words of pydantic-ai. Imported only once a provider is asked."""
 
+import base64
 from collections.abc import Iterator
 
 from pydantic_ai import messages as library
@@ -59,12 +60,23 @@ def _heard(message: Message) -> Iterator[library.ModelRequestPart]:
             case ToolResultPart():
                 yield library.ToolReturnPart(
                     part.name,
-                    part.content,
+                    _content(part),
                     part.call_id,
                     outcome="failed" if part.is_error else "success",
                 )
             case ToolCallPart():
                 raise AssertionError("only a model calls tools")
+
+
+def _content(part: ToolResultPart) -> library.ToolReturnContent:
+    """Return the words, with the files behind them; the library hands on what a provider takes."""
+    if not part.attachments:
+        return part.content
+    files = [
+        library.BinaryContent(base64.b64decode(each.content), media_type=each.media_type)
+        for each in part.attachments
+    ]
+    return [part.content, *files]
 
 
 def _spoken(message: Message) -> Iterator[library.ModelResponsePart]:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from driftpin import limits
 from driftpin.errors import TooLarge, Unavailable
-from driftpin.identity import Actor, AgentId, CallId
+from driftpin.identity import Actor, ActorKind, AgentId, CallId
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -14,6 +15,8 @@ from driftpin.store.writing.agent_calls import count_open_calls, insert_call
 from driftpin.store.writing.agent_links import find_holder
 from driftpin.store.writing.audit import record_audit
 from driftpin.store.writing.permits import permit_on_agent
+
+NOTHING_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 async def ask_agent(
@@ -24,13 +27,15 @@ async def ask_agent(
     params: Mapping[str, Any],
     *,
     holder: str,
+    about: Mapping[str, str] = NOTHING_MORE,
 ) -> tuple[CallId, bool]:
     """Write down the call; return its id, and whether `holder` holds the link and has started it.
 
-    Nothing is queued for an agent that is away. Raises Unavailable (`agent_offline`, `agent_busy`)
-    and TooLarge.
+    For users, and for workers who carry out a turn; `about` is for the audit. Nothing is queued for
+    an agent that is away. Raises Unavailable (`agent_offline`, `agent_busy`) and TooLarge.
     """
-    require_user(actor)
+    if actor.kind is not ActorKind.WORKER:
+        require_user(actor)
     if len(json.dumps(dict(params))) > limits.AGENT_CALL_PARAMS_BYTES_MAX:
         raise TooLarge(limit="agent_call_params", maximum=limits.AGENT_CALL_PARAMS_BYTES_MAX)
 
@@ -46,7 +51,13 @@ async def ask_agent(
             transaction, actor, agent_id, method, params, started_by=holder if is_here else None
         )
         await record_audit(
-            transaction, actor, "ask_agent", f"agent:{agent_id}", call=call_id, method=method
+            transaction,
+            actor,
+            "ask_agent",
+            f"agent:{agent_id}",
+            **about,
+            call=call_id,
+            method=method,
         )
         return call_id, is_here
 
@@ -62,4 +73,4 @@ def agent_offline() -> Unavailable:
     )
 
 
-__all__ = ["agent_offline", "ask_agent"]
+__all__ = ["NOTHING_MORE", "agent_offline", "ask_agent"]

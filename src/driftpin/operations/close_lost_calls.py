@@ -1,6 +1,5 @@
 """End calls whose holder has died."""
 
-from driftpin import limits
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.database import Transaction
@@ -16,7 +15,7 @@ async def close_lost_calls(store: Store, actor: Actor) -> int:
     require_worker(actor)
 
     async def operation(transaction: Transaction) -> int:
-        return await agent_calls.close_lost_calls(transaction, limits.AGENT_CALL_LONGEST_S)
+        return await agent_calls.close_lost_calls(transaction)
 
     return await store.database.write(operation)
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
+from driftpin.chat.mcp_tools import blobs_for_tools
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
 from driftpin.context.manifest import resources_of
 from driftpin.identity import Actor, ChatId, Digest, WorkspaceId
@@ -60,7 +61,10 @@ class PinReader:
                 prompt_digest=pin.snapshot.prompt_digest,
                 revision=pin.revision,
                 resources=resources,
-                bodies=await self._read_blobs(pin.chat.workspace_id, blobs_for_prompt(resources)),
+                bodies=await self._read_blobs(
+                    pin.chat.workspace_id,
+                    (*blobs_for_prompt(resources), *blobs_for_tools(resources)),
+                ),
             )
         self._kept.move_to_end(key)
         while len(self._kept) > CONTEXTS_KEPT:

@@ -44,6 +44,7 @@ from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.park_turn import end_waiting
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.start_tool_calls import start_tool_calls
+from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.outside import (
     NO_OUTSIDE_TOOLS,
     Answers,
@@ -55,7 +56,7 @@ from driftpin.runner.outside import (
 )
 from driftpin.runner.pins import PinReader
 from driftpin.runner.streaming import AnswerCollector
-from driftpin.runner.toolbox import SkillTools, Toolbox
+from driftpin.runner.toolbox import SkillTools, Toolbox, ToolSource
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
 from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, Policy, TurnState
@@ -91,6 +92,7 @@ class Turn:
     model: Model
     clock: Clock
     claimed: ClaimedTurn
+    agent_tools: AgentTools | None = None
     history: list[Message] = field(default_factory=list)
     requests: int = 0
     streamed_characters: int = 0
@@ -320,7 +322,10 @@ class Turn:
         )
 
     def _toolbox(self, pin: PinnedRead, context: PinnedContext | None) -> Toolbox:
-        return Toolbox([SkillTools(self.pins, pin, context), self.outside])
+        sources: list[ToolSource] = [SkillTools(self.pins, pin, context), self.outside]
+        if self.agent_tools is not None:
+            sources += self.agent_tools.sources(pin, context)
+        return Toolbox(sources)
 
     async def _carry_out_calls(self, calls: tuple[ToolCallPart, ...]) -> None:
         """Carry out an answer's calls from the pin of its request, and commit their results.
@@ -375,7 +380,12 @@ class Turn:
 
 def _result_part(call: ToolCallPart, result: ToolResult) -> ToolResultPart:
     return ToolResultPart(
-        call.call_id, call.name, result.content, is_error=result.is_error, code=result.code
+        call.call_id,
+        call.name,
+        result.content,
+        is_error=result.is_error,
+        code=result.code,
+        attachments=result.attachments,
     )
 
 

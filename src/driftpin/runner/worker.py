@@ -16,6 +16,7 @@ from driftpin.models.port import Model
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.renew_turn import renew_turn
+from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
 from driftpin.store.leases import ClaimedTurn, LeaseLost
@@ -36,8 +37,20 @@ class ModelSource(Protocol):
 class TurnWorker:
     """Runs turns until it is stopped. What it leaves unfinished, another worker takes over."""
 
-    def __init__(self, store: Store, models: ModelSource, clock: Clock, *, name: str) -> None:
-        """Work under `name`, which must be this process's alone."""
+    def __init__(
+        self,
+        store: Store,
+        models: ModelSource,
+        clock: Clock,
+        *,
+        name: str,
+        agent_tools: AgentTools | None = None,
+    ) -> None:
+        """Work under `name`, which must be this process's alone.
+
+        Without `agent_tools` chats have those tools alone that need no agent.
+        """
+        self._agent_tools = agent_tools
         self._store = store
         self._models = models
         self._clock = clock
@@ -110,7 +123,7 @@ class TurnWorker:
         chat_id = claimed.lease.chat_id
         try:
             model = self._models.get(claimed.chat.model)
-            turn = Turn(self._store, self._pins, model, self._clock, claimed)
+            turn = Turn(self._store, self._pins, model, self._clock, claimed, self._agent_tools)
             self._turns[chat_id] = turn
             if claimed.chat.state is ChatState.INTERRUPTING:
                 turn.request_stop()

@@ -14,14 +14,14 @@ import structlog
 from driftpin import limits
 from driftpin.errors import DriftpinError, Gone, Unauthenticated, Unavailable
 from driftpin.identity import NOBODY, WORKER, Actor, AgentId, CallId
-from driftpin.operations.ask_agent import agent_offline, ask_agent
+from driftpin.operations.ask_agent import NOTHING_MORE, agent_offline, ask_agent
 from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
 from driftpin.operations.start_calls import start_calls
 from driftpin.operations.withdraw_call import withdraw_call
 from driftpin.server.links import AgentRefused, CallLost, Links
 from driftpin.server.tailer import Tailer
-from driftpin.store.call_values import CallRow, CallState
+from driftpin.store.call_values import CallRow, CallState, longest_s_of
 from driftpin.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -48,16 +48,22 @@ class AgentCalls:
         self._carrying: set[asyncio.Task[CallEnd]] = set()
 
     async def call(
-        self, actor: Actor, agent_id: AgentId, method: str, params: Mapping[str, Any]
+        self,
+        actor: Actor,
+        agent_id: AgentId,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        about: Mapping[str, str] = NOTHING_MORE,
     ) -> Any:
-        """Return what the agent answers.
+        """Return what the agent answers; `about` goes into the audit.
 
         Raises what the agent refused with; Unavailable: `agent_offline` and `agent_busy` for a call
         that did not happen, `call_unknown` and `agent_timeout` for one that may have happened.
         """
         try:
             call_id, is_here = await ask_agent(
-                self._store, actor, agent_id, method, params, holder=self._holder
+                self._store, actor, agent_id, method, params, holder=self._holder, about=about
             )
         except Unavailable as refusal:
             self._count(refusal.code)
@@ -66,7 +72,7 @@ class AgentCalls:
             # Whoever asked may leave; the call goes on, and its row tells how it ended.
             end = await asyncio.shield(self._carry(call_id, agent_id, method, params))
         else:
-            end = await self._wait_for(call_id)
+            end = await self._wait_for(call_id, longest_s_of(method))
         self._count(_outcome_of(end))
         return _result_of(end)
 
@@ -131,7 +137,7 @@ class AgentCalls:
             await link.close(refusal.code)
             raise agent_offline() from None
 
-    async def _wait_for(self, call_id: CallId) -> CallEnd:
+    async def _wait_for(self, call_id: CallId, longest_s: float) -> CallEnd:
         """Return how a call ended that another replica is to carry out."""
         clock = self._store.database.clock
         began_s = swept_s = clock.monotonic_s()
@@ -141,7 +147,7 @@ class AgentCalls:
             if call.finished_at is not None:
                 return _end_of(call)
             waited_s = clock.monotonic_s() - began_s
-            if waited_s > limits.AGENT_CALL_LONGEST_S:
+            if waited_s > longest_s:
                 return CallEnd(error_code=CallLost.default_code, is_unknown=True)
             is_ignored = waited_s > limits.AGENT_CALL_START_WAIT_S
             if call.state is CallState.NOT_STARTED and is_ignored:

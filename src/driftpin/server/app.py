@@ -77,7 +77,7 @@ from driftpin.store.wal import watch_wal
 
 log = structlog.get_logger(__name__)
 
-WorkersFactory = Callable[[Store, Clock], TurnWorkers]
+WorkersFactory = Callable[[Store, Clock, AgentCalls], TurnWorkers]
 
 
 def build_app(services: Services) -> FastAPI:
@@ -143,13 +143,15 @@ def compose_services(
     cursors: Cursors,
     *,
     options: ServerOptions,
-    workers: TurnWorkers | None = None,
+    make_workers: WorkersFactory | None = None,
     is_shared: bool = True,
 ) -> Services:
     """Return the services of one process, of which nothing runs yet."""
     holder = RandomIds().fresh(clock.now())
     tailer, links, metrics = Tailer(), Links(), Metrics()
     pulse = Pulse(store, tailer, cursors, on_resume=lambda: links.tell_all("resume"))
+    calls = AgentCalls(store, links, tailer, holder=holder, count=metrics.count_call)
+    workers = None if make_workers is None else make_workers(store, clock, calls)
     metrics.watch(store, pulse, links, {} if workers is None else workers.counts)
     renew_s = limits.LINK_RENEW_S if is_shared else limits.LINK_RENEW_ALONE_S
     return Services(
@@ -162,7 +164,7 @@ def compose_services(
         stock_counter=StockCounter(store, clock),
         links=links,
         link_keeper=LinkKeeper(store, links, tailer, holder=holder, renew_s=renew_s),
-        calls=AgentCalls(store, links, tailer, holder=holder, count=metrics.count_call),
+        calls=calls,
         gate=Gate(clock),
         drift_keeper=DriftKeeper(store),
         options=options,
@@ -239,7 +241,7 @@ class Server:
             clock,
             Cursors(Sealer(bytes.fromhex(key)), clock, int(epoch)),
             options=self._options,
-            workers=None if self._make_workers is None else self._make_workers(store, clock),
+            make_workers=self._make_workers,
             is_shared=self._is_shared,
         )
         self._database.announce_commits_to(self._wake_ups.announce)

@@ -23,6 +23,7 @@ from driftpin.wire.link import (
     CLOSE_REVOKED,
     LinkCall,
     LinkReply,
+    call_timeout_s,
 )
 
 CLOSE_CODES: Final[Mapping[str, int]] = {
@@ -86,7 +87,7 @@ class AgentLink:
             raise TooLarge(limit="link_message_bytes", maximum=limits.LINK_MESSAGE_BYTES_MAX)
         answer = self._calls[number] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(limits.LINK_CALL_TIMEOUT_S):
+            async with asyncio.timeout(call_timeout_s(method)):
                 await self._send(message)
                 return await answer
         except TimeoutError:

@@ -3,10 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from driftpin import limits
+from driftpin.context.tool_check import MCP_CALL
 from driftpin.identity import AgentId, CallId, Digest, LinkId
 from driftpin.store.values import JsonObject
+
+# In these an MCP server is at work, for as long as it tells of progress.
+LONG_METHODS: Final = frozenset({MCP_CALL})
+
+
+def longest_s_of(method: str) -> float:
+    """Return after how long a call that was started counts as lost, whoever holds the link."""
+    if method in LONG_METHODS:
+        return limits.AGENT_LONG_CALL_LONGEST_S
+    return limits.AGENT_CALL_LONGEST_S
 
 
 class CallState(StrEnum):
@@ -49,4 +61,4 @@ class LinkStanding:
     link_id: LinkId | None
 
 
-__all__ = ["CallRow", "CallState", "LinkStanding"]
+__all__ = ["LONG_METHODS", "CallRow", "CallState", "LinkStanding", "longest_s_of"]

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from driftpin import limits
+from driftpin.context.tool_check import MCP_CALL
 
 # Which run of the agent opens the link; a link of an earlier run is refused.
 INCARNATION_HEADER: Final = "X-Driftpin-Incarnation"
@@ -24,6 +25,13 @@ class Heartbeat:
 
     ping_interval_s: float = limits.LINK_PING_INTERVAL_S
     pong_timeout_s: float = limits.LINK_PONG_TIMEOUT_S
+
+
+def call_timeout_s(method: str) -> float:
+    """Return how long either end of a link waits for the answer to a call."""
+    if method == MCP_CALL:
+        return limits.LINK_LONG_CALL_TIMEOUT_S
+    return limits.LINK_CALL_TIMEOUT_S
 
 
 class LinkCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,4 +71,5 @@ __all__ = [
     "LinkCall",
     "LinkError",
     "LinkReply",
+    "call_timeout_s",
 ]

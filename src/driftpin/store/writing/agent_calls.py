@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
 
+from driftpin import limits
 from driftpin.identity import Actor, AgentId, CallId
-from driftpin.store.call_values import CallRow, CallState
+from driftpin.store.call_values import LONG_METHODS, CallRow, CallState
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.agent_calls import call_from
@@ -113,15 +114,21 @@ async def close_call(
     return changed.rowcount == 1
 
 
-async def close_lost_calls(transaction: Transaction, longest_s: float) -> int:
+async def close_lost_calls(transaction: Transaction) -> int:
     """End calls that nobody can be at work on any more; return how many.
 
-    A started one is unknown once its holder holds no link of the agent, or after `longest_s`; one
-    that nobody has started by then never will be.
+    A started one is unknown once its holder holds no link of the agent, or after the longest time
+    that it may take; one that nobody has started after the shortest never will be.
     """
     dialect, connection = dialect_of(transaction.connection), transaction.connection
     present = dialect.present(transaction.now)
-    long_ago = dialect.present(transaction.now, -timedelta(seconds=longest_s))
+    long_ago = dialect.present(transaction.now, -timedelta(seconds=limits.AGENT_CALL_LONGEST_S))
+    very_long_ago = dialect.present(
+        transaction.now, -timedelta(seconds=limits.AGENT_LONG_CALL_LONGEST_S)
+    )
+    is_long = agent_calls.c.method.in_(sorted(LONG_METHODS))
+    started_at = agent_calls.c.started_at
+    is_late = or_(and_(~is_long, started_at < long_ago), and_(is_long, started_at < very_long_ago))
     is_held = exists().where(
         agent_links.c.agent_id == agent_calls.c.agent_id,
         agent_links.c.holder == agent_calls.c.holder,
@@ -130,7 +137,7 @@ async def close_lost_calls(transaction: Transaction, longest_s: float) -> int:
     is_open = agent_calls.c.finished_at.is_(None)
     is_lost = and_(
         agent_calls.c.state == CallState.STARTED,
-        or_(~is_held, agent_calls.c.started_at < long_ago),
+        or_(~is_held, is_late),
     )
     lost = await connection.execute(
         update(agent_calls)

@@ -279,6 +279,10 @@ ROLE_BYTES_MAX: Final = 16 * KIB
 SPAWN_DEPTH_MAX: Final = 2
 SPAWNED_PER_CHAT_MAX: Final = 32
 SPAWN_WAIT_S: Final = 3_600
+# A model's window, in fifths of what the prompt alone may take; and how much of one part of a
+# message a model is shown that is to sum it up.
+WINDOW_FIFTHS: Final = 6
+COMPACTED_PART_CHARACTERS_MAX: Final = 4_000
 MODEL_RETRIES_MAX: Final = 4
 MODEL_SCRIPT_BYTES_MAX: Final = 512 * KIB
 DIFF_LINES_MAX: Final = 20_000

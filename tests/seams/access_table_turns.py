@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from driftpin.chat.compaction import Compaction
 from driftpin.chat.messages import user_message
 from driftpin.chat.receipts import Outcome, RequestRecord, sent_entry
 from driftpin.identity import WORKER, Actor, ChatId, digest_of
@@ -12,6 +13,7 @@ from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
+from driftpin.operations.keep_compaction import keep_compaction
 from driftpin.operations.park_turn import Parking, end_waiting, park_turn
 from driftpin.operations.renew_turn import renew_turn
 from driftpin.operations.resume_turn import resume_turn
@@ -123,6 +125,11 @@ async def _submit(world: World, actor: Actor) -> object:
     return await submit_results(world.store, actor, chat_id, 1, ())
 
 
+async def _keep_compaction(world: World, actor: Actor, lease: TurnLease) -> object:
+    await keep_compaction(world.store, actor, lease, Compaction(1, 1))
+    return "done"
+
+
 async def _resume(world: World, actor: Actor) -> object:
     return await resume_turn(world.store, actor, await _chat_with_turn(world, TurnState.FAILED), 1)
 
@@ -177,6 +184,12 @@ ROWS = (
         lambda world, actor: world.store.read_spawning(actor, world.chat_id),
         CHAT_READERS,
     ),
+    Row(
+        "Store.find_compaction",
+        lambda world, actor: world.store.find_compaction(actor, world.chat_id),
+        NONE_YET,
+    ),
+    Row("keep_compaction", with_lease(_keep_compaction), STALE),
     Row("park_turn", with_lease(_park), STALE),
     Row("end_waiting", with_lease(_end_waiting), STALE),
     Row(

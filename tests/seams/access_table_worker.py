@@ -47,16 +47,20 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         ),
         "lets a turn go under its lease, and reads what the chats that it started answered",
     ),
+    "runner/sending.py": (
+        frozenset({"begin_request", "commit_answer"}),
+        "writes receipts and answers of a turn under its lease",
+    ),
     "runner/turn.py": (
         frozenset(
             {
                 "append_chunk",
-                "begin_request",
-                "commit_answer",
                 "commit_tool_results",
                 "end_waiting",
+                "find_compaction",
                 "finish_turn",
                 "get_chat",
+                "keep_compaction",
                 "list_agents",
                 "list_messages",
                 "list_receipts",

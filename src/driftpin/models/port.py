@@ -30,6 +30,7 @@ class ModelSettings:
 class ModelRequest:
     """Everything that one request sends, in order: tools, prompt, messages, volatile text.
 
+    `answers_left_out` counts what the model said in messages that have left.
     `messages` have been through `chat.messages.as_sent`. `context` is what the prompt was rendered
     from; providers never look at it, the offline model answers out of it.
     """
@@ -40,6 +41,7 @@ class ModelRequest:
     messages: tuple[Message, ...]
     volatile: str = ""
     settings: ModelSettings = field(default_factory=ModelSettings)
+    answers_left_out: int = 0
 
 
 class FinishReason(StrEnum):

@@ -96,7 +96,8 @@ class ScriptedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Yield the step that is due, or raise Unavailable with the step's code."""
-        number = sum(message.role is Role.ASSISTANT for message in request.messages)
+        number = request.answers_left_out
+        number += sum(message.role is Role.ASSISTANT for message in request.messages)
         opening = request.messages[0].text if request.messages else ""
         steps = self._script.steps_for(opening)
         step = steps[number] if number < len(steps) else Step(SCRIPT_ENDED)

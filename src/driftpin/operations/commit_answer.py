@@ -1,5 +1,6 @@
 """Commit what a model answered: its message, its calls, and the outcome in the receipt."""
 
+from driftpin.chat.compaction import Compaction
 from driftpin.chat.messages import Message
 from driftpin.chat.receipts import Outcome, ReceiptEntry, outcome_entry
 from driftpin.chat.tokens import TokenCounts
@@ -10,6 +11,7 @@ from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
 from driftpin.store.writing import receipts, turns
+from driftpin.store.writing.compactions import add_compaction
 
 
 async def commit_answer(
@@ -23,8 +25,11 @@ async def commit_answer(
     outcome: Outcome,
     tokens: TokenCounts | None = None,
     error_code: str = "",
+    compaction: Compaction | None = None,
 ) -> None:
     """Store the answer to the request `sent`; without a message only its outcome.
+
+    A request that summed messages up has a `compaction`, which holds from then on.
 
     Raises LeaseLost, and then nothing is stored.
     """
@@ -41,6 +46,8 @@ async def commit_answer(
         if message is not None:
             await turns.add_tool_calls(transaction, lease, message.calls)
             await add_message(transaction, lease.chat_id, lease.workspace_id, lease.turn, message)
+        if compaction is not None:
+            await add_compaction(transaction, lease, compaction)
 
     await store.database.write(commit)
 

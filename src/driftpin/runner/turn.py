@@ -9,6 +9,13 @@ import asyncio
 from dataclasses import dataclass, field
 
 from driftpin import limits
+from driftpin.chat.compaction import (
+    Compaction,
+    messages_budget,
+    next_compaction,
+    shown,
+    summary_question,
+)
 from driftpin.chat.conversation import answered
 from driftpin.chat.messages import (
     Message,
@@ -19,15 +26,8 @@ from driftpin.chat.messages import (
     message_from_json,
 )
 from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.prompt import RenderedPrompt, render_prompt
-from driftpin.chat.receipts import (
-    Outcome,
-    Phase,
-    ReceiptEntry,
-    RequestRecord,
-    digests_of_request,
-    settings_record,
-)
+from driftpin.chat.prompt import render_prompt
+from driftpin.chat.receipts import Phase
 from driftpin.chat.states import ChatState
 from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult
 from driftpin.chat.volatile import VolatileNotes, render_volatile
@@ -35,12 +35,12 @@ from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
 from driftpin.failpoints import Failpoint
 from driftpin.identity import WORKER, ChatId
+from driftpin.models.built_in import can_sum_up
 from driftpin.models.port import Model, ModelRequest
 from driftpin.operations.append_chunk import append_chunk
-from driftpin.operations.begin_request import begin_request
-from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.keep_compaction import keep_compaction
 from driftpin.operations.park_turn import end_waiting
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.start_tool_calls import start_tool_calls
@@ -55,29 +55,13 @@ from driftpin.runner.outside import (
     stop_sub_chats,
 )
 from driftpin.runner.pins import PinReader
+from driftpin.runner.requests import Prepared, drift_note, record_of
+from driftpin.runner.sending import Sender
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.runner.toolbox import SkillTools, Toolbox, ToolSource
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
-from driftpin.store.values import ContextSummary, MessageRow, PinnedRead, Policy, TurnState
-
-# What a receipt says of a failure that is no refusal.
-INTERNAL = "internal"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """One request, ready to be sent, and what its receipt will say."""
-
-    pin: PinnedRead
-    context: PinnedContext | None
-    request: ModelRequest
-    record: RequestRecord
-
-    @property
-    def snapshot_id(self) -> int | None:
-        """The stored snapshot that the request is built from."""
-        return None if self.pin.snapshot is None else self.pin.snapshot.id
+from driftpin.store.values import MessageRow, PinnedRead, TurnState
 
 
 @dataclass(slots=True)
@@ -94,6 +78,7 @@ class Turn:
     claimed: ClaimedTurn
     agent_tools: AgentTools | None = None
     history: list[Message] = field(default_factory=list)
+    compaction: Compaction | None = None
     requests: int = 0
     streamed_characters: int = 0
     is_stopping: bool = False
@@ -184,6 +169,7 @@ class Turn:
                 break
         rows.sort(key=lambda row: (row.turn, row.position))
         self.history = [message_from_json(row.content) for row in rows]
+        self.compaction = await self.store.find_compaction(WORKER, self.chat_id)
         receipts = await self.store.list_receipts(WORKER, self.chat_id, self.claimed.lease.turn)
         self.requests = sum(row.content["phase"] == Phase.SENT for row in receipts)
 
@@ -202,15 +188,8 @@ class Turn:
 
     async def _ask_once(self) -> None:
         prepared = await self._prepare()
-        lease = self.claimed.lease
-        sent = await begin_request(
-            self.store,
-            WORKER,
-            lease,
-            prepared.record,
-            revision=prepared.pin.revision,
-            snapshot_id=prepared.snapshot_id,
-        )
+        if await self._compact(prepared):
+            prepared = await self._prepare()
         self._asked_from = prepared.pin, prepared.context
         collector = AnswerCollector(
             self._keep_batch,
@@ -218,62 +197,43 @@ class Turn:
             self.streamed_characters,
             {call.call_id for message in self.history for call in message.calls},
         )
-        try:
-            with self.store.database.spans.span("model request"):
-                answer = await collector.collect(self.model.stream(prepared.request))
-        except asyncio.CancelledError:
-            # Only a stop is written down; a worker that goes away leaves the turn to the next.
-            if self.is_stopping:
-                await asyncio.shield(self._keep_interrupted(collector, prepared, sent))
-            raise
-        except LeaseLost:
-            raise
-        except Exception as failure:
-            await self._keep_failed(failure, prepared, sent)
-            raise
+        sender = self._sender()
+        sent, answer = await sender.send(prepared, collector)
         self.streamed_characters = collector.offset_characters
-        await commit_answer(
-            self.store,
-            WORKER,
-            lease,
-            sent,
-            snapshot_id=prepared.snapshot_id,
-            message=answer.message,
-            outcome=Outcome.ANSWERED,
-            tokens=answer.tokens,
-        )
+        await sender.keep(prepared, sent, answer)
         self.history.append(answer.message)
 
-    async def _keep_interrupted(
-        self, collector: AnswerCollector, prepared: Prepared, sent: ReceiptEntry
-    ) -> None:
-        await commit_answer(
-            self.store,
-            WORKER,
-            self.claimed.lease,
-            sent,
-            snapshot_id=prepared.snapshot_id,
-            message=collector.words(),
-            outcome=Outcome.INTERRUPTED,
+    def _sender(self) -> Sender:
+        return Sender(
+            self.store, self.model, self.clock, self.claimed.lease, lambda: self.is_stopping
         )
 
-    async def _keep_failed(
-        self, failure: Exception, prepared: Prepared, sent: ReceiptEntry
-    ) -> None:
-        """Write into the receipt that the request failed; a fault of our own has no code."""
-        await commit_answer(
-            self.store,
-            WORKER,
-            self.claimed.lease,
-            sent,
-            snapshot_id=prepared.snapshot_id,
-            message=None,
-            outcome=Outcome.FAILED,
-            error_code=failure.code if isinstance(failure, DriftpinError) else INTERNAL,
+    async def _compact(self, prepared: Prepared) -> bool:
+        """Let messages leave if they have outgrown the model's window; return whether any did."""
+        request, lease = prepared.request, self.claimed.lease
+        budget_tokens = messages_budget(
+            self.model.context_budget_tokens, request.prompt.tokens, request.tools
         )
+        following = next_compaction(self.history, self.compaction, budget_tokens)
+        if following is None:
+            return False
+        if can_sum_up(self.model):
+            question = summary_question(
+                self.history, self.compaction, following.count, budget_tokens
+            )
+            following = await self._sender().sum_up(prepared, question, following)
+            self.requests += 1
+        else:
+            await keep_compaction(self.store, WORKER, lease, following)
+        self.compaction = following
+        return True
 
     async def _keep_batch(self, offset: int, text: str) -> None:
         await append_chunk(self.store, WORKER, self.claimed.lease, offset=offset, text=text)
+
+    def _count_answers_left_out(self) -> int:
+        gone = 0 if self.compaction is None else self.compaction.count
+        return sum(message.role is Role.ASSISTANT for message in self.history[:gone])
 
     async def _prepare(self) -> Prepared:
         """Build the request out of one read of the pin."""
@@ -288,38 +248,18 @@ class Turn:
             prompt=prompt,
             context=context,
             tools=self._toolbox(pin, context).definitions,
-            messages=as_sent(answered(self.history)),
+            messages=as_sent(answered(shown(self.history, self.compaction))),
+            answers_left_out=self._count_answers_left_out(),
             volatile=render_volatile(
                 VolatileNotes(
-                    date=self.clock.now().date().isoformat(), drift=_drift_note(view.context)
+                    date=self.clock.now().date().isoformat(), drift=drift_note(view.context)
                 )
             ),
         )
-        return Prepared(pin, context, request, self._record(pin, prompt, request))
-
-    def _record(
-        self, pin: PinnedRead, prompt: RenderedPrompt, request: ModelRequest
-    ) -> RequestRecord:
-        digests = digests_of_request(prompt, request.tools, request.messages, request.volatile)
-        snapshot = pin.snapshot
-        return RequestRecord(
-            chat_id=self.chat_id,
-            turn=self.claimed.lease.turn,
-            number=self.requests,
-            snapshot=None if snapshot is None else snapshot.digest,
-            prompt_digest=None if snapshot is None else snapshot.prompt_digest,
-            revision=None if snapshot is None else pin.revision,
-            policy=pin.chat.policy or Policy.PIN,
-            prefix=digests.prefix,
-            tools=digests.tools,
-            messages=digests.messages,
-            volatile=digests.volatile,
-            model=self.model.name,
-            settings=settings_record(request.settings.record()),
-            budget_tokens=self.model.context_budget_tokens,
-            left_out=prompt.left_out,
-            renderer_version=prompt.renderer_version,
+        record = record_of(
+            self.claimed.lease, self.requests, self.model, pin, request, compaction=self.compaction
         )
+        return Prepared(pin, context, request, record)
 
     def _toolbox(self, pin: PinnedRead, context: PinnedContext | None) -> Toolbox:
         sources: list[ToolSource] = [SkillTools(self.pins, pin, context), self.outside]
@@ -389,11 +329,4 @@ def _result_part(call: ToolCallPart, result: ToolResult) -> ToolResultPart:
     )
 
 
-def _drift_note(context: ContextSummary) -> str:
-    """Say in a line that the workspace has moved on, without a time, which would always change."""
-    if not context.dirty:
-        return ""
-    return f"the workspace has changed since this context was pinned ({context.severity})"
-
-
-__all__ = ["Prepared", "Turn"]
+__all__ = ["Turn"]

@@ -18,7 +18,19 @@ from driftpin.failpoints import Failpoint, Reach
 from driftpin.store.database import Database, EngineKind
 from driftpin.store.reading.pulse import VERSION_TABLE
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+)
 HEAD: Final = REVISIONS[-1]
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 VIEW: Final = "chat_context_resources"

@@ -6,6 +6,7 @@ lists return empty pages instead. Writing is not here: operations do it.
 
 from collections.abc import Collection, Sequence
 
+from driftpin.chat.compaction import Compaction
 from driftpin.chat.tools import ToolDefinition
 from driftpin.events.event import Event, Position
 from driftpin.identity import (
@@ -211,6 +212,11 @@ class Store:
             return await messages.list_messages(
                 connection, actor, chat_id, after, limit, turn=turn, with_replaced=with_replaced
             )
+
+    async def find_compaction(self, actor: Actor, chat_id: ChatId) -> Compaction | None:
+        """Return which messages the chat's model is no longer shown; None if it is shown all."""
+        async with self.database.read() as connection:
+            return await messages.find_compaction(connection, actor, chat_id)
 
     async def list_turns(
         self, actor: Actor, chat_id: ChatId, *, first: int = 0

@@ -3,16 +3,25 @@
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from driftpin.chat.compaction import Compaction
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import visible_chats
 from driftpin.store.reading.columns import message_from, turn_from
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.receipt_values import ReceiptRow
-from driftpin.store.tables import chats, messages, receipts, snapshots, turn_chunks, turns
+from driftpin.store.tables import (
+    chats,
+    compactions,
+    messages,
+    receipts,
+    snapshots,
+    turn_chunks,
+    turns,
+)
 from driftpin.store.turn_values import ChunkRow
 from driftpin.store.values import MessageRow, Page, TurnRow
 
@@ -88,6 +97,25 @@ async def get_stream_chunks(
     return tuple(_chunk_from(row) for row in await connection.execute(statement))
 
 
+async def find_compaction(
+    connection: AsyncConnection, actor: Actor, chat_id: ChatId
+) -> Compaction | None:
+    """Return which messages of the conversation have left, by a turn that is still part of it."""
+    await _require_visible(connection, actor, chat_id)
+    statement = (
+        select(compactions)
+        .join(
+            turns,
+            and_(turns.c.chat_id == compactions.c.chat_id, turns.c.number == compactions.c.turn),
+        )
+        .where(compactions.c.chat_id == chat_id, turns.c.replaced_by.is_(None))
+        .order_by(compactions.c.message_count.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else Compaction(row.message_count, row.tokens, row.summary)
+
+
 def _has_left() -> ColumnElement[bool]:
     """Whether the turn of a message was replaced by a later one."""
     return (
@@ -129,4 +157,4 @@ def _chunk_from(row: Row[Any]) -> ChunkRow:
     )
 
 
-__all__ = ["get_stream_chunks", "list_messages", "list_receipts", "list_turns"]
+__all__ = ["find_compaction", "get_stream_chunks", "list_messages", "list_receipts", "list_turns"]

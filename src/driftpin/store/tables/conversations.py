@@ -218,6 +218,26 @@ chat_tools = Table(
     sqlite_with_rowid=False,
 )
 
+# The first messages of a conversation that a model is no longer shown; the highest count holds.
+compactions = Table(
+    "compactions",
+    metadata,
+    Column("chat_id", Id, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("message_count", Integer, nullable=False),
+    Column("tokens", Number, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "turn", "message_count"),
+    ForeignKeyConstraint(
+        ["chat_id", "turn"],
+        ["turns.chat_id", "turns.number"],
+        ondelete="CASCADE",
+    ),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 # Two chained entries per model request: before it is sent, and its outcome.
 receipts = Table(
     "receipts",
@@ -243,6 +263,7 @@ __all__ = [
     "chat_shares",
     "chat_tools",
     "chats",
+    "compactions",
     "messages",
     "receipts",
     "tool_calls",

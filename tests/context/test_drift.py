@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context.world import World
-from driftpin.context.drift import Change, Drift, Severity, drift, flapping
+from driftpin.context.drift import Change, Drift, Severity, drift, flapping, flapping_sources
 from driftpin.context.drift_json import drift_from_json, drift_to_json
 from driftpin.context.manifest import Snapshot
 from driftpin.context.resource import Kind, Resource, SkillBody, SkillFile, Status
@@ -410,3 +410,10 @@ def test_a_listed_config_is_additive_and_its_loss_behavioural(world: World) -> N
     config = Resource(Kind.MCP_CONFIG, "workspace:.mcp.json", Status.OK)
     assert step(world, [], [config]).severity is Severity.ADDITIVE
     assert step(world, [config], []).severity is Severity.BEHAVIOURAL
+
+
+def test_a_server_that_alternates_between_two_catalogues_flaps(world: World) -> None:
+    full = [world.server({"a": "{}", "b": "{}"}), world.instruction("Be kind.")]
+    half = [world.server({"a": "{}"}), world.instruction("Be kind.")]
+    assert flapping_sources([full, half, full]) == frozenset()
+    assert flapping_sources([full, half, full, half]) == {"mcp:github"}

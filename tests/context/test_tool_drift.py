@@ -167,6 +167,47 @@ def test_d36_a_tool_with_another_name_alone_is_renamed() -> None:
     assert found == ToolDrift("fetch", ToolChange.RENAMED, Severity.BEHAVIOURAL, "read")
 
 
+def test_d36_a_tool_that_was_renamed_and_edited_is_shown_with_both() -> None:
+    search: dict[str, Any] = {
+        "name": "search_issues",
+        "description": "Searches the issues of a repository and returns the newest first.",
+        "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}}},
+    }
+    after: dict[str, Any] = {
+        **search,
+        "name": "find_issues",
+        "description": "Searches the issues of a repository and returns the oldest first.",
+    }
+    (found,) = compare_tools({"search_issues": search}, {"find_issues": after})
+    assert (found.name, found.change, found.previous_name) == (
+        "find_issues",
+        ToolChange.RENAMED,
+        "search_issues",
+    )
+    assert [part.aspect for part in found.parts] == [Aspect.DESCRIPTION]
+    assert found.severity is Severity.BEHAVIOURAL
+    hidden = {**after, "description": after["description"] + "\u200b"}
+    (risky,) = compare_tools({"search_issues": search}, {"find_issues": hidden})
+    assert risky.severity is Severity.RISKY
+
+
+def test_equal_tools_pair_before_alike_ones_and_each_once() -> None:
+    words = "Searches the issues of a repository and returns the newest first"
+    before = {name: {"name": name, "description": words} for name in ("a", "b")}
+    after = {
+        "y": {"name": "y", "description": f"{words}, always"},
+        "z": {"name": "z", "description": words},
+    }
+    found = compare_tools(before, after)
+    assert [(each.name, each.previous_name) for each in found] == [("y", "b"), ("z", "a")]
+
+
+def test_what_every_schema_has_makes_no_two_tools_alike() -> None:
+    after = {**READ, "name": "remove", "description": "Removes nothing."}
+    changes = [each.change for each in compare_tools({"read": READ}, {"remove": after})]
+    assert changes == [ToolChange.REMOVED, ToolChange.ADDED]
+
+
 def test_a_schema_past_comparing_is_shown_as_it_is_written() -> None:
     looped = {"$ref": "#/$defs/A", "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}}
     found = only({**READ, "inputSchema": looped})

@@ -9,18 +9,24 @@ pass which catalogues it knows.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from driftpin import limits
 from driftpin.agent.mcp_configs import Catalogues, FoundServer, KnownCatalogue
 from driftpin.agent.mcp_keeper import ServerKeeper, ServerState, ServerStatus
 from driftpin.agent.mcp_memory import CatalogueFile
 from driftpin.agent.mcp_session import Surroundings
+from driftpin.agent.mcp_settling import Settling
+from driftpin.agent.waiting import Waiter, wait_on_clock
 from driftpin.clock import Clock
-from driftpin.context.resource import ServerObservation
+from driftpin.context.resource import Catalogue, ServerObservation
 from driftpin.context.tool_catalogue import DroppedTool
 from driftpin.errors import Unavailable
 from driftpin.identity import Digest
+
+# The reason of a server whose tools go back and forth, while what it offers does not count.
+FLAPPING: Final = "flapping"
 
 _log = logging.getLogger(__name__)
 
@@ -62,18 +68,22 @@ class McpEngine:
         *,
         clock: Clock,
         on_change: Callable[[], None],
+        waiter: Waiter = wait_on_clock,
     ) -> None:
         """Begin with what is remembered; `key` is the workspace's own."""
         self._surroundings = surroundings
         self._memory = memory
         self._key = key
         self._clock = clock
+        self._waiter = waiter
         self._on_change = on_change
         self._approvals: Mapping[Digest, Approval] = {}
         self._listed: tuple[FoundServer, ...] = ()
         self._kept: dict[_Wanted, _Kept] = {}
         self._starting = asyncio.Semaphore(limits.MCP_STARTS_AT_ONCE_MAX)
         self._settle = asyncio.Event()
+        self._settling = Settling()
+        self._waits_for_calm = False
         self._known: dict[tuple[str, Digest], KnownCatalogue] = memory.read()
         self._shown: Catalogues = dict(self._known)
 
@@ -102,7 +112,7 @@ class McpEngine:
         """Keep what is wanted running until cancelled; then nothing of it is left."""
         try:
             while True:
-                await self._settle.wait()
+                await self._wait_until_due()
                 self._settle.clear()
                 await self._keep_wanted()
         finally:
@@ -152,14 +162,25 @@ class McpEngine:
             return None
         return approval
 
+    async def _wait_until_due(self) -> None:
+        """Wait for something to settle, or for a server that goes back and forth to calm down."""
+        if not self._waits_for_calm:
+            await self._settle.wait()
+            return
+        await self._waiter(self._settle, limits.MCP_SETTLED_AFTER_S)
+        self._note_change()
+
     def _note_change(self) -> None:
         """Take over what keepers learnt, remember it, and have the next pass say it."""
-        before = dict(self._known)
+        before, did_wait = dict(self._known), self._waits_for_calm
+        self._waits_for_calm = False
         for wanted, kept in self._kept.items():
             learnt = kept.keeper.catalogue
             if learnt is not None:
                 key = (wanted.found.source, wanted.found.launch.identity)
-                self._known[key] = KnownCatalogue(learnt.catalogue, learnt.blobs)
+                self._take_over(key, KnownCatalogue(learnt.catalogue, learnt.blobs))
+        if self._waits_for_calm and not did_wait:
+            self._settle.set()
         if self._known != before:
             self._shown = dict(self._known)
             try:
@@ -167,6 +188,17 @@ class McpEngine:
             except OSError:
                 _log.warning("what is known of MCP servers cannot be kept", exc_info=True)
         self._on_change()
+
+    def _take_over(self, key: tuple[str, Digest], offered: KnownCatalogue) -> None:
+        known = self._known.setdefault(key, offered)
+        now_s = self._clock.monotonic_s()
+        if self._settling.takes(key, known.catalogue, offered.catalogue, now_s):
+            self._known[key] = offered
+        self._waits_for_calm |= self._known[key] != offered
+
+    def _is_held_back(self, found: FoundServer, offered: Catalogue) -> bool:
+        known = self._known.get((found.source, found.launch.identity))
+        return known is not None and known.catalogue != offered
 
     def _still_listed(self) -> Catalogues:
         listed = {(found.source, found.launch.identity) for found in self._listed}
@@ -180,6 +212,8 @@ class McpEngine:
                 status = kept.keeper.status
                 learnt = kept.keeper.catalogue
                 dropped = learnt.dropped if learnt else ()
+                if learnt is not None and self._is_held_back(found, learnt.catalogue):
+                    status = replace(status, reason=status.reason or FLAPPING)
         return ServerObservation(
             source=found.source,
             config_source=found.config_source,
@@ -191,4 +225,4 @@ class McpEngine:
         )
 
 
-__all__ = ["Approval", "McpEngine"]
+__all__ = ["FLAPPING", "Approval", "McpEngine"]

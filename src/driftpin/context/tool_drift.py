@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import rfc8785
-
 from driftpin.context.hidden_text import visible
 from driftpin.context.manifest import Json
 from driftpin.context.schema_meaning import (
@@ -24,6 +22,7 @@ from driftpin.context.schema_meaning import (
     rest_of,
 )
 from driftpin.context.severity import Severity, brings_hidden, worst
+from driftpin.context.tool_renames import pair_tool_renames, texts_in
 
 Definition = Mapping[str, Json]
 
@@ -101,10 +100,10 @@ def compare_tools(
     """Return every tool that differs, ordered by name. `foreign` are other servers' tools."""
     gone = [name for name in sorted(before) if name not in after]
     new = [name for name in sorted(after) if name not in before]
-    renamed = _renames(gone, new, before, after)
+    renamed = pair_tool_renames(before, after)
     found = [
         *(_modified(name, before[name], after[name], foreign) for name in before if name in after),
-        *(_renamed(old, name, after[name], foreign) for name, old in renamed.items()),
+        *(_renamed(old, name, before[old], after[name], foreign) for name, old in renamed.items()),
         *(_added(name, after[name], foreign) for name in new if name not in renamed),
         *(
             ToolDrift(name, ToolChange.REMOVED, Severity.BEHAVIOURAL)
@@ -121,37 +120,20 @@ def names_foreign(text: str, foreign: Collection[str]) -> bool:
     return any(len(name) >= FOREIGN_NAME_CHARACTERS_MIN and name in words for name in foreign)
 
 
-def _renames(
-    gone: list[str],
-    new: list[str],
-    before: Mapping[str, Definition],
-    after: Mapping[str, Definition],
-) -> dict[str, str]:
-    """Return the old name of each new tool that is the same but for its name."""
-    by_content: dict[bytes, list[str]] = {}
-    for name in gone:
-        by_content.setdefault(_nameless(before[name]), []).append(name)
-    renamed: dict[str, str] = {}
-    for name in new:
-        candidates = by_content.get(_nameless(after[name]), [])
-        if candidates:
-            renamed[name] = candidates.pop(0)
-    return renamed
-
-
-def _nameless(definition: Definition) -> bytes:
-    return rfc8785.dumps({key: value for key, value in definition.items() if key != "name"})
-
-
 def _added(name: str, definition: Definition, foreign: Collection[str]) -> ToolDrift:
     is_risky = _is_risky({}, definition, foreign)
     return ToolDrift(name, ToolChange.ADDED, Severity.RISKY if is_risky else Severity.ADDITIVE)
 
 
-def _renamed(old: str, name: str, definition: Definition, foreign: Collection[str]) -> ToolDrift:
-    is_risky = _is_risky({}, {**definition, "name": name}, foreign)
-    severity = Severity.RISKY if is_risky else Severity.BEHAVIOURAL
-    return ToolDrift(name, ToolChange.RENAMED, severity, previous_name=old)
+def _renamed(
+    old: str, name: str, before: Definition, after: Definition, foreign: Collection[str]
+) -> ToolDrift:
+    """Judge a tool under a new name: nothing of it was approved under that name before."""
+    parts = tuple(_parts(before, after))
+    severities = [Severity.BEHAVIOURAL, *(part.severity for part in parts)]
+    if _is_risky({}, {**after, "name": name}, foreign):
+        severities.append(Severity.RISKY)
+    return ToolDrift(name, ToolChange.RENAMED, max(severities), previous_name=old, parts=parts)
 
 
 def _modified(
@@ -174,22 +156,7 @@ def _is_risky(before: Definition, after: Definition, foreign: Collection[str]) -
 
 def _all_text(value: Json | Definition) -> str:
     """Return every text in a definition, keys included: all of it reaches a model."""
-    return "\n".join(_texts(value))
-
-
-def _texts(value: Json | Definition) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for each in value:
-                yield from _texts(each)
-        case Mapping():
-            for key, each in value.items():
-                yield key
-                yield from _texts(each)
-        case _:
-            return
+    return "\n".join(texts_in(value))
 
 
 def _parts(before: Definition, after: Definition) -> Iterator[ToolPart]:

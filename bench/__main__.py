@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, load, pinning, rescan, startup, tokens
+from bench import idle, latency, load, pinning, prefix, rescan, startup, tokens
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "pinning": pinning.run,
     "load": load.run,
     "latency": latency.run,
+    "prefix": prefix.run,
     "rescan": rescan.run,
     "idle": idle.run,
     "startup": startup.run,

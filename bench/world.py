@@ -113,6 +113,11 @@ class World:
         self.seq = 0
 
     async def build(self, chat_count: int) -> None:
+        await self.enrol()
+        await self._add_chats(chat_count)
+
+    async def enrol(self) -> None:
+        """Make the user, the workspace and the agent, which says hello."""
         name = RandomIds().fresh(SystemClock().now())
         user = await create_user(self.store, WORKER, name, is_administrator=False)
         self.owner = user_actor(user.id)
@@ -124,7 +129,6 @@ class World:
             self.store, self.agent, run_id=name, hostname="", os="", version="", roots={}
         )
         self.incarnation = hello.incarnation
-        await self._add_chats(chat_count)
 
     async def _add_chats(self, count: int) -> None:
         """Add chats in bulk: making them one by one is not what is measured."""

@@ -44,13 +44,25 @@ def sorted_tools(tools: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
     return tuple(sorted(tools, key=lambda tool: tool.name))
 
 
-def digest_of_tools(tools: Iterable[ToolDefinition]) -> Digest:
-    """Return the digest over the canonical JSON of these tools, in this order."""
+def canonical_tools(tools: Iterable[ToolDefinition]) -> bytes:
+    """Return the canonical JSON of these tools, in this order."""
     listed: list[Json] = [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
         for tool in tools
     ]
-    return digest_of(rfc8785.dumps(listed))
+    return rfc8785.dumps(listed)
 
 
-__all__ = ["UNKNOWN_RESULT", "ToolDefinition", "ToolResult", "digest_of_tools", "sorted_tools"]
+def digest_of_tools(tools: Iterable[ToolDefinition]) -> Digest:
+    """Return the digest over the canonical JSON of these tools, in this order."""
+    return digest_of(canonical_tools(tools))
+
+
+__all__ = [
+    "UNKNOWN_RESULT",
+    "ToolDefinition",
+    "ToolResult",
+    "canonical_tools",
+    "digest_of_tools",
+    "sorted_tools",
+]

@@ -316,6 +316,19 @@ REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
 REVIEW_ROLES_MAX: Final = 64
 REVIEW_GIT_TIMEOUT_S: Final = 120.0
 
+# Pages (server.pages, web).
+PAGE_FORM_BYTES_MAX: Final = 2 * MIB
+PAGE_TURNS_MAX: Final = 40
+PAGE_CHATS_MAX: Final = 100
+PAGE_MOVES_MAX: Final = 100
+PAGE_USES_MAX: Final = 200
+# Past this, text is shown as it was written, without its Markdown.
+PAGE_MARKDOWN_CHARACTERS_MAX: Final = 100_000
+PAGE_COLOURED_CODE_CHARACTERS_MAX: Final = 20_000
+# Past this, a changed line is shown without the words that changed in it.
+PAGE_COMPARED_LINE_CHARACTERS_MAX: Final = 1_000
+PAGE_BLOB_CHARACTERS_MAX: Final = 500_000
+
 # The agent as a child of `driftpin up` (design.md §5).
 AGENT_STOP_WAIT_S: Final = 5.0
 AGENT_RESTART_FIRST_S: Final = 0.5
@@ -383,6 +396,8 @@ assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S
 assert IMPORT_BODY_BYTES_MAX / REQUEST_BODY_TIMEOUT_S < 512 * KIB
 assert SOCKETS_LINGERING_MAX <= HANDLES_KEPT // 2
 assert STREAMS_PER_CALLER_MAX <= STREAMS_MAX <= CONNECTIONS_MAX
+# A form writes a byte as three characters at most.
+assert PAGE_FORM_BYTES_MAX > 3 * MESSAGE_BYTES_MAX
 # What an event stands for is read from the history that it made.
 assert HISTORY_KEPT_DAYS >= EVENTS_KEPT_DAYS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S

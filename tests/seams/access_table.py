@@ -264,6 +264,11 @@ READS = (
         CHAT_READERS,
     ),
     reads(
+        "list_uses",
+        lambda world, actor: world.store.list_uses(actor, world.blob, limit=10),
+        outcomes("nothing", ok=READERS | {Caller.WORKER}),
+    ),
+    reads(
         "list_turns",
         lambda world, actor: world.store.list_turns(actor, world.chat_id),
         CHAT_READERS,

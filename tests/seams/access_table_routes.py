@@ -35,6 +35,8 @@ class RouteRow:
     tried: str
     statuses: Statuses
     body: dict[str, Any] | None = None
+    # What a page sends instead of a body in JSON.
+    form: dict[str, str] | None = None
     # Whoever succeeds leaves nothing for the next caller.
     uses_up: bool = False
 
@@ -68,7 +70,8 @@ CHAT: Final = "/api/v1/chats/{chat_id}"
 WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
 
 
-def _made(status: int, statuses: Statuses) -> Statuses:
+def made(status: int, statuses: Statuses) -> Statuses:
+    """Return the statuses of a route that answers a success with `status`."""
     return tuple(status if each == 200 else each for each in statuses)  # type: ignore[return-value] # as many as before
 
 
@@ -107,31 +110,31 @@ ROWS: Final = (
     ),
     # A token is no session.
     RouteRow("POST", "/api/v1/sign-out", "/api/v1/sign-out", users(400, 400, 400, 400, 400)),
-    RouteRow("POST", "/api/v1/login-links", "/api/v1/login-links", _made(201, EVERY_USER)),
+    RouteRow("POST", "/api/v1/login-links", "/api/v1/login-links", made(201, EVERY_USER)),
     RouteRow("GET", "/sign-in/{code}", "/sign-in/guess", everybody(404)),
     RouteRow("POST", "/sign-in/{code}", "/sign-in/guess", everybody(404)),
     RouteRow("GET", "/api/v1/tokens", "/api/v1/tokens", EVERY_USER),
-    RouteRow("POST", "/api/v1/tokens", "/api/v1/tokens", _made(201, EVERY_USER), {}),
+    RouteRow("POST", "/api/v1/tokens", "/api/v1/tokens", made(201, EVERY_USER), {}),
     RouteRow(
         "DELETE",
         "/api/v1/tokens/{token_id}",
         "/api/v1/tokens/{token}",
-        _made(204, MASTER),
+        made(204, MASTER),
     ),
     RouteRow("GET", "/api/v1/workspaces", "/api/v1/workspaces", EVERY_USER),
     RouteRow(
-        "POST", "/api/v1/workspaces", "/api/v1/workspaces", _made(201, EVERY_USER), {"name": "w"}
+        "POST", "/api/v1/workspaces", "/api/v1/workspaces", made(201, EVERY_USER), {"name": "w"}
     ),
     RouteRow("GET", WORKSPACE, "/api/v1/workspaces/{workspace}", MASTER),
     RouteRow(
-        "DELETE", WORKSPACE, "/api/v1/workspaces/{workspace}", _made(204, MASTER), uses_up=True
+        "DELETE", WORKSPACE, "/api/v1/workspaces/{workspace}", made(204, MASTER), uses_up=True
     ),
     RouteRow("GET", f"{WORKSPACE}/agents", "/api/v1/workspaces/{workspace}/agents", MASTER),
     RouteRow(
         "POST",
         f"{WORKSPACE}/agents",
         "/api/v1/workspaces/{workspace}/agents",
-        _made(201, MASTER),
+        made(201, MASTER),
         {},
     ),
     RouteRow("GET", f"{WORKSPACE}/context", "/api/v1/workspaces/{workspace}/context", MASTER),
@@ -145,7 +148,7 @@ ROWS: Final = (
         "POST",
         f"{WORKSPACE}/snapshots",
         "/api/v1/workspaces/{workspace}/snapshots",
-        _made(201, MASTER),
+        made(201, MASTER),
         {"manifest": {"v": 1, "resources": []}},
     ),
     RouteRow("GET", f"{WORKSPACE}/approvals", "/api/v1/workspaces/{workspace}/approvals", MASTER),
@@ -168,7 +171,7 @@ ROWS: Final = (
         "DELETE",
         "/api/v1/agents/{agent_id}",
         "/api/v1/agents/{agent}",
-        _made(204, MASTER),
+        made(204, MASTER),
         uses_up=True,
     ),
     RouteRow(
@@ -183,19 +186,19 @@ ROWS: Final = (
         "POST",
         "/api/v1/agents/{agent_id}/resync",
         "/api/v1/agents/{agent}/resync",
-        _made(503, MASTER),
+        made(503, MASTER),
     ),
     RouteRow("GET", "/api/v1/chats", "/api/v1/chats", EVERY_USER),
     RouteRow(
         "POST",
         "/api/v1/chats",
         "/api/v1/chats",
-        _made(201, MASTER),
+        made(201, MASTER),
         {"workspace_id": "{workspace}"},
     ),
     RouteRow("GET", CHAT, "/api/v1/chats/{chat}", READ_CHAT),
     RouteRow("PATCH", CHAT, "/api/v1/chats/{chat}", UPDATE_CHAT, {"title": "new"}),
-    RouteRow("DELETE", CHAT, "/api/v1/chats/{chat}", _made(204, MASTER_CHAT)),
+    RouteRow("DELETE", CHAT, "/api/v1/chats/{chat}", made(204, MASTER_CHAT)),
     # The only turn has not ended: whoever may fork is told so; a fork needs the workspace too.
     RouteRow(
         "POST",
@@ -216,7 +219,7 @@ ROWS: Final = (
         "DELETE",
         f"{CHAT}/shares/{{user_id}}",
         "/api/v1/chats/{chat}/shares/{reader}",
-        _made(204, MASTER_CHAT),
+        made(204, MASTER_CHAT),
     ),
     RouteRow("GET", f"{CHAT}/context", "/api/v1/chats/{chat}/context", READ_CHAT),
     RouteRow("PUT", f"{CHAT}/context", "/api/v1/chats/{chat}/context", UPDATE_CHAT, {}),
@@ -238,7 +241,7 @@ ROWS: Final = (
         "POST",
         f"{CHAT}/messages",
         "/api/v1/chats/{chat}/messages",
-        _made(201, UPDATE_CHAT),
+        made(201, UPDATE_CHAT),
         {"text": "more"},
     ),
     RouteRow(

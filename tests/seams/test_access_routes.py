@@ -5,23 +5,28 @@ beside one that names nothing: the answers are the same bytes, and so are the st
 """
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from door import Door
 from driftpin.operations.create_user_token import create_user_token
-from seams.access_table_routes import CALLERS, ROWS, RouteRow
+from seams.access_table_pages import ROWS as PAGES
+from seams.access_table_routes import CALLERS, RouteRow
+from seams.access_table_routes import ROWS as CALLS
 from seams.access_world import NO_DIGEST, NO_ID, Caller, World
 from seams.asgi_caller import Answer, ask
 from seams.doors import routes
 from seams.ledger import Note
 
+ROWS = CALLS + PAGES
 CASES = [
     *((row, CALLERS) for row in ROWS if not row.uses_up),
     *((row, (caller,)) for row in ROWS if row.uses_up for caller in CALLERS),
 ]
 # Routes that name something which a caller may be unable to see, for each such caller.
 HIDDEN = [row for row in ROWS if 404 in row.statuses]
+FORM = "application/x-www-form-urlencoded"
 NOTHING = dict.fromkeys(("chat", "workspace", "agent", "reader", "token"), NO_ID) | dict.fromkeys(
     ("head", "blob"), str(NO_DIGEST)
 )
@@ -43,6 +48,10 @@ async def _places(world: World, row: RouteRow) -> dict[str, str]:
 
 
 def _content(row: RouteRow, places: dict[str, str]) -> bytes | None:
+    if row.form is not None:
+        return urlencode(
+            {name: value.format(**places) for name, value in row.form.items()}
+        ).encode()
     if row.body is None:
         return None
     written = json.dumps(row.body)
@@ -55,7 +64,7 @@ async def _ask(
     world: World, door: Door, row: RouteRow, caller: Caller, places: dict[str, str]
 ) -> tuple[Answer, list[str]]:
     """Return the answer, and every statement that it took."""
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json" if row.form is None else FORM}
     if caller is not Caller.NOBODY:
         headers["Authorization"] = f"Bearer {await door.token_of(world.actor_of(caller))}"
     with world.recorder.on() as statements:

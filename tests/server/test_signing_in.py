@@ -342,7 +342,7 @@ async def test_a_link_signs_a_browser_in_once(door: Door) -> None:
     assert "form-action 'self'" in page.headers["content-security-policy"]
     assert "dp_l_" not in page.text
     signed_in = await door.http.post(path, headers=PAGE)
-    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/api/v1/me")
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
     cookie = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
     door.http.cookies.clear()
     assert (await _status(door, cookie))[0] == 200

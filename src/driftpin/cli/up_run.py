@@ -122,13 +122,17 @@ class _AgentRun:
         if self._wish.as_json:
             output.write_json(asdict(ready))
         else:
-            self._write_ready(ready, head, is_attached=is_attached)
+            async with Client(ready.url, ready.token) as client:
+                link = await client.create_login_link()
+            self._write_ready(ready, head, link.path, is_attached=is_attached)
         while True:
             head = await self._heads.get()
             if head.result == "accepted" and not self._wish.as_json:
                 say(f"The workspace is now {head.snapshot}; `driftpin status` shows what it means.")
 
-    def _write_ready(self, ready: ReadyLine, head: HeadNews, *, is_attached: bool) -> None:
+    def _write_ready(
+        self, ready: ReadyLine, head: HeadNews, link_path: str, *, is_attached: bool
+    ) -> None:
         counts = f"{output.counted(head.resources, 'resource')}, {head.not_ok} not ok"
         whose = "Its agent joined the server that runs" if is_attached else "driftpin is up"
         output.write_text(
@@ -136,6 +140,8 @@ class _AgentRun:
             f"  watched   {self._wish.directory}\n"
             f"  published {counts}\n"
             f"  snapshot  {head.snapshot}\n"
+            f"  open      {ready.url}{link_path}\n"
+            "            signs one browser in, once and soon; `driftpin login-link` makes another\n"
             "In this directory: `driftpin chat new TITLE`, `driftpin chat ask TEXT`,"
             " `driftpin status`,\n`driftpin diff`, `driftpin refresh`. Ctrl-C ends it."
         )

@@ -5,13 +5,19 @@ The work on bytes runs on a thread: it is bounded, but long enough to hold up ev
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from driftpin.context.diff import diff
-from driftpin.context.drift import drift, flapping_sources
+from driftpin.context.diff import ResourceDiff, diff
+from driftpin.context.drift import Drift, drift, flapping_sources
 from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
 from driftpin.context.resource import Kind, Resource, blobs_of
-from driftpin.context.tokens import cost_of_refresh, estimate_tokens, prompt_pieces
+from driftpin.context.tokens import (
+    RefreshCost,
+    cost_of_refresh,
+    estimate_tokens,
+    prompt_pieces,
+)
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.server.replies import digest_in, drift_shape
 from driftpin.store.store import Store
@@ -21,7 +27,30 @@ from driftpin.wire.drift import DriftShape
 HEADS_COMPARED: Final = 12
 
 
-async def show_drift(
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What lies between two snapshots; `diffs` and `cost` are None where nobody asked for them."""
+
+    before: Digest | None
+    after: Digest | None
+    drift: Drift
+    flapping: frozenset[str] = frozenset()
+    diffs: tuple[ResourceDiff, ...] | None = None
+    cost: RefreshCost | None = None
+
+    def shape(self) -> DriftShape:
+        """Return it as the API tells it."""
+        return drift_shape(
+            self.before,
+            self.after,
+            self.drift,
+            flapping=self.flapping,
+            diffs=self.diffs,
+            cost=self.cost,
+        )
+
+
+async def read_difference(
     store: Store,
     actor: Actor,
     chat: ChatRow,
@@ -29,14 +58,16 @@ async def show_drift(
     *,
     has_diffs: bool,
     has_cost: bool,
-) -> DriftShape:
+) -> Difference:
     """Return the drift of a chat with what was asked for."""
-    pin, head = digest_in(read.pin), digest_in(read.head)
-    flapping = await _flapping(store, actor, chat.id, read)
+    known = Difference(
+        digest_in(read.pin),
+        digest_in(read.head),
+        read.drift,
+        await _flapping(store, actor, chat.id, read),
+    )
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
-        return drift_shape(
-            pin, head, read.drift, flapping=flapping, diffs=() if has_diffs else None
-        )
+        return replace(known, diffs=() if has_diffs else None)
     before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
     wanted = _changed_blobs(before, after) if has_diffs else set()
     wanted |= _prompt_blobs(before, after) if has_cost else set()
@@ -47,12 +78,12 @@ async def show_drift(
         sizes = await asyncio.to_thread(_count_tokens, bodies)
         tokens_of = sizes.__getitem__
         cost = cost_of_refresh(prompt_pieces(before, tokens_of), prompt_pieces(after, tokens_of))
-    return drift_shape(pin, head, read.drift, flapping=flapping, diffs=diffs, cost=cost)
+    return replace(known, diffs=diffs, cost=cost)
 
 
-async def show_difference(
+async def compare_snapshots(
     store: Store, actor: Actor, before_digest: Digest, after_digest: Digest
-) -> DriftShape:
+) -> Difference:
     """Return what lies between any two snapshots that the actor may read."""
     before = _snapshot(await store.get_snapshot_manifest(actor, before_digest))
     after = _snapshot(await store.get_snapshot_manifest(actor, after_digest))
@@ -62,7 +93,7 @@ async def show_difference(
     }
     found = await asyncio.to_thread(drift, before, after, bodies.get)
     diffs = await asyncio.to_thread(diff, before, after, bodies.get)
-    return drift_shape(before_digest, after_digest, found, diffs=diffs)
+    return Difference(before_digest, after_digest, found, diffs=diffs)
 
 
 async def _flapping(store: Store, actor: Actor, chat_id: ChatId, read: DriftRead) -> frozenset[str]:
@@ -101,4 +132,4 @@ def _count_tokens(bodies: Mapping[Digest, bytes]) -> dict[Digest, int]:
     return {digest: estimate_tokens(content) for digest, content in bodies.items()}
 
 
-__all__ = ["show_difference", "show_drift"]
+__all__ = ["Difference", "compare_snapshots", "read_difference"]

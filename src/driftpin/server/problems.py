@@ -18,6 +18,8 @@ from starlette.types import Scope
 from driftpin.errors import DriftpinError, Unavailable
 from driftpin.server.links import AgentRefused
 from driftpin.server.measuring import note_result
+from driftpin.server.problem_page import problem_page, wants_page
+from driftpin.web.problem_views import ProblemShown
 from driftpin.wire.problem import PROBLEM_MEDIA_TYPE, ProblemShape, status_of
 from driftpin.wire.reading import refusal_of_fault
 
@@ -47,13 +49,16 @@ METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 log = structlog.get_logger(__name__)
 
 
+def title_of(status: int) -> str:
+    """Return what a status means, in two words."""
+    return TITLES.get(status, "Refused")
+
+
 def problem_response(
     status: int, code: str, detail: str, fields: Mapping[str, Any] | None = None
 ) -> Response:
     """Return a problem with the headers that belong to its status."""
-    shape = ProblemShape(
-        title=TITLES.get(status, "Refused"), status=status, detail=detail, code=code
-    )
+    shape = ProblemShape(title=title_of(status), status=status, detail=detail, code=code)
     extra = dict(fields or {})
     response = Response(
         shape.model_copy(update=extra).model_dump_json(),
@@ -74,6 +79,17 @@ def response_of(error: DriftpinError) -> Response:
     return problem_response(status_of(error), error.code, error.message, error.fields)
 
 
+def _answer(request: Request, error: DriftpinError) -> Response:
+    """Return a refusal in the form that whoever asked can read."""
+    if wants_page(request):
+        return _page(request, status_of(error), error.code, error.message)
+    return response_of(error)
+
+
+def _page(request: Request, status: int, code: str, detail: str) -> Response:
+    return problem_page(request, ProblemShown(status, title_of(status), detail, code))
+
+
 def install_problems(app: FastAPI) -> None:
     """Make every refusal and fault of the application a problem."""
     app.add_exception_handler(DriftpinError, _refusal)
@@ -88,22 +104,23 @@ async def _refusal(request: Request, error: Exception) -> Response:
     note_result(request.scope, "agent_refused" if isinstance(error, AgentRefused) else error.code)
     if isinstance(error, Unavailable):
         log.warning("unavailable", code=error.code, detail=error.message)
-    return response_of(error)
+    return _answer(request, error)
 
 
-async def _bad_parameter(_request: Request, error: Exception) -> Response:
+async def _bad_parameter(request: Request, error: Exception) -> Response:
     """Refuse a path, query or header that its type does not take; the value is not repeated."""
     assert isinstance(error, RequestValidationError)
-    return response_of(refusal_of_fault(error.errors()[0]))
+    return _answer(request, refusal_of_fault(error.errors()[0]))
 
 
 async def _routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "refused")
-    detail = {404: "There is no such route.", 405: "This route has other methods."}
-    response = problem_response(
-        error.status_code, code, detail.get(error.status_code, str(error.detail))
-    )
+    details = {404: "There is no such route.", 405: "This route has other methods."}
+    detail = details.get(error.status_code, str(error.detail))
+    if wants_page(request):
+        return _page(request, error.status_code, code, detail)
+    response = problem_response(error.status_code, code, detail)
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
     return response
@@ -122,12 +139,10 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> tuple[str, ...
 async def _fault(request: Request, error: Exception) -> Response:
     fault_id = secrets.token_hex(8)
     log.error("fault", fault_id=fault_id, path=request.url.path, exc_info=error)
-    return problem_response(
-        500,
-        "internal_error",
-        "Something is wrong with the server; its log has more under this id.",
-        {"fault_id": fault_id},
-    )
+    detail = "Something is wrong with the server; its log has more under this id."
+    if wants_page(request):
+        return _page(request, 500, "internal_error", f"{detail} {fault_id}")
+    return problem_response(500, "internal_error", detail, {"fault_id": fault_id})
 
 
 __all__ = [

@@ -24,6 +24,7 @@ from driftpin.server.pulse import Pulse
 from driftpin.server.stock_counter import StockCounter
 from driftpin.server.tailer import Tailer
 from driftpin.store.store import Store
+from driftpin.web.site import Site
 
 
 class TurnWorkers(Protocol):
@@ -81,6 +82,7 @@ class Services:
     options: ServerOptions
     workers: TurnWorkers | None = None
     passwords: Passwords = field(default_factory=Passwords)
+    site: Site = field(default_factory=Site)
     admission: Admission = field(default_factory=Admission)
 
 

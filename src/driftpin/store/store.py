@@ -37,9 +37,11 @@ from driftpin.store.reading import (
     snapshots,
     stock,
     turn_pins,
+    uses,
 )
 from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.turn_values import ChunkRow, Spawning, ToolCallRow
+from driftpin.store.use_values import DigestUse
 from driftpin.store.values import (
     AgentRow,
     ChatView,
@@ -205,12 +207,20 @@ class Store:
         limit: int,
         *,
         turn: int | None = None,
+        first_turn: int = 0,
         with_replaced: bool = False,
     ) -> Page[MessageRow]:
-        """Return the chat's conversation in order, with what has left it, or only one turn."""
+        """Return the chat's conversation in order, with what has left it, or some turns of it."""
         async with self.database.read() as connection:
             return await messages.list_messages(
-                connection, actor, chat_id, after, limit, turn=turn, with_replaced=with_replaced
+                connection,
+                actor,
+                chat_id,
+                after,
+                limit,
+                turn=turn,
+                first_turn=first_turn,
+                with_replaced=with_replaced,
             )
 
     async def find_compaction(self, actor: Actor, chat_id: ChatId) -> Compaction | None:
@@ -272,6 +282,11 @@ class Store:
         """Return those of the blobs that the actor may read in this workspace."""
         async with self.database.read() as connection:
             return await snapshots.read_blobs(connection, actor, workspace_id, digests)
+
+    async def list_uses(self, actor: Actor, digest: Digest, *, limit: int) -> tuple[DigestUse, ...]:
+        """Return the places in pins of visible chats that name these bytes, newest chats first."""
+        async with self.database.read() as connection:
+            return await uses.list_uses(connection, actor, digest, limit)
 
     async def list_events(
         self,

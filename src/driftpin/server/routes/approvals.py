@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from driftpin.errors import Unavailable
 from driftpin.identity import Actor, WorkspaceId
 from driftpin.operations.decide_server import decide_server
 from driftpin.operations.withdraw_decision import withdraw_decision
 from driftpin.server.access import CurrentUser
+from driftpin.server.approval_telling import tell_agent
 from driftpin.server.approval_view import show_servers
 from driftpin.server.body import JsonBody
 from driftpin.server.parameters import DigestPath, WorkspaceIdPath
@@ -21,7 +20,6 @@ from driftpin.wire.api import PageShape
 from driftpin.wire.approvals import DecisionRequest, ServerShape
 
 router = APIRouter(prefix="/api/v1", tags=["approvals"])
-log = structlog.get_logger(__name__)
 
 Decided = Annotated[DecisionRequest, Depends(JsonBody(DecisionRequest))]
 PATH = "/workspaces/{workspace_id}/approvals"
@@ -67,13 +65,7 @@ async def withdraw(
 
 
 async def _told(services: Services, actor: Actor, workspace_id: WorkspaceId) -> Response:
-    """Tell the workspace's agent, if it is there: else it asks when it comes, and now and then."""
-    workspace = await services.store.get_workspace(actor, workspace_id)
-    if workspace.current_agent_id is not None:
-        try:
-            await services.calls.call(actor, workspace.current_agent_id, "mcp.approved", {})
-        except Unavailable as refusal:
-            log.info("approval_not_told", agent_id=workspace.current_agent_id, code=refusal.code)
+    await tell_agent(services, actor, workspace_id)
     items = await show_servers(services.store, actor, workspace_id)
     return reply(PageShape[ServerShape](items=items, next=None))
 

@@ -1,7 +1,7 @@
 """What a chat runs on: its pin, its drift, and the verbs that move it."""
 
 import binascii
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -9,15 +9,16 @@ from starlette.responses import Response
 from driftpin import limits
 from driftpin.context.manifest import resources_of
 from driftpin.context.resource import InstructionBody, Resource, SkillBody, Status
-from driftpin.errors import Conflict, PreconditionFailed, Unavailable
+from driftpin.errors import Conflict, PreconditionFailed
 from driftpin.identity import Actor, AgentId, ChatId, Digest
 from driftpin.operations.rebind_chat import rebind_chat
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.server.access import CurrentUser
 from driftpin.server.body import JsonBody
-from driftpin.server.drift_view import show_drift
+from driftpin.server.drift_view import read_difference
 from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, IfMatch, LimitQuery
+from driftpin.server.pin_view import LOOKS_MAX, pin_moving, read_pin_together
 from driftpin.server.replies import (
     context_fields,
     etag_of,
@@ -28,7 +29,6 @@ from driftpin.server.replies import (
 )
 from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
-from driftpin.store.values import ChatView, PinnedEntry, PinnedRead
 from driftpin.wire import api
 from driftpin.wire.drift import DriftShape, HistoryEntryShape
 from driftpin.wire.transfer import ExportedFileShape, ExportShape
@@ -39,8 +39,6 @@ Refresh = Annotated[api.RefreshRequest, Depends(JsonBody(api.RefreshRequest, may
 Rollback = Annotated[api.RollbackRequest, Depends(JsonBody(api.RollbackRequest))]
 Rebind = Annotated[api.RebindRequest, Depends(JsonBody(api.RebindRequest, may_be_empty=True))]
 
-LOOKS_MAX: Final = 5
-
 
 @router.get("/context", response_model=api.FullContextShape)
 async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
@@ -50,28 +48,11 @@ async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath)
 
 async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> Response:
     store = services.store
-    view, pin, entries = await _read_together(store, actor, chat_id)
+    view, pin, entries = await read_pin_together(store, actor, chat_id)
     shape = api.FullContextShape(
         **context_fields(view.context), resources=resource_shapes(pin.manifest, entries)
     )
     return reply(shape, headers={"ETag": etag_of(view.context, services.cursors.epoch)})
-
-
-async def _read_together(
-    store: Store, actor: Actor, chat_id: ChatId
-) -> tuple[ChatView, PinnedRead, tuple[PinnedEntry, ...]]:
-    """Return summary, manifest and lines of one revision; look again while the pin moves."""
-    for _ in range(LOOKS_MAX):
-        view = await store.get_chat(actor, chat_id)
-        pin = await store.read_pin(actor, chat_id)
-        lines = await store.list_pinned_entries(actor, chat_id)
-        if lines.revision == pin.revision == view.context.revision:
-            return view, pin, lines.entries
-    raise _pin_moving()
-
-
-def _pin_moving() -> Unavailable:
-    return Unavailable("The pin is moving; look again.", code="pin_moving")
 
 
 @router.put("/context", response_model=api.FullContextShape)
@@ -153,8 +134,8 @@ async def get_drift(
     store = services_of(request).store
     view = await store.get_chat(actor, chat_id)
     read = await store.read_drift(actor, chat_id)
-    shape = await show_drift(store, actor, view.chat, read, has_diffs=diff, has_cost=cost)
-    return reply(shape)
+    found = await read_difference(store, actor, view.chat, read, has_diffs=diff, has_cost=cost)
+    return reply(found.shape())
 
 
 @router.get("/context/history", response_model=api.PageShape[HistoryEntryShape])
@@ -180,7 +161,7 @@ async def export_pin(actor: CurrentUser, request: Request, chat_id: ChatIdPath) 
         exported = await _try_to_export(store, actor, chat_id)
         if exported is not None:
             return reply(exported)
-    raise _pin_moving()
+    raise pin_moving()
 
 
 async def _try_to_export(store: Store, actor: Actor, chat_id: ChatId) -> ExportShape | None:

@@ -17,27 +17,19 @@ from driftpin.operations.use_login_link import use_login_link
 from driftpin.server.access import CurrentUser, address_of, find_session
 from driftpin.server.body import JsonBody
 from driftpin.server.cookies import set_session, take_back_session
+from driftpin.server.pages import page
 from driftpin.server.parameters import UserIdPath
 from driftpin.server.replies import reply, user_shape
 from driftpin.server.services import services_of
+from driftpin.web.problem_views import SignInShown
+from driftpin.web.site import Shell
 from driftpin.wire import signing_in as wire
 
 router = APIRouter(tags=["signing in"])
 
 V1: Final = "/api/v1"
 LINK_PATH: Final = "/sign-in"
-HERE_AFTERWARDS: Final = f"{V1}/me"
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Sign in to driftpin</title>
-<form method="post"><button>Sign in to driftpin</button></form>
-"""
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-    # Without it a browser would not say that the form is ours.
-    "Referrer-Policy": "same-origin",
-}
+HERE_AFTERWARDS: Final = "/"
 PAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "A page with one button.",
@@ -121,10 +113,11 @@ async def add_login_link(actor: CurrentUser, request: Request) -> Response:
 
 
 @router.get(f"{LINK_PATH}/{{code}}", response_class=HTMLResponse, responses=PAGE_RESPONSES)
-async def show_link(code: CodePath) -> Response:
+async def show_link(code: CodePath, request: Request) -> Response:
     """Show a button: a program that looks at links beforehand does not use them up."""
     _read_code(code)
-    return HTMLResponse(PAGE, headers=PAGE_HEADERS)
+    shell = Shell("Sign in", is_signed_in=False)
+    return page(services_of(request), "sign_in.html", shell, SignInShown(has_link=True))
 
 
 @router.post(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from driftpin.server.access import CurrentUser
-from driftpin.server.drift_view import show_difference
+from driftpin.server.drift_view import compare_snapshots
 from driftpin.server.parameters import DigestPath
 from driftpin.server.replies import JSON_MEDIA_TYPE, reply
 from driftpin.server.services import services_of
@@ -46,7 +46,8 @@ async def get_difference(
     actor: CurrentUser, request: Request, before: DigestPath, after: DigestPath
 ) -> Response:
     """Return what lies between two snapshots, with diffs."""
-    return reply(await show_difference(services_of(request).store, actor, before, after))
+    found = await compare_snapshots(services_of(request).store, actor, before, after)
+    return reply(found.shape())
 
 
 @router.get("/blobs/{digest}", response_class=Response, responses=BLOB_RESPONSES)

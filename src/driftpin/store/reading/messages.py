@@ -34,13 +34,14 @@ async def list_messages(
     limit: int,
     *,
     turn: int | None = None,
+    first_turn: int = 0,
     with_replaced: bool = False,
 ) -> Page[MessageRow]:
-    """Return one page of the chat's messages by position, of one turn or of the conversation."""
+    """Return one page of the chat's messages by position, of one turn or from `first_turn` on."""
     await _require_visible(connection, actor, chat_id)
     statement = (
         select(messages)
-        .where(messages.c.chat_id == chat_id)
+        .where(messages.c.chat_id == chat_id, messages.c.turn >= first_turn)
         .order_by(messages.c.position)
         .limit(limit + 1)
     )

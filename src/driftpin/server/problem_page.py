@@ -1,0 +1,48 @@
+"""A refusal as a page, for whoever asked for one."""
+
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from driftpin.identity import is_id
+from driftpin.server.cookies import has_session
+from driftpin.server.pages import page
+from driftpin.server.services import services_of
+from driftpin.web.problem_views import ProblemShown, SignInShown
+from driftpin.web.site import Shell
+
+PROGRAMS_PATHS: Final = ("/api/", "/assets/", "/metrics", "/healthz", "/readyz")
+HEAD_MOVED: Final = "head_moved"
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asked for a page, and not a program for an answer."""
+    is_page = not request.url.path.startswith(PROGRAMS_PATHS)
+    return is_page and "text/html" in request.headers.get("accept", "")
+
+
+def problem_page(request: Request, problem: ProblemShown) -> Response:
+    """Return the refusal as a page; to whoever is not signed in, how to sign in."""
+    services = services_of(request)
+    if problem.status == 401:
+        detail = problem.detail if has_session(request.headers) else ""
+        shell = Shell("Sign in", is_signed_in=False)
+        return page(services, "sign_in.html", shell, SignInShown(detail), status=401)
+    shell = Shell(problem.title, is_signed_in=has_session(request.headers))
+    shown = _with_way_back(request, problem)
+    return page(services, "problem.html", shell, shown, status=problem.status)
+
+
+def _with_way_back(request: Request, problem: ProblemShown) -> ProblemShown:
+    parts = request.url.path.split("/")
+    if parts[1] != "chats" or len(parts) < 4 or not is_id(parts[2]):
+        return problem
+    chat = f"/chats/{parts[2]}"
+    if problem.code == HEAD_MOVED:
+        return replace(problem, back=f"{chat}/drift", back_words="Look at what changed now")
+    return replace(problem, back=chat, back_words="Back to the chat")
+
+
+__all__ = ["problem_page", "wants_page"]

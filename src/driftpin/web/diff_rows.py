@@ -1,0 +1,145 @@
+"""Unified text as rows of a table: both sides beside each other, and words inside of lines."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Final
+
+from markupsafe import Markup
+
+from driftpin import limits
+from driftpin.context.unified import CUT_LINE, NO_FINAL_NEWLINE
+from driftpin.web.reveal import mark_drawn
+
+HUNK: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
+FILE_HEADERS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One line on one side."""
+
+    number: int
+    words: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Both sides of one line; a note stands over both of them instead."""
+
+    old: Cell | None
+    new: Cell | None
+    is_change: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the unified form; its mark is a space, a minus or a plus."""
+
+    mark: str
+    old_number: int | None
+    new_number: int | None
+    words: Markup
+    note: str = ""
+
+
+def side_by_side(text: str) -> tuple[Row, ...]:
+    """Return the rows of a unified text with its two file headers."""
+    return tuple(_rows(text.split("\n")[FILE_HEADERS:]))
+
+
+def unified(rows: Sequence[Row]) -> tuple[Line, ...]:
+    """Return the same rows one below the other: in each change what went, then what came."""
+    return tuple(_lines(rows))
+
+
+def _rows(lines: Sequence[str]) -> Iterator[Row]:
+    removed: list[str] = []
+    added: list[str] = []
+    old = new = 0
+    for line in lines:
+        mark, words = line[:1], line[1:]
+        if mark == "-":
+            removed.append(words)
+            continue
+        if mark == "+":
+            added.append(words)
+            continue
+        yield from _change(removed, added, old, new)
+        old, new = old + len(removed), new + len(added)
+        removed, added = [], []
+        hunk = HUNK.match(line)
+        if hunk is not None:
+            old, new = int(hunk[1]), int(hunk[2])
+            yield Row(None, None, note=line)
+        elif line + "\n" in (NO_FINAL_NEWLINE, CUT_LINE):
+            yield Row(None, None, note=line.removeprefix("\\ "))
+        elif mark == " ":
+            yield Row(Cell(old, mark_drawn(words)), Cell(new, mark_drawn(words)))
+            old, new = old + 1, new + 1
+    yield from _change(removed, added, old, new)
+
+
+def _change(removed: Sequence[str], added: Sequence[str], old: int, new: int) -> Iterator[Row]:
+    for index, (before, after) in enumerate(zip_longest(removed, added)):
+        left, right = _compared(before, after)
+        yield Row(
+            None if left is None else Cell(old + index, left),
+            None if right is None else Cell(new + index, right),
+            is_change=True,
+        )
+
+
+def _compared(before: str | None, after: str | None) -> tuple[Markup | None, Markup | None]:
+    """Return both lines with the words marked that only one of them has."""
+    if before is None or after is None or not _is_worth_it(before, after):
+        left = None if before is None else mark_drawn(before)
+        return left, None if after is None else mark_drawn(after)
+    old, new = WORDS.findall(before), WORDS.findall(after)
+    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    left = Markup("").join(_piece("del", old[a:b], tag) for tag, a, b, _, _ in codes)
+    right = Markup("").join(_piece("ins", new[c:d], tag) for tag, _, _, c, d in codes)
+    return left, right
+
+
+def _is_worth_it(before: str, after: str) -> bool:
+    longest = limits.PAGE_COMPARED_LINE_CHARACTERS_MAX
+    return len(before) <= longest and len(after) <= longest
+
+
+def _piece(element: str, words: Sequence[str], tag: str) -> Markup:
+    text = mark_drawn("".join(words))
+    if tag == "equal" or not words:
+        return text
+    return Markup(f"<{element}>{{}}</{element}>").format(text)  # noqa: S704 one of two fixed names
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[Line]:
+    change: list[Row] = []
+    for row in rows:
+        if row.is_change:
+            change.append(row)
+            continue
+        yield from _below(change)
+        change = []
+        if row.note:
+            yield Line("", None, None, Markup(""), row.note)
+        elif row.old is not None and row.new is not None:
+            yield Line(" ", row.old.number, row.new.number, row.new.words)
+    yield from _below(change)
+
+
+def _below(change: Sequence[Row]) -> Iterator[Line]:
+    for row in change:
+        if row.old is not None:
+            yield Line("-", row.old.number, None, row.old.words)
+    for row in change:
+        if row.new is not None:
+            yield Line("+", None, row.new.number, row.new.words)
+
+
+__all__ = ["Cell", "Line", "Row", "side_by_side", "unified"]

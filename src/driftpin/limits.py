@@ -319,15 +319,11 @@ REVIEW_GIT_TIMEOUT_S: Final = 120.0
 # Pages (server.pages, web).
 PAGE_FORM_BYTES_MAX: Final = 2 * MIB
 PAGE_TURNS_MAX: Final = 40
-PAGE_CHATS_MAX: Final = 100
-PAGE_MOVES_MAX: Final = 100
-PAGE_USES_MAX: Final = 200
-# Past this, text is shown as it was written, without its Markdown.
-PAGE_MARKDOWN_CHARACTERS_MAX: Final = 100_000
-PAGE_COLOURED_CODE_CHARACTERS_MAX: Final = 20_000
-# Past this, a changed line is shown without the words that changed in it.
-PAGE_COMPARED_LINE_CHARACTERS_MAX: Final = 1_000
-PAGE_BLOB_CHARACTERS_MAX: Final = 500_000
+PAGE_ROWS_MAX: Final = 100
+PAGE_TEXT_CHARACTERS_MAX: Final = 200_000
+# Past these, code stands without colours, and changed lines without the words that changed.
+PAGE_COLOURED_CHARACTERS_MAX: Final = 5_000
+PAGE_COMPARED_WORDS_MAX: Final = 3_000_000
 
 # The agent as a child of `driftpin up` (design.md §5).
 AGENT_STOP_WAIT_S: Final = 5.0

@@ -10,7 +10,7 @@ from typing import Final
 from markupsafe import Markup
 
 from driftpin import limits
-from driftpin.context.unified import CUT_LINE, NO_FINAL_NEWLINE
+from driftpin.context.unified import CUT_LINE, NO_FINAL_NEWLINE, Budget
 from driftpin.web.reveal import mark_drawn
 
 HUNK: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
@@ -47,9 +47,12 @@ class Line:
     note: str = ""
 
 
-def side_by_side(text: str) -> tuple[Row, ...]:
-    """Return the rows of a unified text with its two file headers."""
-    return tuple(_rows(text.split("\n")[FILE_HEADERS:]))
+def side_by_side(text: str, budget: Budget) -> tuple[Row, ...]:
+    """Return the rows of a unified text with its two file headers.
+
+    Words inside of lines are compared for as long as `budget` has work left.
+    """
+    return tuple(_rows(text.split("\n")[FILE_HEADERS:], budget))
 
 
 def unified(rows: Sequence[Row]) -> tuple[Line, ...]:
@@ -57,7 +60,7 @@ def unified(rows: Sequence[Row]) -> tuple[Line, ...]:
     return tuple(_lines(rows))
 
 
-def _rows(lines: Sequence[str]) -> Iterator[Row]:
+def _rows(lines: Sequence[str], budget: Budget) -> Iterator[Row]:
     removed: list[str] = []
     added: list[str] = []
     old = new = 0
@@ -69,7 +72,7 @@ def _rows(lines: Sequence[str]) -> Iterator[Row]:
         if mark == "+":
             added.append(words)
             continue
-        yield from _change(removed, added, old, new)
+        yield from _change(removed, added, (old, new), budget)
         old, new = old + len(removed), new + len(added)
         removed, added = [], []
         hunk = HUNK.match(line)
@@ -81,34 +84,38 @@ def _rows(lines: Sequence[str]) -> Iterator[Row]:
         elif mark == " ":
             yield Row(Cell(old, mark_drawn(words)), Cell(new, mark_drawn(words)))
             old, new = old + 1, new + 1
-    yield from _change(removed, added, old, new)
+    yield from _change(removed, added, (old, new), budget)
 
 
-def _change(removed: Sequence[str], added: Sequence[str], old: int, new: int) -> Iterator[Row]:
+def _change(
+    removed: Sequence[str], added: Sequence[str], first: tuple[int, int], budget: Budget
+) -> Iterator[Row]:
     for index, (before, after) in enumerate(zip_longest(removed, added)):
-        left, right = _compared(before, after)
+        left, right = _compared(before, after, budget)
         yield Row(
-            None if left is None else Cell(old + index, left),
-            None if right is None else Cell(new + index, right),
+            None if left is None else Cell(first[0] + index, left),
+            None if right is None else Cell(first[1] + index, right),
             is_change=True,
         )
 
 
-def _compared(before: str | None, after: str | None) -> tuple[Markup | None, Markup | None]:
+def _compared(
+    before: str | None, after: str | None, budget: Budget
+) -> tuple[Markup | None, Markup | None]:
     """Return both lines with the words marked that only one of them has."""
-    if before is None or after is None or not _is_worth_it(before, after):
+    old, new = _words(before), _words(after)
+    if not old or not new or not budget.take_work(len(old) * len(new)):
         left = None if before is None else mark_drawn(before)
         return left, None if after is None else mark_drawn(after)
-    old, new = WORDS.findall(before), WORDS.findall(after)
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     left = Markup("").join(_piece("del", old[a:b], tag) for tag, a, b, _, _ in codes)
     right = Markup("").join(_piece("ins", new[c:d], tag) for tag, _, _, c, d in codes)
     return left, right
 
 
-def _is_worth_it(before: str, after: str) -> bool:
-    longest = limits.PAGE_COMPARED_LINE_CHARACTERS_MAX
-    return len(before) <= longest and len(after) <= longest
+def _words(line: str | None) -> list[str]:
+    is_long = line is not None and len(line) > limits.PAGE_COLOURED_CHARACTERS_MAX
+    return [] if line is None or is_long else WORDS.findall(line)
 
 
 def _piece(element: str, words: Sequence[str], tag: str) -> Markup:

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from driftpin import limits
 from driftpin.context.diff import ResourceDiff
-from driftpin.context.drift import Drift, DriftEntry
+from driftpin.context.drift import Drift
 from driftpin.context.tokens import RefreshCost
 from driftpin.context.tool_drift import ToolDrift
+from driftpin.context.unified import Budget
 from driftpin.identity import ChatId, Digest
 from driftpin.store.values import HistoryRow
 from driftpin.web.diff_rows import Line, Row, side_by_side, unified
@@ -92,7 +94,28 @@ def entries_shown(
 ) -> tuple[EntryShown, ...]:
     """Return every entry with its texts, the worst ones first."""
     ordered = sorted(drift.entries, key=lambda entry: entry.severity, reverse=True)
-    return tuple(_entry(entry, diffs, flapping, is_unified=is_unified) for entry in ordered)
+    budget = Budget(work=limits.PAGE_COMPARED_WORDS_MAX)
+    texts: dict[str, tuple[TextShown, ...]] = {entry.source: () for entry in ordered}
+    has_tools = {entry.source for entry in ordered if entry.tools}
+    for found in diffs:
+        shown = _text(found, budget, has_tools=found.source in has_tools, is_unified=is_unified)
+        texts[found.source] = (*texts.get(found.source, ()), shown)
+    return tuple(
+        EntryShown(
+            source=entry.source,
+            previous_source=entry.previous_source or "",
+            kind=entry.kind.value,
+            change=entry.change.value,
+            severity=entry.severity.value,
+            is_flapping=not entry.sources.isdisjoint(flapping),
+            findings=tuple(
+                f"{finding.code.replace('_', ' ')}: {finding.preview}" for finding in entry.findings
+            ),
+            tools=entry.tools,
+            texts=texts[entry.source],
+        )
+        for entry in ordered
+    )
 
 
 def moves_shown(
@@ -114,30 +137,8 @@ def moves_shown(
     )
 
 
-def _entry(
-    entry: DriftEntry, diffs: Sequence[ResourceDiff], flapping: Collection[str], *, is_unified: bool
-) -> EntryShown:
-    return EntryShown(
-        source=entry.source,
-        previous_source=entry.previous_source or "",
-        kind=entry.kind.value,
-        change=entry.change.value,
-        severity=entry.severity.value,
-        is_flapping=not entry.sources.isdisjoint(flapping),
-        findings=tuple(
-            f"{finding.code.replace('_', ' ')}: {finding.preview}" for finding in entry.findings
-        ),
-        tools=entry.tools,
-        texts=tuple(
-            _text(found, has_tools=bool(entry.tools), is_unified=is_unified)
-            for found in diffs
-            if found.source == entry.source
-        ),
-    )
-
-
-def _text(found: ResourceDiff, *, has_tools: bool, is_unified: bool) -> TextShown:
-    rows = side_by_side(found.text) if found.text else ()
+def _text(found: ResourceDiff, budget: Budget, *, has_tools: bool, is_unified: bool) -> TextShown:
+    rows = side_by_side(found.text, budget) if found.text else ()
     # What differs of tools is shown part by part, and need not be told in lines again.
     notes = [note for note in found.notes if not (has_tools and note.startswith(("tool ", "  ")))]
     return TextShown(

@@ -30,7 +30,7 @@ LINK_REL: Final = "noopener noreferrer nofollow"
 
 def _colour(code: str, language: str, _attributes: str) -> str:
     """Return code with its words in spans of a class; empty leaves it to be escaped as it is."""
-    if not language or len(code) > limits.PAGE_COLOURED_CODE_CHARACTERS_MAX:
+    if not language or len(code) > limits.PAGE_COLOURED_CHARACTERS_MAX:
         return ""
     try:
         lexer = get_lexer_by_name(language)
@@ -53,7 +53,7 @@ class Markdown:
     def html(self, text: str) -> Markup:
         """Return the text as HTML; what is too long to be worth it stands as it was written."""
         shown = reveal(text)
-        if len(shown) > limits.PAGE_MARKDOWN_CHARACTERS_MAX:
+        if len(shown) > limits.PAGE_TEXT_CHARACTERS_MAX:
             return Markup("<pre>{}</pre>").format(escape(shown))
         return Markup(  # noqa: S704 it was cleaned just now
             nh3.clean(

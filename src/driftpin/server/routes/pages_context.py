@@ -1,5 +1,6 @@
 """The pages of a chat's context: what is pinned, what has changed, and how the pin moved."""
 
+import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -84,7 +85,9 @@ async def show_drift(
     found = await read_difference(
         services.store, actor, chat.chat, read, has_diffs=True, has_cost=True
     )
-    view = _shown(chat, found, is_unified=form == UNIFIED, may_refresh=True)
+    view = await asyncio.to_thread(
+        _shown, chat, found, is_unified=form == UNIFIED, may_refresh=True
+    )
     return page(services, "drift.html", shell, view)
 
 
@@ -103,7 +106,9 @@ async def compare(
     shell = await shell_of(services, actor, request, "Compare", chat_id=chat_id, tells=True)
     chat = await services.store.get_chat(actor, chat_id)
     found = await compare_snapshots(services.store, actor, _digest(before), _digest(after))
-    view = _shown(chat, found, is_unified=form == UNIFIED, may_refresh=False)
+    view = await asyncio.to_thread(
+        _shown, chat, found, is_unified=form == UNIFIED, may_refresh=False
+    )
     return page(services, "drift.html", shell, view)
 
 
@@ -160,7 +165,7 @@ async def show_history(
     shell = await shell_of(services, actor, request, "History", chat_id=chat_id)
     chat = await services.store.get_chat(actor, chat_id)
     after = services.cursors.read_page(purpose, cursor)
-    found = await services.store.list_history(actor, chat_id, after, limits.PAGE_MOVES_MAX)
+    found = await services.store.list_history(actor, chat_id, after, limits.PAGE_ROWS_MAX)
     snapshot = chat.context.snapshot
     view = HistoryShown(
         chat_id=ChatId(chat_id),

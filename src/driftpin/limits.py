@@ -316,12 +316,10 @@ REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
 REVIEW_ROLES_MAX: Final = 64
 REVIEW_GIT_TIMEOUT_S: Final = 120.0
 
-# Pages (server.pages, web).
+# Pages (server.pages, web). Past the last two, code has no colours, and lines no changed words.
 PAGE_FORM_BYTES_MAX: Final = 2 * MIB
 PAGE_TURNS_MAX: Final = 40
-PAGE_ROWS_MAX: Final = 100
 PAGE_TEXT_CHARACTERS_MAX: Final = 200_000
-# Past these, code stands without colours, and changed lines without the words that changed.
 PAGE_COLOURED_CHARACTERS_MAX: Final = 5_000
 PAGE_COMPARED_WORDS_MAX: Final = 3_000_000
 
@@ -392,8 +390,6 @@ assert STREAM_RECHECK_S < REVOKED_STREAM_OPEN_MAX_S
 assert IMPORT_BODY_BYTES_MAX / REQUEST_BODY_TIMEOUT_S < 512 * KIB
 assert SOCKETS_LINGERING_MAX <= HANDLES_KEPT // 2
 assert STREAMS_PER_CALLER_MAX <= STREAMS_MAX <= CONNECTIONS_MAX
-# A form writes a byte as three characters at most.
-assert PAGE_FORM_BYTES_MAX > 3 * MESSAGE_BYTES_MAX
 # What an event stands for is read from the history that it made.
 assert HISTORY_KEPT_DAYS >= EVENTS_KEPT_DAYS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S

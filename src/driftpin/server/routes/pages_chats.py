@@ -45,7 +45,7 @@ async def show_chats(
         is_archived=archived,
         text=q or None,
         after=services.cursors.read_page(purpose, cursor),
-        limit=limits.PAGE_ROWS_MAX,
+        limit=limits.API_PAGE_ITEMS_DEFAULT,
     )
     rows = await list_own_workspaces(services.store, actor)
     names = _names(rows)

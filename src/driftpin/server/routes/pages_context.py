@@ -165,7 +165,7 @@ async def show_history(
     shell = await shell_of(services, actor, request, "History", chat_id=chat_id)
     chat = await services.store.get_chat(actor, chat_id)
     after = services.cursors.read_page(purpose, cursor)
-    found = await services.store.list_history(actor, chat_id, after, limits.PAGE_ROWS_MAX)
+    found = await services.store.list_history(actor, chat_id, after, limits.API_PAGE_ITEMS_DEFAULT)
     snapshot = chat.context.snapshot
     view = HistoryShown(
         chat_id=ChatId(chat_id),

@@ -46,7 +46,9 @@ async def show_workspaces(
     services, purpose = services_of(request), f"page of workspaces {actor.name}"
     shell = await shell_of(services, actor, request, "Workspaces")
     after = services.cursors.read_page(purpose, cursor)
-    found = await services.store.list_workspaces(actor, after=after, limit=limits.PAGE_ROWS_MAX)
+    found = await services.store.list_workspaces(
+        actor, after=after, limit=limits.API_PAGE_ITEMS_DEFAULT
+    )
     view = WorkspaceList(
         lines=tuple(workspace_line(row) for row in found.items),
         next=services.cursors.write_page(purpose, found.next),
@@ -121,7 +123,7 @@ async def show_digest(actor: CurrentUser, request: Request, digest: DigestPath) 
     shell = await shell_of(services, actor, request, "Contents")
     content = await services.store.read_blob(actor, digest)
     text = decode_text(content)
-    uses = await services.store.list_uses(actor, digest, limit=limits.PAGE_ROWS_MAX)
+    uses = await services.store.list_uses(actor, digest, limit=limits.API_PAGE_ITEMS_DEFAULT)
     view = DigestShown(
         digest=digest,
         size_bytes=len(content),

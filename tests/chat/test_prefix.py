@@ -32,7 +32,7 @@ TOOLS = [
             "required": ["query"],
         },
     }
-    for name in ("search", "fetch", "list.all/of it")
+    for name in ("search", "fetch", "list.all/of")
 ]
 
 

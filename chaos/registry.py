@@ -21,6 +21,7 @@ RUNS: Final[Mapping[str, Run]] = {
     "world": Run("world.runs", 20_000, "seeds"),
     "histories": Run("histories.runs", 500, "concurrent histories"),
     "kills": Run("faults.kills", 1_000, "kills of a whole server"),
+    "turns": Run("faults.turn_kills", 1_000, "turns whose workers are killed"),
     "failpoints": Run("faults.failpoint_kills", 25, "rounds over every failpoint"),
     "power-cuts": Run("powercut.runs", 10_000, "power cuts"),
     "restarts": Run("faults.postgres_restarts", 300, "restarts of PostgreSQL under load"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.chat.messages import ToolResultPart
+from driftpin.chat.messages import ToolResultPart, message_from_json
 from driftpin.chat.tools import ToolDefinition
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
@@ -82,6 +82,12 @@ async def read_spawning(connection: AsyncConnection, actor: Actor, chat_id: Chat
     return Spawning(depth, (await connection.execute(started)).scalar_one())
 
 
+def _result_from(written: str) -> ToolResultPart:
+    (result,) = message_from_json(json.loads(written)).parts
+    assert isinstance(result, ToolResultPart)
+    return result
+
+
 def _call_from(row: Row[Any]) -> ToolCallRow:
     is_open = row.state == CallState.STARTED and row.result is None
     waits_for_client = row.turn_state == TurnState.REQUIRES_ACTION
@@ -91,7 +97,7 @@ def _call_from(row: Row[Any]) -> ToolCallRow:
         arguments=row.arguments,
         state=CallState(row.state),
         outcome=row.outcome,
-        result=None if row.result is None else ToolResultPart(**json.loads(row.result)),
+        result=None if row.result is None else _result_from(row.result),
         sub_chat_id=row.sub_chat_id,
         is_asked=is_open and waits_for_client and row.sub_chat_id is None,
     )

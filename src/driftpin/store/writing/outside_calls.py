@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 
-from driftpin.chat.messages import ToolResultPart
+from driftpin.chat.messages import Message, Role, ToolResultPart, message_to_json
 from driftpin.chat.tools import ToolDefinition
 from driftpin.identity import ChatId
 from driftpin.store.database import Transaction
@@ -47,7 +46,7 @@ async def keep_result(
             tool_calls.c.turn == turn,
             tool_calls.c.call_id == result.call_id,
         )
-        .values(result=json.dumps(asdict(result)))
+        .values(result=json.dumps(message_to_json(Message(Role.TOOL, (result,)))))
     )
 
 

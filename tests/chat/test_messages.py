@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import (
     Message,
     Role,
@@ -44,6 +45,17 @@ def test_the_digest_knows_order_and_every_field() -> None:
     }
     assert len(digests) == 4
     assert digest_of_messages(HISTORY) == digest_of_messages(list(HISTORY))
+
+
+def test_attachments_are_kept_and_a_result_without_any_is_written_as_before() -> None:
+    shown = ToolResultPart("c1", "show", "see", attachments=(Attachment("image/png", "aGk="),))
+    message = Message(Role.TOOL, (shown,))
+    assert message_from_json(message_to_json(message)) == message
+    assert as_sent([message]) == (message,)
+    written = message_to_json(Message(Role.TOOL, (RESULT,)))["parts"]
+    assert isinstance(written, list)
+    assert isinstance(written[0], dict)
+    assert "attachments" not in written[0]
 
 
 def test_marks_and_tokens_are_made_harmless_in_words_and_results_when_sent() -> None:

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from driftpin.client import Client
 from driftpin.clock import SystemClock
 from driftpin.identity import RandomIds
-from driftpin.server.app import Server
+from driftpin.server.app import Server, WorkersFactory
 from driftpin.server.serve import bind, serve, url_of
 from driftpin.server.services import ServerOptions
 from driftpin.store.database import Database
@@ -41,10 +41,12 @@ class Pair:
 
 
 @asynccontextmanager
-async def open_other(database_url: str, token: str) -> AsyncIterator[Other]:
+async def open_other(
+    database_url: str, token: str, make_workers: WorkersFactory | None = None
+) -> AsyncIterator[Other]:
     """Serve the same database once more until this is left."""
     database = Database(database_url, clock=SystemClock(), ids=RandomIds())
-    server = Server(database, options=ServerOptions())
+    server = Server(database, options=ServerOptions(), make_workers=make_workers)
     listener = bind("127.0.0.1", 0)
     ready = asyncio.Event()
     serving = asyncio.create_task(serve(server, listener, on_ready=ready.set))

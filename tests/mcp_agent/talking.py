@@ -13,6 +13,7 @@ from driftpin.models.scripted import ScriptedCall, ScriptedModel, Step
 from driftpin.runner.agent_tools import AgentTools, ToolRules
 from driftpin.runner.worker import TurnWorker
 from driftpin.server.agent_calls import AgentCalls
+from driftpin.server.app import WorkersFactory
 from driftpin.store.store import Store
 from driftpin.wire.api import CreateChatRequest
 from driftpin.wire.turns import SendMessageRequest
@@ -30,6 +31,15 @@ class Script:
 
     def get(self, _name: str) -> Model:
         return ScriptedModel(self.steps)
+
+    def workers(self, rules: ToolRules | None = None) -> WorkersFactory:
+        """Return what makes the workers of a server that plays this script."""
+
+        def make_workers(store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
+            tools = AgentTools(store, calls, rules)
+            return TurnWorker(store, self, clock, name="worker", agent_tools=tools)
+
+        return make_workers
 
 
 @dataclass
@@ -82,10 +92,5 @@ async def open_talk(
     directory.mkdir()
     (directory / "AGENTS.md").write_text("Be kind.\n", encoding="utf-8")
     script = Script()
-
-    def make_workers(store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
-        tools = AgentTools(store, calls, rules)
-        return TurnWorker(store, script, clock, name="worker", agent_tools=tools)
-
-    async with open_site(database_url, make_workers=make_workers) as site:
+    async with open_site(database_url, make_workers=script.workers(rules)) as site:
         yield Talk(site, Bench(directory), script)

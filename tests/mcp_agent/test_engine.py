@@ -138,6 +138,16 @@ async def test_d19_a_command_that_is_not_there(bench: Bench) -> None:
         assert state_of(engine).reason == "start_failed/not_found"
 
 
+async def test_d21_a_server_that_never_answers_the_first_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MCP_CONNECT_TIMEOUT_S", 0.2)
+    bench.write(tools=[tool()], hang="initialize")
+    async with bench.running(bench.server()) as engine:
+        await bench.until(lambda: state_of(engine).state == "failed")
+        assert state_of(engine).reason == "start_failed/timeout"
+
+
 async def test_d18_an_undefined_variable_is_named_and_nothing_runs(bench: Bench) -> None:
     bench.write(tools=[])
     async with bench.running(bench.server(env=(("A", "${NOT_THERE}"),))) as engine:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from driftpin import limits
+from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import Message, Role, TextPart, ToolCallPart, ToolResultPart
 from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.prompt import render_prompt
@@ -355,3 +356,16 @@ async def test_a_closed_model_can_be_asked_again(make_pin: MakePin) -> None:
             assert [event async for event in model.stream(_request(make_pin))]
             await model.close()
     assert len(fake.asked) == 2
+
+
+@pytest.mark.parametrize("family", ["openai", "anthropic"])
+async def test_images_of_a_result_are_shown_to_the_model(make_pin: MakePin, family: str) -> None:
+    image = Attachment("image/png", "aGk=")
+    result = ToolResultPart("c1", "read_skill", "Look.", attachments=(image,))
+    history = (*HISTORY[:2], Message(Role.TOOL, (result,)))
+    async with _serving(STREAMS[family]()) as fake:
+        await _ask(family, fake, replace(_request(make_pin), messages=history))
+        sent = json.dumps(fake.asked[0][2])
+    assert "Look." in sent
+    assert "aGk=" in sent
+    assert "image/png" in sent

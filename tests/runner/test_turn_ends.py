@@ -154,7 +154,9 @@ async def test_a_model_that_breaks_fails_the_turn_and_the_next_one_goes_on(room:
     assert turn.state == "done"
 
 
-async def test_calls_with_ids_that_repeat_are_all_carried_out(room: Room) -> None:
+async def test_d44_calls_with_ids_that_repeat_get_others_and_are_carried_out_once(
+    room: Room,
+) -> None:
     room.models.known["tested"] = RepeatingModel()
     await room.send("Go.")
     turn = await room.finished(1)

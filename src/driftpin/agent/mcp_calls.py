@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from driftpin import limits
+from driftpin.agent.mcp_egress import TOO_LARGE
 from driftpin.agent.mcp_engine import McpEngine
 from driftpin.agent.mcp_keeper import ServerKeeper
 from driftpin.agent.mcp_results import ToolAnswer, read_answer
@@ -123,7 +124,7 @@ def _refusal(error: Any, keeper: ServerKeeper) -> DriftpinError:
         case mcp_types.REQUEST_TIMEOUT:
             return Unavailable(f"The MCP server did not answer. {NOT_KNOWN}", code="mcp_timeout")
         case mcp_types.PARSE_ERROR:
-            is_large = "too large" in error.message
+            is_large = TOO_LARGE in error.message
             code = "result_too_large" if is_large else "bad_mcp_reply"
             return Unavailable(f"The answer cannot be read: {said}. {NOT_KNOWN}", code=code)
         case _:

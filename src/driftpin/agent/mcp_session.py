@@ -225,11 +225,20 @@ def _remote(target: Target) -> Any:
             resolve=target.surroundings.resolve,
         )
 
+    @asynccontextmanager
+    async def streamable() -> AsyncIterator[Any]:
+        # Only a client that the SDK made itself is closed by it.
+        async with (
+            client() as http,
+            streamable_http_client(
+                url, http_client=http, max_sse_event_size=limits.MCP_LINE_BYTES_MAX
+            ) as streams,
+        ):
+            yield streams
+
     if target.launch.transport is Transport.SSE:
         return sse_client(url, httpx_client_factory=client)
-    return streamable_http_client(
-        url, http_client=client(), max_sse_event_size=limits.MCP_LINE_BYTES_MAX
-    )
+    return streamable()
 
 
 def failure_of(error: BaseException, stdio: StdioTransport | None) -> ServerFailure:
@@ -242,6 +251,8 @@ def failure_of(error: BaseException, stdio: StdioTransport | None) -> ServerFail
         return ServerFailure(stdio.failure, stdio.stderr_tail)
     for kind, reason in (
         (EgressRefused, "blocked/egress"),
+        # An address that is written so oddly that the client does not take it for one.
+        (httpx2.InvalidURL, "blocked/egress"),
         (FileNotFoundError, "start_failed/not_found"),
         (NotADirectoryError, "start_failed/not_found"),
         (PermissionError, "start_failed/permission"),

@@ -186,7 +186,7 @@ async def test_the_panel_shows_everything_and_which_chats_use_it(
     await copied.click()
     await expect(copied).to_have_text("copied")
     assert await page.evaluate("navigator.clipboard.readText()") == digest
-    await person.keep("context", shown=True)
+    await person.keep("context")
     await page.get_by_role("link", name="workspace:AGENTS.md").click()
     await expect(page.locator(".uses")).to_contain_text("Panels")
     await expect(page.locator("pre")).to_contain_text("Panel.")

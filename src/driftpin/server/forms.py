@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 
 from driftpin import limits
-from driftpin.errors import Malformed, Unsupported
+from driftpin.errors import Malformed, Rejected, Unsupported
 from driftpin.identity import Digest, is_digest
 from driftpin.server.body import read_body
 
@@ -56,6 +56,8 @@ async def _read_form(request: Request) -> Form:
         raise Malformed("The body was cut.", code="body_cut") from None
     except ValueError:
         raise Malformed("The form cannot be read.", code="bad_form") from None
+    if any("\0" in name + value for name, value in pairs):
+        raise Rejected("A form holds no NUL.", code="control_char")
     return Form(dict(pairs))
 
 

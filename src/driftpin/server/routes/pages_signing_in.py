@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from driftpin import limits
-from driftpin.errors import Unauthenticated
+from driftpin.errors import TooLarge, Unauthenticated
 from driftpin.identity import NOBODY
 from driftpin.operations.end_session import end_session
 from driftpin.operations.sign_in import sign_in
@@ -31,6 +31,8 @@ async def sign_in_by_form(request: Request, form: SentForm) -> Response:
     """Begin a session by name and password; which of them is wrong is not told."""
     services, address = services_of(request), address_of(request)
     name, password = form.text("name"), form.text("password")
+    if len(password) > limits.PASSWORD_CHARACTERS_MAX:
+        raise TooLarge("No password is that long.", limit="password_characters")
     services.gate.check_sign_in(address, name)
     try:
         session = await sign_in(services.store, NOBODY, services.passwords, name, password)

@@ -8,9 +8,9 @@ bytes on any machine, in any order of listing (spec/context.md §3).
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
-
-import rfc8785
 
 from driftpin.context.resource import (
     Body,
@@ -29,6 +29,12 @@ from driftpin.identity import Digest, digest_of
 MANIFEST_VERSION: Final = 1
 PROMPT_KINDS: Final = frozenset({Kind.INSTRUCTION_FILE, Kind.SKILL})
 TOOL_KINDS: Final = frozenset({Kind.MCP_SERVER})
+
+# Gives the bytes of RFC 8785 for what a manifest consists of: text, yes, no and nothing, under keys
+# in ASCII. Numbers and other keys would need more.
+CANONICAL: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
@@ -55,28 +61,29 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
     Two resources with one source are a programming fault here; a pushed manifest is checked
     before it gets this far.
     """
-    ordered = tuple(sorted(resources, key=lambda resource: (resource.kind.value, resource.source)))
+    ordered = tuple(sorted(resources, key=attrgetter("kind", "source")))
     assert len({resource.source for resource in ordered}) == len(ordered), (
         "one source, one resource"
     )
-    written = [(resource.kind, _canonical_entry(resource)) for resource in ordered]
-    manifest = _document(entry for _, entry in written)
+    written = {kind: _entries(some) for kind, some in groupby(ordered, key=attrgetter("kind"))}
+    manifest = _document(written.values())
     return Snapshot(
         resources=ordered,
         manifest=manifest,
         digest=digest_of(manifest),
-        prompt_digest=digest_of(_document(e for kind, e in written if kind in PROMPT_KINDS)),
-        tools_digest=digest_of(_document(e for kind, e in written if kind in TOOL_KINDS)),
+        prompt_digest=digest_of(_document(e for kind, e in written.items() if kind in PROMPT_KINDS)),
+        tools_digest=digest_of(_document(e for kind, e in written.items() if kind in TOOL_KINDS)),
     )
 
 
 def canonical_manifest(resources: Iterable[Resource]) -> bytes:
     """Return the RFC 8785 bytes of a manifest with these resources, in the given order."""
-    return _document(_canonical_entry(resource) for resource in resources)
+    return _document([_entries(resources)])
 
 
-def _canonical_entry(resource: Resource) -> bytes:
-    return rfc8785.dumps(resource_to_json(resource))
+def _entries(resources: Iterable[Resource]) -> bytes:
+    """Write the resources one behind the other; raises ValueError for text that is not Unicode."""
+    return CANONICAL.encode([resource_to_json(entry) for entry in resources])[1:-1].encode("utf-8")
 
 
 def _document(entries: Iterable[bytes]) -> bytes:

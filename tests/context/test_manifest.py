@@ -29,7 +29,7 @@ from driftpin.context.resource import (
 from driftpin.identity import digest_of
 
 # What a writer of JSON escapes, what it must not escape, and what UTF-16 orders in its own way.
-AWKWARD = "\0\x01\b\t\n\f\r\x1f \"\\/\x7f\x80\u2028\u2029\ue000\ufeff\uffff\U00010000\U0010ffff"
+AWKWARD = '\0\x01\b\t\n\f\r\x1f "\\/\x7f\x80\u2028\u2029\ue000\ufeff\uffff\U00010000\U0010ffff'
 TEXTS = st.text(st.sampled_from(AWKWARD) | st.characters(exclude_categories=["Cs"]), max_size=12)
 DIGESTS = st.binary(max_size=4).map(digest_of)
 BROKEN = st.sampled_from([status for status in Status if status is not Status.OK])

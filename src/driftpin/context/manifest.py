@@ -71,7 +71,9 @@ def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
         resources=ordered,
         manifest=manifest,
         digest=digest_of(manifest),
-        prompt_digest=digest_of(_document(e for kind, e in written.items() if kind in PROMPT_KINDS)),
+        prompt_digest=digest_of(
+            _document(e for kind, e in written.items() if kind in PROMPT_KINDS)
+        ),
         tools_digest=digest_of(_document(e for kind, e in written.items() if kind in TOOL_KINDS)),
     )
 

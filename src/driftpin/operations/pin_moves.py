@@ -1,8 +1,8 @@
 """Binding chats to an agent and pinning them to its head: the step that every verb shares.
 
-Binding always holds. The pin step runs in a savepoint: where it fails for a reason of the domain,
-the old pin stays, the chat's context says so, and the next settlement tries again. A failure of the
-database is none of the domain's and fails the whole operation.
+Binding always holds. Whatever may stand against moving a pin is found before any pin is moved: then
+the old pin stays, the chat's context says why, and the next settlement tries again. A failure of
+the database is none of the domain's and fails the whole operation.
 """
 
 from collections import defaultdict
@@ -95,20 +95,48 @@ async def bind_and_pin(
 
     `event_of` gives the event that history rows name, once something moves.
     """
-    moved_binding = [pin.chat_id for pin in pins if pin.agent_id != binding.agent_id or pin.error]
-    if moved_binding:
-        await bind_pins(transaction, moved_binding, binding.agent_id)
     steps = _by_step(pins, binding.head)
-    if not steps.keys() - {Step.KEEP}:
-        return Settled(binding.head)
     due = [pin.chat_id for step in steps if step is not Step.KEEP for pin in steps[step]]
+    failure: DriftpinError | None = None
+    moves: Mapping[PinVerb, list[ChatId]] = {}
     try:
-        async with transaction.connection.begin_nested():
-            return await _pin(transaction, actor, steps, binding, event_of)
-    except DriftpinError as failure:
-        log.warning("pin_step_failed", code=failure.code, chats=len(due), exc_info=True)
+        moves = await _decide(transaction, steps, binding) if due else {}
+    except DriftpinError as refusal:
+        log.warning("pin_step_failed", code=refusal.code, chats=len(due), exc_info=True)
+        failure = refusal
+    moved = {verb: tuple(chat_ids) for verb, chat_ids in moves.items() if chat_ids}
+    for verb, chat_ids in moved.items():
+        move = Move(
+            verb=verb,
+            actor=actor,
+            agent_id=binding.agent_id,
+            event_id=await event_of(verb),
+            inputs={"agent_id": binding.agent_id},
+        )
+        await move_pins(transaction, chat_ids, binding.head, move)
+    await _bind_others(transaction, pins, binding, moved)
+    if failure is not None:
         await set_pin_error(transaction, due, failure.code)
-        return Settled(binding.head, failure=failure)
+    return Settled(
+        binding.head, moved.get(PinVerb.HYDRATE, ()), moved.get(PinVerb.REBIND, ()), failure
+    )
+
+
+async def _bind_others(
+    transaction: Transaction,
+    pins: Sequence[LockedPin],
+    binding: Binding,
+    moved: Mapping[PinVerb, Sequence[ChatId]],
+) -> None:
+    """Bind the chats whose pins stay where they are; a move binds its chats itself."""
+    done = {chat_id for chat_ids in moved.values() for chat_id in chat_ids}
+    others = [
+        pin.chat_id
+        for pin in pins
+        if pin.chat_id not in done and (pin.agent_id != binding.agent_id or pin.error)
+    ]
+    if others:
+        await bind_pins(transaction, others, binding.agent_id)
 
 
 def _by_step(pins: Sequence[LockedPin], head: SnapshotRef | None) -> Mapping[Step, list[LockedPin]]:
@@ -118,13 +146,10 @@ def _by_step(pins: Sequence[LockedPin], head: SnapshotRef | None) -> Mapping[Ste
     return steps
 
 
-async def _pin(
-    transaction: Transaction,
-    actor: Actor,
-    steps: Mapping[Step, list[LockedPin]],
-    binding: Binding,
-    event_of: EventSource,
-) -> Settled:
+async def _decide(
+    transaction: Transaction, steps: Mapping[Step, list[LockedPin]], binding: Binding
+) -> Mapping[PinVerb, list[ChatId]]:
+    """Return which chats move, by which verb; raises what stands against it."""
     if binding.head is not None:
         await check_intact(transaction.connection, binding.head)
     hydrated: list[ChatId] = []
@@ -141,17 +166,7 @@ async def _pin(
                 rebound = await _without_risk(transaction, pins, binding.head)
             case _:
                 assert_never(step)
-    for verb, chat_ids in ((PinVerb.HYDRATE, hydrated), (PinVerb.REBIND, rebound)):
-        if chat_ids:
-            move = Move(
-                verb=verb,
-                actor=actor,
-                agent_id=binding.agent_id,
-                event_id=await event_of(verb),
-                inputs={"agent_id": binding.agent_id},
-            )
-            await move_pins(transaction, chat_ids, binding.head, move)
-    return Settled(binding.head, tuple(hydrated), tuple(rebound))
+    return {PinVerb.HYDRATE: hydrated, PinVerb.REBIND: rebound}
 
 
 async def _without_risk(

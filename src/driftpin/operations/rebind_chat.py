@@ -60,8 +60,7 @@ async def rebind_in(
         transaction, actor, [pin], binding, event_for(transaction, chat, binding.head)
     )
     await transaction.reach(Failpoint.MOVE_MOVE_PIN)
-    is_seen = settled.failure or await _shows_otherwise(transaction, pin, binding)
-    if not settled.moved and is_seen:
+    if not settled.moved and (settled.failure or await _shows_otherwise(transaction, pin, binding)):
         await record_changed(transaction, chat, binding)
     return await move_of(transaction, pin, settled)
 

@@ -31,6 +31,8 @@ async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]
         for (pin_id, head_id), known in sorted(found.items())
         if known.is_fresh
     ]
+    if not rows:
+        return
     with suppress(IntegrityError):
         async with transaction.connection.begin_nested():
             await dialect_of(transaction.connection).insert_rows(

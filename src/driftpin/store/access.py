@@ -5,12 +5,15 @@ owns and the chats shared with it; an administrator and a worker see all. Whoeve
 may read the snapshots that its pin, its history and its receipts name, and the blobs in them.
 """
 
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Select,
+    bindparam,
     case,
     exists,
     false,
@@ -40,6 +43,11 @@ from driftpin.store.values import Access
 
 Predicate = ColumnElement[bool]
 
+ACTING_USER: Final = "acting_user_id"
+ACTING_AGENT: Final = "acting_agent_id"
+ACTING_WORKSPACE: Final = "acting_workspace_id"
+# Of those that `alike` tells apart; statements are kept for each.
+KINDS_OF_ACTORS: Final = 2 * len(ActorKind)
 RANK: Final = {Access.READ: 0, Access.UPDATE: 1, Access.OWNER: 2}
 
 
@@ -81,6 +89,23 @@ def require_access(has: Access, needed: Access) -> None:
         raise Forbidden
 
 
+def alike(actor: Actor) -> Actor:
+    """Return an actor that sees by the same rules, without saying who it is.
+
+    A statement that is made for it can be kept, and run with `acting` for everybody like it.
+    """
+    return replace(actor, user_id=None, agent_id=None, workspace_id=None)
+
+
+def acting(actor: Actor) -> dict[str, str | None]:
+    """Return who acts, as parameters of a statement that was made for its like."""
+    return {
+        ACTING_USER: actor.user_id,
+        ACTING_AGENT: actor.agent_id,
+        ACTING_WORKSPACE: actor.workspace_id,
+    }
+
+
 def visible_chats(actor: Actor, needed: Access = Access.READ) -> Predicate:
     """Whether a row of `chats` is one on which the actor has at least this access."""
     match actor.kind:
@@ -89,7 +114,7 @@ def visible_chats(actor: Actor, needed: Access = Access.READ) -> Predicate:
         case ActorKind.USER:
             if actor.is_administrator:
                 return true()
-            is_own = chats.c.owner_id == actor.user_id
+            is_own = chats.c.owner_id == _user_of(actor)
             return is_own if needed is Access.OWNER else or_(is_own, _is_shared(actor, needed))
         case ActorKind.AGENT | ActorKind.NOBODY:
             return false()
@@ -103,11 +128,11 @@ def access_to_chat(actor: Actor) -> ColumnElement[str]:
         return literal(Access.OWNER.value)
     shared = (
         select(chat_shares.c.access)
-        .where(chat_shares.c.chat_id == chats.c.id, chat_shares.c.user_id == actor.user_id)
+        .where(chat_shares.c.chat_id == chats.c.id, chat_shares.c.user_id == _user_of(actor))
         .correlate(chats)
         .scalar_subquery()
     )
-    return case((chats.c.owner_id == actor.user_id, Access.OWNER.value), else_=shared)
+    return case((chats.c.owner_id == _user_of(actor), Access.OWNER.value), else_=shared)
 
 
 def visible_workspaces(actor: Actor) -> Predicate:
@@ -116,9 +141,11 @@ def visible_workspaces(actor: Actor) -> Predicate:
         case ActorKind.WORKER:
             return true()
         case ActorKind.USER:
-            return true() if actor.is_administrator else workspaces.c.owner_id == actor.user_id
+            return true() if actor.is_administrator else workspaces.c.owner_id == _user_of(actor)
         case ActorKind.AGENT:
-            return workspaces.c.id == actor.workspace_id
+            return workspaces.c.id == bindparam(
+                ACTING_WORKSPACE, actor.workspace_id, type_=workspaces.c.id.type
+            )
         case ActorKind.NOBODY:
             return false()
         case _:
@@ -128,7 +155,7 @@ def visible_workspaces(actor: Actor) -> Predicate:
 def visible_agents(actor: Actor) -> Predicate:
     """Whether the actor may see a row of `agents`."""
     if actor.kind is ActorKind.AGENT:
-        return agents.c.id == actor.agent_id
+        return agents.c.id == bindparam(ACTING_AGENT, actor.agent_id, type_=agents.c.id.type)
     return _in_visible_workspace(agents.c.workspace_id, actor)
 
 
@@ -138,7 +165,7 @@ def visible_users(actor: Actor) -> Predicate:
         case ActorKind.WORKER:
             return true()
         case ActorKind.USER:
-            return true() if actor.is_administrator else users.c.id == actor.user_id
+            return true() if actor.is_administrator else users.c.id == _user_of(actor)
         case ActorKind.AGENT | ActorKind.NOBODY:
             return false()
         case _:
@@ -150,7 +177,7 @@ def visible_tokens(actor: Actor) -> Predicate:
     if actor.kind is not ActorKind.USER:
         return false()
     own_agents = select(agents.c.id).where(visible_agents(actor)).correlate(None)
-    return or_(tokens.c.user_id == actor.user_id, tokens.c.agent_id.in_(own_agents))
+    return or_(tokens.c.user_id == _user_of(actor), tokens.c.agent_id.in_(own_agents))
 
 
 def revocable_tokens(actor: Actor) -> Predicate:
@@ -190,11 +217,15 @@ def readable_blobs(actor: Actor) -> Predicate:
     )
 
 
+def _user_of(actor: Actor) -> BindParameter[UserId | None]:
+    return bindparam(ACTING_USER, actor.user_id, type_=users.c.id.type)
+
+
 def _is_shared(actor: Actor, needed: Access) -> Predicate:
     enough = [access.value for access in Access if RANK[access] >= RANK[needed]]
     shared = select(chat_shares.c.chat_id).where(
         chat_shares.c.chat_id == chats.c.id,
-        chat_shares.c.user_id == actor.user_id,
+        chat_shares.c.user_id == _user_of(actor),
         chat_shares.c.access.in_(enough),
     )
     return exists(shared.correlate(chats))
@@ -227,9 +258,12 @@ def _of_visible_chats(snapshot_id: Column[Any], actor: Actor) -> Select[Any]:
 
 
 __all__ = [
+    "KINDS_OF_ACTORS",
     "RANK",
     "Predicate",
     "access_to_chat",
+    "acting",
+    "alike",
     "readable_blobs",
     "readable_snapshots",
     "require_access",

@@ -4,6 +4,6 @@ Row locks need no place here: SQLAlchemy leaves FOR UPDATE out on SQLite, whose 
 run one at a time from their first statement.
 """
 
-from driftpin.store.dialects.choice import Dialect, dialect_of
+from driftpin.store.dialects.choice import Dialect, dialect_for, dialect_of
 
-__all__ = ["Dialect", "dialect_of"]
+__all__ = ["Dialect", "dialect_for", "dialect_of"]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from driftpin.identity import Digest
 from driftpin.store.dialects.postgresql import PostgresDialect
 from driftpin.store.dialects.sqlite import SqliteDialect
+from driftpin.store.engines import EngineKind
 
 Row = Mapping[str, Any]
 NO_TIME: Final = timedelta()
@@ -20,6 +21,12 @@ class Dialect(Protocol):
 
     def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
         """Whether the id column has one of these values; one parameter, however many they are."""
+
+    def is_listed(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Do the same in a statement that is built once; `name` is of its `list_parameter`."""
+
+    def list_parameter(self, ids: Sequence[str]) -> Any:
+        """Return the ids as what `is_listed` compares with."""
 
     def is_digest_of(
         self, column: ColumnElement[Any], digests: Sequence[Digest]
@@ -55,7 +62,12 @@ class Dialect(Protocol):
 
 def dialect_of(connection: AsyncConnection) -> Dialect:
     """Return the dialect that the connection speaks."""
-    return SqliteDialect() if connection.dialect.name == "sqlite" else PostgresDialect()
+    return dialect_for(EngineKind(connection.dialect.name))
 
 
-__all__ = ["Dialect", "dialect_of"]
+def dialect_for(engine: EngineKind) -> Dialect:
+    """Return the dialect of an engine, for a statement that is built once."""
+    return SqliteDialect() if engine is EngineKind.SQLITE else PostgresDialect()
+
+
+__all__ = ["Dialect", "dialect_for", "dialect_of"]

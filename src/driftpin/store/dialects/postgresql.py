@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     any_,
+    bindparam,
     cast,
     func,
     literal,
@@ -31,6 +32,14 @@ class PostgresDialect:
     def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
         """Compare with one array parameter."""
         return column == any_(literal(list(ids), ARRAY(column.type)))
+
+    def is_listed(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Compare with one array parameter."""
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+    def list_parameter(self, ids: Sequence[str]) -> list[str]:
+        """Return an array."""
+        return list(ids)
 
     def is_digest_of(
         self, column: ColumnElement[Any], digests: Sequence[Digest]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, func, literal, select
+from sqlalchemy import ColumnElement, Insert, Table, Text, bindparam, func, literal, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,8 +18,17 @@ class SqliteDialect:
 
     def is_one_of(self, column: ColumnElement[Any], ids: Sequence[str]) -> ColumnElement[bool]:
         """Compare with the values of one JSON array."""
-        listed = func.json_each(literal(json.dumps(list(ids)))).table_valued("value")
+        listed = func.json_each(literal(self.list_parameter(ids))).table_valued("value")
         return column.in_(select(listed.c.value))
+
+    def is_listed(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Compare with the values of one JSON array."""
+        values = func.json_each(bindparam(name, type_=Text())).table_valued("value")
+        return column.in_(select(values.c.value))
+
+    def list_parameter(self, ids: Sequence[str]) -> str:
+        """Return a JSON array."""
+        return json.dumps(list(ids))
 
     def is_digest_of(
         self, column: ColumnElement[Any], digests: Sequence[Digest]

@@ -1,16 +1,18 @@
 """Pins with what they name, read in one statement each: two could tear."""
 
 import json
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, case, select
+from sqlalchemy import Row, Select, and_, bindparam, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.resource import Kind, Status
 from driftpin.context.tokens import estimate_tokens
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
-from driftpin.store.access import visible_chats
+from driftpin.store.access import KINDS_OF_ACTORS, acting, alike, visible_chats
 from driftpin.store.reading.columns import (
     chat_from,
     snapshot_alias,
@@ -28,15 +30,23 @@ from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
 from driftpin.store.values import HistoryRow, Page, PinMove, PinnedEntry, PinnedLines, PinnedRead
 
-# What a line says of its blob. Bytes come along only where nobody counted them yet.
-ENTRY_BLOB: Final = (
+ENTRY_COLUMNS: Final = (
+    snapshot_entries.c.source,
+    snapshot_entries.c.path,
+    snapshot_entries.c.kind,
+    snapshot_entries.c.status,
+    snapshot_entries.c.reason,
     blobs.c.digest,
     blobs.c.size_bytes,
     blobs.c.tokens,
+    # Bytes come along only where nobody counted them yet.
     case(
         (and_(blobs.c.tokens.is_(None), snapshot_entries.c.kind != Kind.SKILL), blobs.c.content)
     ).label("uncounted"),
 )
+# Looked up for every line of a list; calling an enumeration costs three times as much.
+KINDS: Final = {kind.value: kind for kind in Kind}
+STATUSES: Final = {status.value: status for status in Status}
 
 
 async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> PinnedRead:
@@ -72,35 +82,42 @@ async def list_pinned_entries(
     connection: AsyncConnection, actor: Actor, chat_id: ChatId
 ) -> PinnedLines:
     """Return every line of the chat's pin by source and path, of one instant."""
-    statement = (
-        select(chat_pins.c.revision, snapshot_entries, *ENTRY_BLOB)
+    asked = {"its_chat_id": chat_id, **acting(actor)}
+    rows = (await connection.execute(_entries_seen_by(alike(actor)), asked)).all()
+    if not rows:
+        raise NotFound
+    is_pinned = rows[0].source is not None
+    return PinnedLines(rows[0].revision, entries_from(rows) if is_pinned else ())
+
+
+@lru_cache(maxsize=KINDS_OF_ACTORS)
+def _entries_seen_by(actor: Actor) -> Select[Any]:
+    return (
+        select(*ENTRY_COLUMNS, chat_pins.c.revision)
         .select_from(
             chats.join(chat_pins, chat_pins.c.chat_id == chats.c.id)
             .outerjoin(snapshot_entries, snapshot_entries.c.snapshot_id == chat_pins.c.snapshot_id)
             .outerjoin(blobs, blobs.c.id == snapshot_entries.c.blob_id)
         )
-        .where(chats.c.id == chat_id, visible_chats(actor))
+        .where(chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor))
         .order_by(snapshot_entries.c.source, snapshot_entries.c.path)
     )
-    rows = (await connection.execute(statement)).all()
-    if not rows:
-        raise NotFound
-    entries = tuple(entry_from(row) for row in rows if row.source is not None)
-    return PinnedLines(rows[0].revision, entries)
 
 
-def entry_from(row: Row[Any]) -> PinnedEntry:
-    """Return the line of a row of `snapshot_entries` with `ENTRY_BLOB`."""
-    tokens = row.tokens if row.uncounted is None else estimate_tokens(row.uncounted)
-    return PinnedEntry(
-        source=row.source,
-        path=row.path,
-        kind=Kind(row.kind),
-        status=Status(row.status),
-        reason=row.reason,
-        digest=row.digest,
-        size_bytes=row.size_bytes,
-        tokens=tokens,
+def entries_from(rows: Iterable[Row[*tuple[Any, ...]]]) -> tuple[PinnedEntry, ...]:
+    """Return the lines of rows that selected `ENTRY_COLUMNS` first."""
+    return tuple(
+        PinnedEntry(
+            source,
+            path,
+            KINDS[kind],
+            STATUSES[status],
+            reason,
+            digest,
+            size_bytes,
+            tokens if uncounted is None else estimate_tokens(uncounted),
+        )
+        for source, path, kind, status, reason, digest, size_bytes, tokens, uncounted, *_ in rows
     )
 
 
@@ -182,8 +199,8 @@ def _history_from(row: Row[Any], found: dict[Pair, KnownDrift]) -> HistoryRow:
 
 
 __all__ = [
-    "ENTRY_BLOB",
-    "entry_from",
+    "ENTRY_COLUMNS",
+    "entries_from",
     "list_history",
     "list_pin_moves",
     "list_pinned_entries",

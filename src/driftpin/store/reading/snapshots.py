@@ -11,7 +11,7 @@ from driftpin.store.access import readable_blobs, readable_snapshots
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.accounts import get_agent, get_workspace
 from driftpin.store.reading.manifests import sound_blob, sound_manifest
-from driftpin.store.reading.pins import ENTRY_BLOB, entry_from
+from driftpin.store.reading.pins import ENTRY_COLUMNS, entries_from
 from driftpin.store.tables import blobs, snapshot_entries, snapshots
 from driftpin.store.values import PinnedEntry, SnapshotRef, WorkspaceHead
 
@@ -35,12 +35,13 @@ async def list_entries(
 ) -> tuple[PinnedEntry, ...]:
     """Return every line of a snapshot whose sight was granted before."""
     statement = (
-        select(snapshot_entries, *ENTRY_BLOB)
+        select(*ENTRY_COLUMNS)
+        .select_from(snapshot_entries)
         .outerjoin(blobs, blobs.c.id == snapshot_entries.c.blob_id)
         .where(snapshot_entries.c.snapshot_id == snapshot.id)
         .order_by(snapshot_entries.c.source, snapshot_entries.c.path)
     )
-    return tuple(entry_from(row) for row in await connection.execute(statement))
+    return entries_from(await connection.execute(statement))
 
 
 async def get_snapshot_manifest(connection: AsyncConnection, actor: Actor, digest: Digest) -> bytes:

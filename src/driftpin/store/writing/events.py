@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy.sql.dml import ReturningInsert
 
 from driftpin.events.event import EventKind, Payload, Position
 from driftpin.identity import AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.commit_fate import Witness
-from driftpin.store.database import Transaction
-from driftpin.store.dialects import dialect_of
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.dialects import dialect_for, dialect_of
 from driftpin.store.event_order import (
     REMOVED_HIGHEST,
     REMOVED_TO,
@@ -40,10 +42,6 @@ async def record_event(
     workspace. `owner_id` names one who may read it even when the chat is gone. The payload holds
     ids, digests and revisions.
     """
-    number = dialect_of(transaction.connection).transaction_number()
-    statement = (
-        insert(events).values(transaction_id=number).returning(events.c.id, events.c.transaction_id)
-    )
     values = event_values(
         transaction,
         kind,
@@ -54,10 +52,19 @@ async def record_event(
         payload=payload,
     )
     transaction.has_events = True
+    statement = _inserting(transaction.engine)
     row = (await transaction.connection.execute(statement, values)).one()
     transaction.witness = Witness(row.transaction_id, row.id, transaction.now)
     event_id: int = row.id
     return event_id
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _inserting(engine: EngineKind) -> ReturningInsert[tuple[int, int]]:
+    number = dialect_for(engine).transaction_number()
+    return (
+        insert(events).values(transaction_id=number).returning(events.c.id, events.c.transaction_id)
+    )
 
 
 def event_values(

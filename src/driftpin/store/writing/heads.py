@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from driftpin.context.manifest import Snapshot
 from driftpin.identity import AgentId, UserId, WorkspaceId
@@ -36,6 +36,29 @@ AGENT_COLUMNS: Final = (
     agents.c.head_seq,
     agents.c.locked_at,
 )
+
+
+# Statements are built once: building one costs as much as running it.
+OF_AGENT: Final = agents.c.id == bindparam("its_agent_id", type_=agents.c.id.type)
+OF_WORKSPACE: Final = workspaces.c.id == bindparam("its_workspace_id", type_=workspaces.c.id.type)
+LOCK_FOR_PUSH: Final = (
+    select(*WORKSPACE_COLUMNS, *AGENT_COLUMNS)
+    .select_from(workspaces.join(agents, agents.c.workspace_id == workspaces.c.id))
+    .where(OF_AGENT)
+    .with_for_update(key_share=True)
+)
+LOCK_WORKSPACE: Final = (
+    select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(key_share=True)
+)
+SHARE_WORKSPACE: Final = select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(read=True)
+SHARE_AGENT: Final = select(*AGENT_COLUMNS).where(OF_AGENT).with_for_update(read=True)
+HEAD: Final = select(*REF_COLUMNS).where(
+    snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type)
+)
+HEAD_ID: Final = select(agents.c.head_id).where(OF_AGENT)
+ALIVE: Final = select(agents.c.id).where(OF_AGENT, agents.c.deleted_at.is_(None))
+UPDATE_AGENT: Final = update(agents).where(OF_AGENT)
+UPDATE_WITNESSED: Final = UPDATE_AGENT.returning(*WITNESS_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +106,8 @@ async def lock_for_push(
 
     Both rows are locked and read anew after any wait, so nothing here is older than the lock.
     """
-    statement = (
-        select(*WORKSPACE_COLUMNS, *AGENT_COLUMNS)
-        .select_from(workspaces.join(agents, agents.c.workspace_id == workspaces.c.id))
-        .where(agents.c.id == agent_id)
-        .with_for_update(key_share=True)
-    )
-    row = (await transaction.connection.execute(statement)).first()
+    found = await transaction.connection.execute(LOCK_FOR_PUSH, {"its_agent_id": agent_id})
+    row = found.first()
     if row is None:
         return None
     width = len(WORKSPACE_COLUMNS)
@@ -98,8 +116,8 @@ async def lock_for_push(
 
 async def share_agent(transaction: Transaction, agent_id: AgentId) -> LockedAgent | None:
     """Keep the agent as it is until the transaction ends; its workspace must be shared."""
-    statement = select(*AGENT_COLUMNS).where(agents.c.id == agent_id).with_for_update(read=True)
-    row = (await transaction.connection.execute(statement)).first()
+    found = await transaction.connection.execute(SHARE_AGENT, {"its_agent_id": agent_id})
+    row = found.first()
     return None if row is None else LockedAgent(*row)
 
 
@@ -107,8 +125,8 @@ async def get_head(transaction: Transaction, agent: LockedAgent) -> SnapshotRef 
     """Return the head of an agent under lock; None if it has not pushed."""
     if agent.head_id is None:
         return None
-    statement = select(*REF_COLUMNS).where(snapshots.c.id == agent.head_id)
-    return ref_from((await transaction.connection.execute(statement)).one())
+    found = await transaction.connection.execute(HEAD, {"its_head_id": agent.head_id})
+    return ref_from(found.one())
 
 
 async def list_heads(
@@ -126,15 +144,14 @@ async def list_heads(
 
 async def find_head_id(transaction: Transaction, agent_id: AgentId) -> int | None:
     """Return which snapshot an agent's head is at this moment; it is not kept from moving."""
-    statement = select(agents.c.head_id).where(agents.c.id == agent_id)
-    found: int | None = (await transaction.connection.execute(statement)).scalar_one_or_none()
-    return found
+    found = await transaction.connection.execute(HEAD_ID, {"its_agent_id": agent_id})
+    return found.scalar_one_or_none()
 
 
 async def is_agent_alive(transaction: Transaction, agent_id: AgentId) -> bool:
     """Whether the agent exists and was not deleted."""
-    statement = select(agents.c.id).where(agents.c.id == agent_id, agents.c.deleted_at.is_(None))
-    return (await transaction.connection.execute(statement)).first() is not None
+    found = await transaction.connection.execute(ALIVE, {"its_agent_id": agent_id})
+    return found.first() is not None
 
 
 async def is_agent_of(
@@ -157,16 +174,15 @@ async def append_head(
     observations: Mapping[str, Any],
 ) -> None:
     """Make the snapshot the agent's head, and remember that it was."""
-    await transaction.connection.execute(
-        insert(agent_heads).values(
-            agent_id=agent_id,
-            incarnation=incarnation,
-            seq=seq,
-            digest=head.digest,
-            snapshot_id=head.id,
-            accepted_at=transaction.now,
-        )
-    )
+    row = {
+        "agent_id": agent_id,
+        "incarnation": incarnation,
+        "seq": seq,
+        "digest": head.digest,
+        "snapshot_id": head.id,
+        "accepted_at": transaction.now,
+    }
+    await transaction.connection.execute(insert(agent_heads), row)
     await _update_agent(
         transaction,
         agent_id,
@@ -189,10 +205,8 @@ async def keep_head(
     if not transaction.is_shared:
         await _update_agent(transaction, agent_id, **seen)
         return
-    statement = (
-        update(agents).where(agents.c.id == agent_id).values(**seen).returning(*WITNESS_COLUMNS)
-    )
-    row = (await transaction.connection.execute(statement)).one()
+    values = {"its_agent_id": agent_id, **seen}
+    row = (await transaction.connection.execute(UPDATE_WITNESSED, values)).one()
     transaction.witness = witness_from(row)
 
 
@@ -213,12 +227,9 @@ def is_head(snapshot: Snapshot, head: SnapshotRef | None) -> bool:
 async def _workspace(
     transaction: Transaction, workspace_id: WorkspaceId, *, is_shared: bool
 ) -> LockedWorkspace | None:
-    statement = (
-        select(*WORKSPACE_COLUMNS)
-        .where(workspaces.c.id == workspace_id)
-        .with_for_update(read=is_shared, key_share=not is_shared)
-    )
-    row = (await transaction.connection.execute(statement)).first()
+    statement = SHARE_WORKSPACE if is_shared else LOCK_WORKSPACE
+    found = await transaction.connection.execute(statement, {"its_workspace_id": workspace_id})
+    row = found.first()
     return None if row is None else LockedWorkspace(*row)
 
 
@@ -235,9 +246,7 @@ def _seen(
 
 
 async def _update_agent(transaction: Transaction, agent_id: AgentId, **values: Any) -> None:
-    await transaction.connection.execute(
-        update(agents).where(agents.c.id == agent_id).values(**values)
-    )
+    await transaction.connection.execute(UPDATE_AGENT, {"its_agent_id": agent_id, **values})
 
 
 __all__ = [

@@ -4,17 +4,22 @@ What the actor may not see is NotFound; what it sees and may not do is Forbidden
 who acts on somebody else's things leaves a row in the audit, in the same transaction.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, assert_never
+from functools import lru_cache
+from typing import Any, Final, assert_never
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Select, Table, bindparam, select
 
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.access import (
+    KINDS_OF_ACTORS,
     access_to_chat,
+    acting,
+    alike,
     require_access,
     visible_agents,
     visible_chats,
@@ -33,6 +38,9 @@ class Lock(StrEnum):
     NONE = "none"
     SHARED = "shared"
     EXCLUSIVE = "exclusive"
+
+
+STATEMENTS_KEPT_MAX: Final = KINDS_OF_ACTORS * len(Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,8 @@ async def check_on_chat(
 
     Whoever may not touch a chat must not make others wait for it either.
     """
-    statement = select(chats, access_to_chat(actor).label("access")).where(
-        chats.c.id == chat_id, visible_chats(actor)
-    )
-    row = await _only_row(transaction, _locked(statement, chats, lock))
+    asked = {"its_chat_id": chat_id, **acting(actor)}
+    row = await _only_row(transaction, _on_chat(alike(actor), lock), asked)
     require_access(Access(row.access), needed)
     return chat_from(row)
 
@@ -100,12 +106,8 @@ async def permit_on_workspace(
     lock: Lock = Lock.NONE,
 ) -> PermittedWorkspace:
     """Return a workspace that the actor may see and that was not deleted."""
-    statement = select(workspaces).where(
-        workspaces.c.id == workspace_id,
-        workspaces.c.deleted_at.is_(None),
-        visible_workspaces(actor),
-    )
-    row = await _only_row(transaction, _locked(statement, workspaces, lock))
+    asked = {"its_workspace_id": workspace_id, **acting(actor)}
+    row = await _only_row(transaction, _on_workspace(alike(actor), lock), asked)
     await audit_administrator(transaction, actor, row.owner_id, action, f"workspace:{workspace_id}")
     return PermittedWorkspace(row.id, row.owner_id, row.current_agent_id)
 
@@ -136,6 +138,24 @@ async def permit_on_agent(
     )
 
 
+@lru_cache(maxsize=STATEMENTS_KEPT_MAX)
+def _on_chat(actor: Actor, lock: Lock) -> Select[Any]:
+    statement = select(chats, access_to_chat(actor).label("access")).where(
+        chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor)
+    )
+    return _locked(statement, chats, lock)
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT_MAX)
+def _on_workspace(actor: Actor, lock: Lock) -> Select[Any]:
+    statement = select(workspaces).where(
+        workspaces.c.id == bindparam("its_workspace_id", type_=workspaces.c.id.type),
+        workspaces.c.deleted_at.is_(None),
+        visible_workspaces(actor),
+    )
+    return _locked(statement, workspaces, lock)
+
+
 def _locked(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
     match lock:
         case Lock.NONE:
@@ -148,8 +168,10 @@ def _locked(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
             assert_never(lock)
 
 
-async def _only_row(transaction: Transaction, statement: Select[Any]) -> Row[Any]:
-    row: Row[Any] | None = (await transaction.connection.execute(statement)).first()
+async def _only_row(
+    transaction: Transaction, statement: Select[Any], asked: Mapping[str, Any] | None = None
+) -> Row[Any]:
+    row: Row[Any] | None = (await transaction.connection.execute(statement, asked)).first()
     if row is None:
         raise NotFound
     return row

@@ -7,14 +7,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, insert, literal, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Insert,
+    Update,
+    bindparam,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
-from driftpin.store.database import Transaction
-from driftpin.store.dialects import dialect_of
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.dialects import dialect_for, dialect_of
 from driftpin.store.tables import chat_pin_history, chat_pins, chats, snapshots
 from driftpin.store.values import SnapshotRef
 
@@ -61,6 +73,39 @@ class Move:
     event_id: int | None = None
 
 
+# A comparison, unlike IS FALSE, is what the partial indexes are searched with.
+IS_UNARCHIVED: Final = chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type)  # noqa: FBT003 a value of the column
+# What all history rows of one move have in common.
+SHARED: Final = (
+    "verb",
+    "inputs",
+    "to_digest",
+    "to_id",
+    "agent_id",
+    "actor",
+    "event_id",
+    "at",
+)
+LOCK_PINS: Final = (
+    select(
+        chat_pins.c.chat_id,
+        chat_pins.c.workspace_id,
+        chat_pins.c.agent_id,
+        chat_pins.c.snapshot_id,
+        chat_pins.c.revision,
+        chat_pins.c.is_archived,
+        chat_pins.c.error,
+        chats.c.parent_id,
+    )
+    .join(chats, chats.c.id == chat_pins.c.chat_id)
+    .order_by(chat_pins.c.chat_id)
+    .with_for_update(of=chat_pins, key_share=True)
+)
+LOCK_ONE_PIN: Final = LOCK_PINS.where(
+    chat_pins.c.chat_id == bindparam("its_chat_id", type_=chat_pins.c.chat_id.type)
+)
+
+
 async def lock_pins(
     transaction: Transaction, condition: ColumnElement[bool]
 ) -> tuple[LockedPin, ...]:
@@ -68,32 +113,16 @@ async def lock_pins(
 
     Each is read anew after any wait, and dropped if it no longer meets the condition.
     """
-    statement = (
-        select(
-            chat_pins.c.chat_id,
-            chat_pins.c.workspace_id,
-            chat_pins.c.agent_id,
-            chat_pins.c.snapshot_id,
-            chat_pins.c.revision,
-            chat_pins.c.is_archived,
-            chat_pins.c.error,
-            chats.c.parent_id,
-        )
-        .join(chats, chats.c.id == chat_pins.c.chat_id)
-        .where(condition)
-        .order_by(chat_pins.c.chat_id)
-        .with_for_update(of=chat_pins, key_share=True)
-    )
-    rows = (await transaction.connection.execute(statement)).all()
+    rows = (await transaction.connection.execute(LOCK_PINS.where(condition))).all()
     return tuple(LockedPin(*row) for row in rows)
 
 
 async def lock_pin(transaction: Transaction, chat_id: ChatId) -> LockedPin:
     """Take one chat's pin; raises NotFound if the chat was deleted in the meantime."""
-    pins = await lock_pins(transaction, of_chat(chat_id))
-    if not pins:
+    row = (await transaction.connection.execute(LOCK_ONE_PIN, {"its_chat_id": chat_id})).first()
+    if row is None:
         raise NotFound
-    return pins[0]
+    return LockedPin(*row)
 
 
 def of_chat(chat_id: ChatId) -> ColumnElement[bool]:
@@ -113,13 +142,23 @@ def of_owner(workspace_id: WorkspaceId, owner_id: UserId) -> ColumnElement[bool]
         & chat_pins.c.snapshot_id.is_not(None)
         & (chats.c.owner_id == owner_id)
         & chats.c.parent_id.is_(None)
-        & _is_unarchived()
+        & IS_UNARCHIVED
     )
 
 
-def _is_unarchived() -> ColumnElement[bool]:
-    # A comparison, unlike IS FALSE, is what the partial indexes are searched with.
-    return chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type)  # noqa: FBT003 a value of the column
+LOCK_WAITING_PINS: Final = LOCK_PINS.where(
+    or_(
+        (chat_pins.c.agent_id == bindparam("its_agent_id", type_=chat_pins.c.agent_id.type))
+        & chat_pins.c.snapshot_id.is_(None)
+        & IS_UNARCHIVED,
+        (
+            chat_pins.c.workspace_id
+            == bindparam("its_workspace_id", type_=chat_pins.c.workspace_id.type)
+        )
+        & chat_pins.c.agent_id.is_(None)
+        & IS_UNARCHIVED,
+    )
+)
 
 
 async def lock_waiting_pins(
@@ -130,15 +169,9 @@ async def lock_waiting_pins(
     Those are its unpinned, unarchived chats and the workspace's chats without an agent. Two partial
     indexes hold exactly them: pinned chats are not looked at.
     """
-    is_unpinned = (
-        (chat_pins.c.agent_id == agent_id) & chat_pins.c.snapshot_id.is_(None) & _is_unarchived()
-    )
-    is_unbound = (
-        (chat_pins.c.workspace_id == workspace_id)
-        & chat_pins.c.agent_id.is_(None)
-        & _is_unarchived()
-    )
-    return await lock_pins(transaction, or_(is_unpinned, is_unbound))
+    asked = {"its_workspace_id": workspace_id, "its_agent_id": agent_id}
+    rows = (await transaction.connection.execute(LOCK_WAITING_PINS, asked)).all()
+    return tuple(LockedPin(*row) for row in rows)
 
 
 async def move_pins(
@@ -152,19 +185,17 @@ async def move_pins(
     The pins are locked and none of them is the target yet. Each revision rises by one, with one
     history row, and an error of an earlier attempt is cleared.
     """
-    chosen = dialect_of(transaction.connection).is_one_of(chat_pins.c.chat_id, chat_ids)
-    await _write_history(transaction, chosen, target, move)
-    await transaction.connection.execute(
-        update(chat_pins)
-        .where(chosen)
-        .values(
-            agent_id=move.agent_id,
-            snapshot_id=target.id if target else None,
-            revision=chat_pins.c.revision + 1,
-            pinned_at=transaction.now if target else None,
-            error=None,
-        )
-    )
+    dialect = dialect_for(transaction.engine)
+    values = {
+        "moved_chat_ids": dialect.list_parameter(chat_ids),
+        "pinned_at": transaction.now if target else None,
+        **{
+            f"its_{name}": value
+            for name, value in _shared_values(transaction, target, move).items()
+        },
+    }
+    for statement in _moving(transaction.engine):
+        await transaction.connection.execute(statement, values)
 
 
 def history_values(
@@ -206,26 +237,46 @@ async def set_pin_error(
     )
 
 
-async def _write_history(
-    transaction: Transaction,
-    chosen: ColumnElement[bool],
-    target: SnapshotRef | None,
-    move: Move,
-) -> None:
-    shared = _shared_values(transaction, target, move)
+@lru_cache(maxsize=len(EngineKind))
+def _moving(engine: EngineKind) -> tuple[Insert | Update, ...]:
+    """Return what moves pins and writes their history: one statement where one can do both."""
+    chosen = dialect_for(engine).is_listed(chat_pins.c.chat_id, "moved_chat_ids")
+    move = (
+        update(chat_pins)
+        .where(chosen)
+        .values(
+            agent_id=_shared("agent_id"),
+            snapshot_id=_shared("to_id"),
+            revision=chat_pins.c.revision + 1,
+            pinned_at=bindparam("pinned_at", type_=chat_pins.c.pinned_at.type),
+            error=None,
+        )
+    )
+    history = _history(chosen)
+    if engine is EngineKind.SQLITE:
+        return history, move
+    # Both see the pins as they were before.
+    return (history.add_cte(move.cte("moved")),)
+
+
+def _history(chosen: ColumnElement[bool]) -> Insert:
     source = (
         select(
             chat_pins.c.chat_id,
             (chat_pins.c.revision + 1).label("revision"),
             snapshots.c.digest.label("from_digest"),
             chat_pins.c.snapshot_id.label("from_id"),
-            *(_value(name, value) for name, value in shared.items()),
+            *(_shared(name).label(name) for name in SHARED),
         )
         .select_from(chat_pins.outerjoin(snapshots, snapshots.c.id == chat_pins.c.snapshot_id))
         .where(chosen)
     )
-    names = ["chat_id", "revision", "from_digest", "from_id", *shared]
-    await transaction.connection.execute(insert(chat_pin_history).from_select(names, source))
+    names = ["chat_id", "revision", "from_digest", "from_id", *SHARED]
+    return insert(chat_pin_history).from_select(names, source)
+
+
+def _shared(name: str) -> BindParameter[Any]:
+    return bindparam(f"its_{name}", type_=chat_pin_history.c[name].type)
 
 
 def _shared_values(
@@ -241,11 +292,6 @@ def _shared_values(
         "event_id": move.event_id,
         "at": transaction.now,
     }
-
-
-def _value(name: str, value: Any) -> ColumnElement[Any]:
-    column_type = chat_pin_history.c[name].type
-    return literal(value, column_type).label(name)
 
 
 __all__ = [

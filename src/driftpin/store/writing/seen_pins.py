@@ -13,7 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId, Digest
-from driftpin.store.access import access_to_chat, require_access, visible_chats
+from driftpin.store.access import (
+    KINDS_OF_ACTORS,
+    access_to_chat,
+    acting,
+    alike,
+    require_access,
+    visible_chats,
+)
 from driftpin.store.database import Transaction
 from driftpin.store.reading.columns import (
     chat_from,
@@ -29,7 +36,6 @@ from driftpin.store.writing.pins import LockedPin
 PIN: Final = snapshot_alias("pin")
 HEAD: Final = snapshot_alias("head")
 CHAT_ID: Final = "seen_chat_id"
-ACTORS_KEPT_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,8 @@ async def see_pin(
     transaction: Transaction, actor: Actor, chat_id: ChatId, *, action: str
 ) -> SeenPin:
     """Return the pin of a chat that the actor may update; NotFound or Forbidden otherwise."""
-    statement = _statement(actor)
-    row = (await transaction.connection.execute(statement, {CHAT_ID: chat_id})).first()
+    asked = {CHAT_ID: chat_id, **acting(actor)}
+    row = (await transaction.connection.execute(_statement(alike(actor)), asked)).first()
     if row is None:
         raise NotFound
     require_access(Access(row.access), Access.UPDATE)
@@ -55,9 +61,9 @@ async def see_pin(
     return _seen_from(row)
 
 
-@lru_cache(maxsize=ACTORS_KEPT_MAX)
+@lru_cache(maxsize=KINDS_OF_ACTORS)
 def _statement(actor: Actor) -> Select[Any]:
-    """Return what `see_pin` asks for this actor; building it costs as much as running it."""
+    """Return what `see_pin` asks for actors like this; building it costs as much as running it."""
     is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
     return (
         select(

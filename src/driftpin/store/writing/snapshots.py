@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.engine import Result
 
 from driftpin.context.manifest import Snapshot
@@ -34,26 +34,33 @@ REF_COLUMNS = (
 )
 
 
+BY_DIGEST: Final = (
+    select(*REF_COLUMNS)
+    .where(
+        snapshots.c.workspace_id
+        == bindparam("its_workspace_id", type_=snapshots.c.workspace_id.type),
+        snapshots.c.digest == bindparam("its_digest", type_=snapshots.c.digest.type),
+    )
+    .with_for_update(read=True, key_share=True)
+)
+BY_ID: Final = (
+    select(*REF_COLUMNS)
+    .where(snapshots.c.id == bindparam("its_id", type_=snapshots.c.id.type))
+    .with_for_update(read=True, key_share=True)
+)
+
+
 async def find_snapshot(
     transaction: Transaction, workspace_id: WorkspaceId, digest: Digest
 ) -> SnapshotRef | None:
     """Return the workspace's snapshot with this digest, kept until the transaction ends."""
-    statement = (
-        select(*REF_COLUMNS)
-        .where(snapshots.c.workspace_id == workspace_id, snapshots.c.digest == digest)
-        .with_for_update(read=True, key_share=True)
-    )
-    return _first_ref(await transaction.connection.execute(statement))
+    asked = {"its_workspace_id": workspace_id, "its_digest": digest}
+    return _first_ref(await transaction.connection.execute(BY_DIGEST, asked))
 
 
 async def find_snapshot_by_id(transaction: Transaction, snapshot_id: int) -> SnapshotRef | None:
     """Return the snapshot, kept until the transaction ends; None if it was collected."""
-    statement = (
-        select(*REF_COLUMNS)
-        .where(snapshots.c.id == snapshot_id)
-        .with_for_update(read=True, key_share=True)
-    )
-    return _first_ref(await transaction.connection.execute(statement))
+    return _first_ref(await transaction.connection.execute(BY_ID, {"its_id": snapshot_id}))
 
 
 async def add_snapshot(

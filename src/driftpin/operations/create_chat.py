@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from driftpin.chat.options import NO_OPTIONS, ChatOptions, refuse_bad_options
 from driftpin.errors import NotFound, Rejected
-from driftpin.events.event import EventKind
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId, Digest, UserId, WorkspaceId
 from driftpin.operations.derive_snapshot import derive_subset, require_sources
@@ -18,7 +17,6 @@ from driftpin.store.reading.chats import get_chat
 from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatView, Policy
 from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
-from driftpin.store.writing.events import record_event
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
 from driftpin.store.writing.pins import PinVerb
 from driftpin.store.writing.snapshots import find_snapshot
@@ -118,21 +116,14 @@ async def _create(
         policy=None if order.parent_id is None else Policy.FREEZE,
         options=order.options,
     )
-    chat_id = await insert_chat(transaction, new)
+    pin, event_id = await insert_chat(transaction, new, {"parent_id": order.parent_id})
     await transaction.reach(Failpoint.CHAT_CREATE_TX)
-    event_id = await record_event(
-        transaction,
-        EventKind.CHAT_CREATED,
-        workspace_id=order.workspace_id,
-        chat_id=chat_id,
-        payload={"parent_id": order.parent_id},
-    )
     await transaction.reach(Failpoint.CHAT_CREATE_OUTBOX)
     if birth is not None:
         await pin_new_chat(
             transaction,
             actor,
-            chat_id,
+            pin.chat_id,
             snapshot_id=birth.snapshot_id,
             agent_id=birth.agent_id,
             event_id=event_id,
@@ -140,9 +131,9 @@ async def _create(
             inputs=birth.inputs,
         )
     elif order.parent_id is None:
-        await hydrate_new_chat(transaction, actor, chat_id, order.workspace_id, event_id)
+        await hydrate_new_chat(transaction, actor, pin, workspace.current_agent_id, event_id)
     await transaction.reach(Failpoint.CHAT_CREATE_HYDRATE)
-    return await get_chat(transaction.connection, actor, chat_id)
+    return await get_chat(transaction.connection, actor, pin.chat_id)
 
 
 async def _find_birth(

@@ -2,7 +2,6 @@
 
 from driftpin.chat.options import ChatOptions
 from driftpin.errors import Conflict, Forbidden, NotFound
-from driftpin.events.event import EventKind
 from driftpin.identity import WORKER, Actor, ChatId, UserId
 from driftpin.operations.hydrate_chats import pin_new_chat
 from driftpin.operations.names import accept_title
@@ -20,7 +19,6 @@ from driftpin.store.writing.chats import (
     find_turn,
     insert_chat,
 )
-from driftpin.store.writing.events import record_event
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
 from driftpin.store.writing.pins import PinVerb
 
@@ -42,10 +40,23 @@ async def fork_chat(
         )
         await _require_workspace(transaction, actor, origin)
         snapshot_id = await _snapshot_of_turn(transaction, chat_id, turn)
-        fork_id = await _insert_fork(transaction, origin, owner_id, accepted)
-        await copy_turns(transaction, chat_id, fork_id, turn)
-        await _pin(transaction, actor, origin, fork_id, turn=turn, snapshot_id=snapshot_id)
-        return await get_chat(transaction.connection, actor, fork_id)
+        told: dict[str, str | int] = {"forked_from_id": chat_id, "turn": turn}
+        fork = await _fork_of(transaction, origin, owner_id, accepted)
+        pin, event_id = await insert_chat(transaction, fork, told)
+        await copy_turns(transaction, chat_id, pin.chat_id, turn)
+        if snapshot_id is not None:
+            agent_id, _ = await find_binding(transaction, chat_id)
+            await pin_new_chat(
+                transaction,
+                actor,
+                pin.chat_id,
+                snapshot_id=snapshot_id,
+                agent_id=agent_id,
+                event_id=event_id,
+                verb=PinVerb.INHERIT,
+                inputs=told,
+            )
+        return await get_chat(transaction.connection, actor, pin.chat_id)
 
     return await store.database.write(operation)
 
@@ -73,11 +84,11 @@ async def _snapshot_of_turn(transaction: Transaction, chat_id: ChatId, number: i
     return snapshot_id
 
 
-async def _insert_fork(
+async def _fork_of(
     transaction: Transaction, origin: ChatRow, owner_id: UserId, title: str | None
-) -> ChatId:
+) -> NewChat:
     tools = await list_chat_tools(transaction.connection, WORKER, origin.id)
-    new = NewChat(
+    return NewChat(
         workspace_id=origin.workspace_id,
         owner_id=owner_id,
         title=origin.title if title is None else title,
@@ -85,38 +96,6 @@ async def _insert_fork(
         forked_from_id=origin.id,
         policy=origin.policy,
         options=ChatOptions(tools=tools, may_spawn=origin.may_spawn, role=origin.role),
-    )
-    return await insert_chat(transaction, new)
-
-
-async def _pin(
-    transaction: Transaction,
-    actor: Actor,
-    origin: ChatRow,
-    fork_id: ChatId,
-    *,
-    turn: int,
-    snapshot_id: int | None,
-) -> None:
-    event_id = await record_event(
-        transaction,
-        EventKind.CHAT_CREATED,
-        workspace_id=origin.workspace_id,
-        chat_id=fork_id,
-        payload={"forked_from_id": origin.id, "turn": turn},
-    )
-    if snapshot_id is None:
-        return
-    agent_id, _ = await find_binding(transaction, origin.id)
-    await pin_new_chat(
-        transaction,
-        actor,
-        fork_id,
-        snapshot_id=snapshot_id,
-        agent_id=agent_id,
-        event_id=event_id,
-        verb=PinVerb.INHERIT,
-        inputs={"forked_from_id": origin.id, "turn": turn},
     )
 
 

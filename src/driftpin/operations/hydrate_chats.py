@@ -14,7 +14,7 @@ from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.heads import get_head, share_agent, share_workspace
-from driftpin.store.writing.pins import Move, PinVerb, lock_pins, move_pins, of_chat
+from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
 from driftpin.store.writing.snapshots import find_snapshot_by_id
 
 
@@ -42,24 +42,25 @@ async def share_binding(transaction: Transaction, agent_id: AgentId) -> Binding 
 async def hydrate_new_chat(
     transaction: Transaction,
     actor: Actor,
-    chat_id: ChatId,
-    workspace_id: WorkspaceId,
+    pin: LockedPin,
+    current_agent_id: AgentId | None,
     event_id: int,
 ) -> None:
     """Bind a chat that has just been made to its workspace's agent, and pin its head.
 
-    The rows of the chat and of its empty pin are there. Without a head the chat stays unpinned; a
-    failure to pin is written into its context and never fails its creation.
+    The workspace, whose agent this is, is shared. Without a head the chat stays unpinned; a failure
+    to pin is written into its context and never fails its creation.
     """
-    binding = await share_current_binding(transaction, workspace_id)
+    if current_agent_id is None:
+        return
+    binding = await share_binding(transaction, current_agent_id)
     if binding is None:
         return
-    pins = await lock_pins(transaction, of_chat(chat_id))
 
     async def its_event(_verb: PinVerb) -> int:
         return event_id
 
-    settled: Settled = await bind_and_pin(transaction, actor, pins, binding, its_event)
+    settled: Settled = await bind_and_pin(transaction, actor, [pin], binding, its_event)
     assert not settled.rebound, "a new chat was never bound"
 
 

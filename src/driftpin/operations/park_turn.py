@@ -116,30 +116,23 @@ async def _spawn(transaction: Transaction, actor: Actor, lease: TurnLease, spawn
         policy=Policy.FREEZE,
         options=ChatOptions(may_spawn=parent.may_spawn, role=spawn.role),
     )
-    sub_chat_id = await insert_chat(transaction, new)
-    event_id = await record_event(
-        transaction,
-        EventKind.CHAT_CREATED,
-        workspace_id=parent.workspace_id,
-        chat_id=sub_chat_id,
-        payload={"parent_id": parent.id},
-    )
+    pin, event_id = await insert_chat(transaction, new, {"parent_id": parent.id})
     snapshot_id = await outside_calls.find_request_snapshot(transaction, lease)
     if snapshot_id is not None:
         agent_id, _ = await find_binding(transaction, parent.id)
         await pin_new_chat(
             transaction,
             actor,
-            sub_chat_id,
+            pin.chat_id,
             snapshot_id=snapshot_id,
             agent_id=agent_id,
             event_id=event_id,
             verb=PinVerb.INHERIT,
             inputs={"parent_id": parent.id, "turn": lease.turn, "call_id": spawn.call_id},
         )
-    made = await turns.get_chat_row(transaction, sub_chat_id)
+    made = await turns.get_chat_row(transaction, pin.chat_id)
     await begin_turn(transaction, made, user_message(spawn.task), ChatState.RUNNING)
-    return sub_chat_id
+    return pin.chat_id
 
 
 __all__ = ["Parking", "Spawn", "end_waiting", "park_turn"]

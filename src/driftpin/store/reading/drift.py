@@ -7,6 +7,7 @@ push, a crash or an archived chat does can leave a wrong mark behind.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -28,7 +29,8 @@ from driftpin.context.drift import Drift, Severity
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
-from driftpin.store.dialects import dialect_of
+from driftpin.store.dialects import dialect_for, dialect_of
+from driftpin.store.engines import EngineKind
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
 from driftpin.store.reading.drift_summaries import (
     KnownDrift,
@@ -139,31 +141,47 @@ async def _summarise(
 async def _look_at_contexts(
     connection: AsyncConnection, chat_ids: Sequence[ChatId]
 ) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
-    rows = (await connection.execute(_contexts_of(connection, chat_ids))).all()
+    asked = {"its_chat_ids": dialect_of(connection).list_parameter(chat_ids)}
+    statement = _contexts_of(EngineKind(connection.dialect.name))
+    rows = (await connection.execute(statement, asked)).all()
+    return await summaries_from(connection, rows)
+
+
+async def summaries_from(
+    connection: AsyncConnection, rows: Sequence[AnyRow]
+) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
+    """Return the contexts of rows that selected `context_columns`, and drifts that were made."""
     pairs = [(row.pin_id, row.head_id) for row in rows if _is_dirty(row)]
     found = await find_sound_drifts(connection, pairs)
     summaries = {row.chat_id: _summary_from(row, found) for row in rows}
     return summaries, _fresh(found)
 
 
-def _contexts_of(connection: AsyncConnection, chat_ids: Sequence[ChatId]) -> Select[Any]:
+@lru_cache(maxsize=len(EngineKind))
+def _contexts_of(engine: EngineKind) -> Select[Any]:
     return (
-        select(
-            chat_pins.c.chat_id,
-            chat_pins.c.agent_id,
-            chat_pins.c.revision,
-            chat_pins.c.pinned_at,
-            func.coalesce(chat_pins.c.error, agents.c.head_error).label("error"),
-            case((PIN.c.id != HEAD.c.id, _first_other_head(PIN)), else_=null()).label("drifted_at"),
-            *snapshot_columns(PIN),
-            *snapshot_columns(HEAD),
-        )
-        .select_from(_pins_with_heads())
-        .where(dialect_of(connection).is_one_of(chat_pins.c.chat_id, chat_ids))
+        select(*context_columns())
+        .select_from(pins_with_heads())
+        .where(dialect_for(engine).is_listed(chat_pins.c.chat_id, "its_chat_ids"))
     )
 
 
-def _pins_with_heads() -> Any:
+def context_columns() -> tuple[ColumnElement[Any], ...]:
+    """Return what is selected of `pins_with_heads` for a line about a context."""
+    return (
+        chat_pins.c.chat_id,
+        chat_pins.c.agent_id,
+        chat_pins.c.revision,
+        chat_pins.c.pinned_at,
+        func.coalesce(chat_pins.c.error, agents.c.head_error).label("context_error"),
+        case((PIN.c.id != HEAD.c.id, _first_other_head(PIN)), else_=null()).label("drifted_at"),
+        *snapshot_columns(PIN),
+        *snapshot_columns(HEAD),
+    )
+
+
+def pins_with_heads() -> Any:
+    """Return pins with their snapshots, their agents unless deleted, and those agents' heads."""
     is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
     return (
         chat_pins.outerjoin(agents, is_alive)
@@ -211,7 +229,7 @@ async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId)
             head_blob.c.content.label("head_manifest"),
         )
         .select_from(
-            chats.join(_pins_with_heads(), chat_pins.c.chat_id == chats.c.id)
+            chats.join(pins_with_heads(), chat_pins.c.chat_id == chats.c.id)
             .outerjoin(pin_blob, pin_blob.c.id == PIN.c.manifest_blob_id)
             .outerjoin(head_blob, head_blob.c.id == HEAD.c.manifest_blob_id)
         )
@@ -236,7 +254,7 @@ def _summary_from(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> ContextSumma
         dirty=_is_dirty(row),
         dirty_since=_dirty_since(row),
         severity=_severity(known),
-        error=row.error or _damage(row, known),
+        error=row.context_error or _damage(row, known),
     )
 
 
@@ -271,9 +289,12 @@ def _fresh(found: Mapping[Pair, KnownDrift]) -> dict[Pair, KnownDrift]:
 
 __all__ = [
     "DriftStates",
+    "context_columns",
     "dirty_chat_ids",
     "list_drift_states",
+    "pins_with_heads",
     "read_drift",
     "read_drift_with_fresh",
+    "summaries_from",
     "summarise_contexts",
 ]

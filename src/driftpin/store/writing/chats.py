@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
@@ -9,18 +10,45 @@ from sqlalchemy import ColumnElement, case, delete, func, insert, literal, selec
 from driftpin.chat.messages import Message, message_from_json, message_to_json
 from driftpin.chat.options import NO_OPTIONS, ChatOptions
 from driftpin.chat.states import ChatState
+from driftpin.events.event import EventKind, Payload
 from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
-from driftpin.store.database import Transaction
+from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.reading.columns import chat_from
-from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns, users
+from driftpin.store.tables import chat_pins, chat_shares, chats, events, messages, turns, users
 from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
+from driftpin.store.writing.events import event_values, inserting_event, note_event
 from driftpin.store.writing.outside_calls import add_chat_tools
+from driftpin.store.writing.pins import LockedPin
+from driftpin.store.writing.together import (
+    Changes,
+    carry_out,
+    inserting,
+    row_parameters,
+    together,
+)
 
 NOT_COPIED: Final = frozenset(
     {"chat_id", "pin_revision", "holder", "lease_until", "held_revision", "replaced_by"}
 )
 # Stands for the revision of another chat's pin: a copied turn ran on a pin, though not of this one.
 REVISION_ELSEWHERE: Final = 0
+# What is chosen of a new chat and its pin; all else begins as nothing.
+CHAT_COLUMNS: Final = (
+    "id",
+    "workspace_id",
+    "owner_id",
+    "parent_id",
+    "forked_from_id",
+    "title",
+    "model",
+    "policy",
+    "may_spawn",
+    "role",
+    "state",
+    "created_at",
+    "updated_at",
+)
+PIN_COLUMNS: Final = ("chat_id", "workspace_id", "revision", "is_archived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +65,60 @@ class NewChat:
     options: ChatOptions = NO_OPTIONS
 
 
-async def insert_chat(transaction: Transaction, new: NewChat) -> ChatId:
-    """Add an idle chat with its client's tools, and with a pin that names nothing yet."""
+async def insert_chat(
+    transaction: Transaction, new: NewChat, told: Payload
+) -> tuple[LockedPin, int]:
+    """Add an idle chat with its client's tools and a pin that names nothing, and record the event.
+
+    Returns the pin, which nobody else sees yet, and the number of the event.
+    """
     chat_id = ChatId(transaction.ids.fresh(transaction.now))
-    await transaction.connection.execute(
-        insert(chats).values(
-            id=chat_id,
-            workspace_id=new.workspace_id,
-            owner_id=new.owner_id,
-            parent_id=new.parent_id,
-            forked_from_id=new.forked_from_id,
-            title=new.title,
-            model=new.model,
-            policy=new.policy,
-            may_spawn=new.options.may_spawn,
-            role=new.options.role or None,
-            state=ChatState.IDLE.value,
-            created_at=transaction.now,
-            updated_at=transaction.now,
-        )
+    chat = {
+        "id": chat_id,
+        "workspace_id": new.workspace_id,
+        "owner_id": new.owner_id,
+        "parent_id": new.parent_id,
+        "forked_from_id": new.forked_from_id,
+        "title": new.title,
+        "model": new.model,
+        "policy": new.policy,
+        "may_spawn": new.options.may_spawn,
+        "role": new.options.role or None,
+        "state": ChatState.IDLE.value,
+        "created_at": transaction.now,
+        "updated_at": transaction.now,
+    }
+    pin: dict[str, Any] = {
+        "chat_id": chat_id,
+        "workspace_id": new.workspace_id,
+        "revision": 0,
+        "is_archived": False,
+    }
+    event = event_values(
+        transaction,
+        EventKind.CHAT_CREATED,
+        workspace_id=new.workspace_id,
+        chat_id=chat_id,
+        payload=told,
     )
-    await transaction.connection.execute(
-        insert(chat_pins).values(
-            chat_id=chat_id, workspace_id=new.workspace_id, revision=0, is_archived=False
-        )
-    )
+    parameters = {
+        **row_parameters(chats, chat),
+        **row_parameters(chat_pins, pin),
+        **row_parameters(events, event),
+    }
+    written = await carry_out(transaction, _creating(transaction.engine), parameters)
     await add_chat_tools(transaction, chat_id, new.options.tools)
-    return chat_id
+    born = LockedPin(**pin, agent_id=None, snapshot_id=None, error=None, parent_id=new.parent_id)
+    return born, note_event(transaction, written.one())
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _creating(engine: EngineKind) -> Changes:
+    return together(
+        inserting(chats, *CHAT_COLUMNS),
+        inserting(chat_pins, *PIN_COLUMNS),
+        inserting_event(engine),
+    )
 
 
 async def update_chat_row(transaction: Transaction, chat_id: ChatId, **values: Any) -> ChatRow:

@@ -14,15 +14,13 @@ from sqlalchemy.sql.dml import ReturningInsert
 from driftpin.failpoints import Failpoint
 from driftpin.store.commit_fate import Witness
 from driftpin.store.database import EngineKind, Transaction
-from driftpin.store.dialects import dialect_of
 from driftpin.store.dialects.postgresql import PostgresDialect
 from driftpin.store.tables import chat_pin_history, chat_pins, events
 from driftpin.store.values import SnapshotRef
+from driftpin.store.writing.events import EVENT_COLUMNS, inserting_event, note_event
 from driftpin.store.writing.pins import LockedPin, Move, history_values
+from driftpin.store.writing.together import parameter_of, row_parameters
 
-EVENT_COLUMNS: Final = tuple(
-    column.name for column in events.c if column.name not in ("id", "transaction_id")
-)
 HISTORY_COLUMNS: Final = tuple(
     column.name for column in chat_pin_history.c if column.name != "event_id"
 )
@@ -48,7 +46,7 @@ def _in_one_statement() -> ReturningInsert[Any]:
     moved = COMPARE.returning(chat_pins.c.chat_id).cte("moved")
     event_row = select(
         PostgresDialect().transaction_number(),
-        *(bindparam(f"event_{name}", type_=events.c[name].type) for name in EVENT_COLUMNS),
+        *(parameter_of(events, name) for name in EVENT_COLUMNS),
     ).select_from(moved)
     event = (
         insert(events)
@@ -58,10 +56,7 @@ def _in_one_statement() -> ReturningInsert[Any]:
     )
     history_row = select(
         event.c.id,
-        *(
-            bindparam(f"history_{name}", type_=chat_pin_history.c[name].type)
-            for name in HISTORY_COLUMNS
-        ),
+        *(parameter_of(chat_pin_history, name) for name in HISTORY_COLUMNS),
     ).select_from(event)
     return (
         insert(chat_pin_history)
@@ -92,8 +87,8 @@ async def compare_and_move(transaction: Transaction, wanted: ComparedMove) -> in
     if transaction.engine is EngineKind.POSTGRESQL:
         parameters = {
             **pin,
-            **{f"event_{name}": wanted.event[name] for name in EVENT_COLUMNS},
-            **{f"history_{name}": history[name] for name in HISTORY_COLUMNS},
+            **row_parameters(events, wanted.event),
+            **row_parameters(chat_pin_history, history),
         }
         moved = (await connection.execute(MOVE_IN_ONE_STATEMENT, parameters)).first()
         event_id: int | None = None if moved is None else moved[0]
@@ -130,9 +125,9 @@ async def _move_step_by_step(
     if (await connection.execute(COMPARE, dict(pin))).rowcount == 0:
         return None
     await transaction.reach(Failpoint.MOVE_MOVE_PIN)
-    number = dialect_of(connection).transaction_number()
-    statement = insert(events).values(transaction_id=number).returning(events.c.id)
-    event_id: int = (await connection.execute(statement, dict(event))).scalar_one()
+    writing = inserting_event(transaction.engine)
+    told = await connection.execute(writing, row_parameters(events, event))
+    event_id = note_event(transaction, told.one())
     await connection.execute(insert(chat_pin_history), {**history, "event_id": event_id})
     return event_id
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import Row, delete, func, select, tuple_
 from sqlalchemy.sql.dml import ReturningInsert
 
 from driftpin.events.event import EventKind, Payload, Position
@@ -22,7 +22,11 @@ from driftpin.store.event_order import (
 )
 from driftpin.store.tables import events
 from driftpin.store.writing.accounts import put_fact
+from driftpin.store.writing.together import inserting, row_parameters
 
+EVENT_COLUMNS: Final = tuple(
+    column.name for column in events.c if column.name not in ("id", "transaction_id")
+)
 NO_PAYLOAD: Mapping[str, str] = {}
 
 
@@ -51,20 +55,28 @@ async def record_event(
         owner_id=owner_id,
         payload=payload,
     )
-    transaction.has_events = True
-    statement = _inserting(transaction.engine)
-    row = (await transaction.connection.execute(statement, values)).one()
-    transaction.witness = Witness(row.transaction_id, row.id, transaction.now)
-    event_id: int = row.id
-    return event_id
+    parameters = row_parameters(events, values)
+    written = await transaction.connection.execute(inserting_event(transaction.engine), parameters)
+    return note_event(transaction, written.one())
 
 
 @lru_cache(maxsize=len(EngineKind))
-def _inserting(engine: EngineKind) -> ReturningInsert[tuple[int, int]]:
+def inserting_event(engine: EngineKind) -> ReturningInsert[tuple[int, int]]:
+    """Return what writes an event of `event_values`; its row is for `note_event`."""
     number = dialect_for(engine).transaction_number()
     return (
-        insert(events).values(transaction_id=number).returning(events.c.id, events.c.transaction_id)
+        inserting(events, *EVENT_COLUMNS)
+        .values(transaction_id=number)
+        .returning(events.c.id, events.c.transaction_id)
     )
+
+
+def note_event(transaction: Transaction, row: Row[Any]) -> int:
+    """Return the number of an event that was written; readers are woken after the commit."""
+    transaction.has_events = True
+    transaction.witness = Witness(row.transaction_id, row.id, transaction.now)
+    event_id: int = row.id
+    return event_id
 
 
 def event_values(
@@ -124,4 +136,11 @@ async def remove_events(transaction: Transaction, *, before: datetime, limit: in
     return expired
 
 
-__all__ = ["event_values", "record_event", "remove_events"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "event_values",
+    "inserting_event",
+    "note_event",
+    "record_event",
+    "remove_events",
+]

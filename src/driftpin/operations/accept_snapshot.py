@@ -19,18 +19,18 @@ from driftpin.identity import Actor, Digest, digest_of
 from driftpin.operations.agent_lock import meet_agent
 from driftpin.operations.complete_pins import complete_pins
 from driftpin.operations.pin_moves import Binding, bind_and_pin
-from driftpin.operations.stored_snapshots import store_snapshot
+from driftpin.operations.stored_snapshots import store_new_snapshot
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import PushOutcome, PushResult, SnapshotRef
 from driftpin.store.writing.audit import record_audit
-from driftpin.store.writing.events import record_event
+from driftpin.store.writing.events import event_values, record_event
 from driftpin.store.writing.heads import (
     LockedAgent,
     LockedWorkspace,
     append_head,
-    get_head,
+    find_head_and,
     is_agent_alive,
     is_head,
     keep_head,
@@ -66,6 +66,7 @@ class _Pushed:
     workspace: LockedWorkspace
     agent: LockedAgent
     head: SnapshotRef | None
+    stored: SnapshotRef | None
     takes_over: bool
 
 
@@ -117,8 +118,9 @@ async def accept_push(transaction: Transaction, actor: Actor, push: Push) -> Pus
         assert pushed.head is not None, "is_head says so"
         await _keep(transaction, pushed)
         return _outcome(PushResult.UNCHANGED, push, pushed.head)
-    head = await _make_head(transaction, pushed)
-    hydrated = await _settle_chats(transaction, actor, pushed, head)
+    head, event_id = await _make_head(transaction, pushed)
+    await transaction.reach(Failpoint.PUSH_OUTBOX)
+    hydrated = await _settle_chats(transaction, actor, pushed, head, event_id)
     return _outcome(PushResult.ACCEPTED, push, head, hydrated)
 
 
@@ -131,10 +133,10 @@ def _check_envelope(push: Push) -> None:
 
 async def _meet(transaction: Transaction, actor: Actor, push: Push) -> _Pushed:
     workspace, agent = await meet_agent(transaction, actor)
-    head = await get_head(transaction, agent)
+    head, stored = await find_head_and(transaction, agent, push.snapshot.digest)
     _fence(push, agent, head)
     takes_over = await _takes_over(transaction, workspace, agent)
-    return _Pushed(push, workspace, agent, head, takes_over)
+    return _Pushed(push, workspace, agent, head, stored, takes_over)
 
 
 def _fence(push: Push, agent: LockedAgent, head: SnapshotRef | None) -> None:
@@ -203,46 +205,49 @@ async def _keep(transaction: Transaction, pushed: _Pushed) -> None:
     )
 
 
-async def _make_head(transaction: Transaction, pushed: _Pushed) -> SnapshotRef:
+async def _make_head(transaction: Transaction, pushed: _Pushed) -> tuple[SnapshotRef, int]:
+    """Return the head that the push makes, or makes again, and the number of its event."""
     push = pushed.push
     if is_head(push.snapshot, pushed.head):
         assert pushed.head is not None, "is_head says so"
         await _keep(transaction, pushed)
-        return pushed.head
-    head = await store_snapshot(
+        told = _told(pushed, pushed.head)
+        return pushed.head, await record_event(transaction, EventKind.AGENT_HEAD, **told)
+    head = pushed.stored or await store_new_snapshot(
         transaction, pushed.workspace.id, push.snapshot, push.blobs, Origin.PUSHED
     )
     await transaction.reach(Failpoint.PUSH_SNAPSHOT)
-    await append_head(
+    event_id = await append_head(
         transaction,
         pushed.agent.id,
         head,
         incarnation=push.incarnation,
         seq=push.seq,
         observations=push.observations,
+        event=event_values(transaction, EventKind.AGENT_HEAD, **_told(pushed, head)),
     )
     await transaction.reach(Failpoint.PUSH_HEAD)
-    return head
+    return head, event_id
 
 
-async def _settle_chats(
-    transaction: Transaction, actor: Actor, pushed: _Pushed, head: SnapshotRef
-) -> int:
-    """Record the event and pin the chats that this head is due for; return how many hydrated."""
-    workspace, agent = pushed.workspace, pushed.agent
-    event_id = await record_event(
-        transaction,
-        EventKind.AGENT_HEAD,
-        workspace_id=workspace.id,
-        agent_id=agent.id,
-        payload={
-            "agent_id": agent.id,
+def _told(pushed: _Pushed, head: SnapshotRef) -> dict[str, Any]:
+    return {
+        "workspace_id": pushed.workspace.id,
+        "agent_id": pushed.agent.id,
+        "payload": {
+            "agent_id": pushed.agent.id,
             "digest": head.digest,
             "prompt_digest": head.prompt_digest,
             "tools_digest": head.tools_digest,
         },
-    )
-    await transaction.reach(Failpoint.PUSH_OUTBOX)
+    }
+
+
+async def _settle_chats(
+    transaction: Transaction, actor: Actor, pushed: _Pushed, head: SnapshotRef, event_id: int
+) -> int:
+    """Pin the chats that this head is due for; return how many hydrated."""
+    workspace, agent = pushed.workspace, pushed.agent
     if workspace.current_agent_id != agent.id and not pushed.takes_over:
         return 0
     pins = await lock_waiting_pins(transaction, workspace.id, agent.id)

@@ -33,6 +33,17 @@ async def store_snapshot(
     stored = await find_snapshot(transaction, workspace_id, snapshot.digest)
     if stored is not None:
         return stored
+    return await store_new_snapshot(transaction, workspace_id, snapshot, bodies, origin)
+
+
+async def store_new_snapshot(
+    transaction: Transaction,
+    workspace_id: WorkspaceId,
+    snapshot: Snapshot,
+    bodies: Mapping[Digest, bytes],
+    origin: Origin,
+) -> SnapshotRef:
+    """Do the same with a snapshot that was looked for in vain."""
     check_snapshot(snapshot)
     check_bodies(snapshot, bodies)
     wanted = named_digests(snapshot) | {snapshot.digest}
@@ -40,16 +51,16 @@ async def store_snapshot(
     offered = {**bodies, snapshot.digest: snapshot.manifest}
     missing = wanted - present.keys()
     refuse_missing(missing - offered.keys())
-    if missing:
-        new = {digest: offered[digest] for digest in missing}
-        await add_blobs(transaction, workspace_id, new)
+    new = {digest: offered[digest] for digest in missing}
+    sizes = {digest: blob.size_bytes for digest, blob in present.items()}
+    check_sizes(snapshot, sizes | {digest: len(content) for digest, content in new.items()})
+    if new:
+        present |= await add_blobs(transaction, workspace_id, new)
         if origin is not Origin.DERIVED:
             # What is made of stored snapshots brings no bytes from outside.
             await require_room(transaction, workspace_id, new)
         await transaction.reach(Failpoint.PUSH_BLOBS)
-        present |= await find_blobs(transaction, workspace_id, missing)
-    check_sizes(snapshot, {digest: blob.size_bytes for digest, blob in present.items()})
     return await add_snapshot(transaction, workspace_id, snapshot, present, origin)
 
 
-__all__ = ["store_snapshot"]
+__all__ = ["store_new_snapshot", "store_snapshot"]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, Insert, Table
+from sqlalchemy import Column, ColumnElement, Insert, Table
+from sqlalchemy import Row as SqlRow
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.identity import Digest
@@ -55,9 +56,16 @@ class Dialect(Protocol):
         """Go on numbering behind the highest id of a table whose ids the engine gives out."""
 
     async def insert_rows(
-        self, connection: AsyncConnection, table: Table, rows: Sequence[Row]
-    ) -> None:
-        """Insert the rows in one statement; those whose key is taken are left as they are."""
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        rows: Sequence[Row],
+        returning: Sequence[Column[Any]] = (),
+    ) -> Sequence[SqlRow[*tuple[Any, ...]]]:
+        """Insert the rows in one statement; those whose key is taken are left as they are.
+
+        Returns these columns of the rows that were inserted, in any order.
+        """
 
 
 def dialect_of(connection: AsyncConnection) -> Dialect:

@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Column,
     ColumnElement,
     Insert,
     Interval,
+    Row,
     Table,
+    TableValuedAlias,
     Text,
     any_,
     bindparam,
@@ -72,6 +75,16 @@ class PostgresDialect:
         """Return an insert that leaves a row alone whose key is taken."""
         return insert(table).on_conflict_do_nothing()
 
+    def listed(
+        self, columns: Sequence[Column[Any]], arrays: Sequence[ColumnElement[Any]]
+    ) -> TableValuedAlias:
+        """Return the rows that one array per column stands for."""
+        return (
+            func.unnest(*arrays)
+            .table_valued(*(column.name for column in columns), name="listed")
+            .render_derived()
+        )
+
     async def continue_numbers(self, connection: AsyncConnection, table: Table) -> None:
         """Set the sequence behind the table's id, if it has one."""
         counted = table.autoincrement_column
@@ -82,23 +95,26 @@ class PostgresDialect:
         await connection.execute(sql_select(func.setval(sequence, highest, False)))  # noqa: FBT003 an SQL function's own flag
 
     async def insert_rows(
-        self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
-    ) -> None:
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        returning: Sequence[Column[Any]] = (),
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
         """Insert from one array per column."""
         if not rows:
-            return
+            return ()
         columns = [table.c[name] for name in rows[0]]
         arrays = [
             literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns
         ]
-        listed = (
-            func.unnest(*arrays)
-            .table_valued(*(column.name for column in columns), name="listed")
-            .render_derived()
-        )
-        source = sql_select(*(listed.c[column.name] for column in columns))
+        source = sql_select(self.listed(columns, arrays))
         statement = insert(table).from_select([column.name for column in columns], source)
-        await connection.execute(statement.on_conflict_do_nothing())
+        statement = statement.on_conflict_do_nothing()
+        if not returning:
+            await connection.execute(statement)
+            return ()
+        return (await connection.execute(statement.returning(*returning))).all()
 
 
 __all__ = ["PostgresDialect"]

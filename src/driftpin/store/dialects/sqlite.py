@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, Text, bindparam, func, literal, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Insert,
+    Row,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,11 +71,20 @@ class SqliteDialect:
         """Do nothing: the engine itself goes on behind the highest id."""
 
     async def insert_rows(
-        self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Insert row by row in one prepared statement."""
-        if rows:
-            await connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        returning: Sequence[Column[Any]] = (),
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Insert row by row in one prepared statement, unless something is to come back."""
+        if not rows:
+            return ()
+        statement = insert(table).on_conflict_do_nothing()
+        if not returning:
+            await connection.execute(statement, list(rows))
+            return ()
+        return (await connection.execute(statement.returning(*returning), list(rows))).all()
 
 
 __all__ = ["SqliteDialect"]

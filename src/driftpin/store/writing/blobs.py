@@ -16,6 +16,7 @@ from driftpin.store.writing.usage import check_quotas, count_usage
 
 # One statement may carry this many digests on either engine.
 DIGESTS_PER_STATEMENT: Final = 10_000
+STORED_COLUMNS: Final = (blobs.c.digest, blobs.c.id, blobs.c.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +37,22 @@ async def find_blobs(
     found: dict[Digest, StoredBlob] = {}
     for some in _in_parts(digests):
         statement = (
-            select(blobs.c.digest, blobs.c.id, blobs.c.size_bytes)
+            select(*STORED_COLUMNS)
             .where(
                 blobs.c.workspace_id == workspace_id,
                 dialect_of(transaction.connection).is_digest_of(blobs.c.digest, some),
             )
             .with_for_update(read=True, key_share=True)
         )
-        for row in await transaction.connection.execute(statement):
-            found[row.digest] = StoredBlob(row.id, row.size_bytes)
+        for digest, row_id, size_bytes in await transaction.connection.execute(statement):
+            found[digest] = StoredBlob(row_id, size_bytes)
     return found
 
 
 async def add_blobs(
     transaction: Transaction, workspace_id: WorkspaceId, contents: Mapping[Digest, bytes]
-) -> None:
-    """Store bytes that the workspace lacks. The workspace must be locked."""
+) -> dict[Digest, StoredBlob]:
+    """Store bytes that the workspace lacks; return where. The workspace must be locked."""
     rows = [
         {
             "workspace_id": workspace_id,
@@ -63,8 +64,13 @@ async def add_blobs(
         }
         for digest, content in sorted(contents.items())
     ]
-    await dialect_of(transaction.connection).insert_rows(transaction.connection, blobs, rows)
+    inserted = await dialect_of(transaction.connection).insert_rows(
+        transaction.connection, blobs, rows, returning=STORED_COLUMNS
+    )
     await count_usage(transaction, {workspace_id: _length_of(contents)})
+    added = {digest: StoredBlob(row_id, size_bytes) for digest, row_id, size_bytes in inserted}
+    # Whoever shares the workspace may have stored one of them at the same time.
+    return added | await find_blobs(transaction, workspace_id, contents.keys() - added.keys())
 
 
 async def require_room(

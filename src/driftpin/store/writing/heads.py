@@ -8,17 +8,27 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from driftpin.context.manifest import Snapshot
-from driftpin.identity import AgentId, UserId, WorkspaceId
+from driftpin.identity import AgentId, Digest, UserId, WorkspaceId
 from driftpin.store.commit_fate import WITNESS_COLUMNS, witness_from
-from driftpin.store.database import Transaction
-from driftpin.store.tables import agent_heads, agents, snapshots, workspaces
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.tables import agent_heads, agents, events, snapshots, workspaces
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.snapshots import REF_COLUMNS, ref_from
+from driftpin.store.writing.events import inserting_event, note_event
+from driftpin.store.writing.snapshots import IS_OF_DIGEST, REF_COLUMNS, ref_from
+from driftpin.store.writing.together import (
+    Changes,
+    carry_out,
+    inserting,
+    parameter_of,
+    row_parameters,
+    together,
+)
 
 WORKSPACE_COLUMNS: Final = (
     workspaces.c.id,
@@ -38,6 +48,16 @@ AGENT_COLUMNS: Final = (
 )
 
 
+HEAD_COLUMNS: Final = (
+    "agent_id",
+    "incarnation",
+    "seq",
+    "digest",
+    "snapshot_id",
+    "accepted_at",
+)
+SEEN_COLUMNS: Final = ("head_incarnation", "head_seq", "observations", "head_error", "seen_at")
+MOVED_COLUMNS: Final = ("head_id", "head_at", *SEEN_COLUMNS)
 # Statements are built once: building one costs as much as running it.
 OF_AGENT: Final = agents.c.id == bindparam("its_agent_id", type_=agents.c.id.type)
 OF_WORKSPACE: Final = workspaces.c.id == bindparam("its_workspace_id", type_=workspaces.c.id.type)
@@ -54,6 +74,16 @@ SHARE_WORKSPACE: Final = select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for
 SHARE_AGENT: Final = select(*AGENT_COLUMNS).where(OF_AGENT).with_for_update(read=True)
 HEAD: Final = select(*REF_COLUMNS).where(
     snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type)
+)
+HEAD_AND_STORED: Final = (
+    select(*REF_COLUMNS)
+    .where(
+        or_(
+            snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type),
+            IS_OF_DIGEST,
+        )
+    )
+    .with_for_update(read=True, key_share=True)
 )
 HEAD_ID: Final = select(agents.c.head_id).where(OF_AGENT)
 ALIVE: Final = select(agents.c.id).where(OF_AGENT, agents.c.deleted_at.is_(None))
@@ -129,6 +159,24 @@ async def get_head(transaction: Transaction, agent: LockedAgent) -> SnapshotRef 
     return ref_from(found.one())
 
 
+async def find_head_and(
+    transaction: Transaction, agent: LockedAgent, digest: Digest
+) -> tuple[SnapshotRef | None, SnapshotRef | None]:
+    """Return the head of an agent under lock, and the snapshot that its workspace has of a digest.
+
+    Both are kept until the transaction ends.
+    """
+    asked = {
+        "its_head_id": agent.head_id,
+        "its_workspace_id": agent.workspace_id,
+        "its_digest": digest,
+    }
+    found = await transaction.connection.execute(HEAD_AND_STORED, asked)
+    refs = [ref_from(row) for row in found]
+    head = next((ref for ref in refs if ref.id == agent.head_id), None)
+    return head, next((ref for ref in refs if ref.digest == digest), None)
+
+
 async def list_heads(
     transaction: Transaction, agent_ids: Collection[AgentId]
 ) -> dict[AgentId, SnapshotRef]:
@@ -172,8 +220,12 @@ async def append_head(
     incarnation: int,
     seq: int,
     observations: Mapping[str, Any],
-) -> None:
-    """Make the snapshot the agent's head, and remember that it was."""
+    event: Mapping[str, Any],
+) -> int:
+    """Make the snapshot the agent's head, remember that it was, and record the event.
+
+    Returns the number of the event, whose values are those of `event_values`.
+    """
     row = {
         "agent_id": agent_id,
         "incarnation": incarnation,
@@ -182,13 +234,27 @@ async def append_head(
         "snapshot_id": head.id,
         "accepted_at": transaction.now,
     }
-    await transaction.connection.execute(insert(agent_heads), row)
-    await _update_agent(
-        transaction,
-        agent_id,
-        head_id=head.id,
-        head_at=transaction.now,
+    changed = {
+        "head_id": head.id,
+        "head_at": transaction.now,
         **_seen(transaction, incarnation, seq, observations),
+    }
+    parameters = {
+        "its_agent_id": agent_id,
+        **row_parameters(agent_heads, row),
+        **row_parameters(agents, changed),
+        **row_parameters(events, event),
+    }
+    written = await carry_out(transaction, _heading(transaction.engine), parameters)
+    return note_event(transaction, written.one())
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _heading(engine: EngineKind) -> Changes:
+    return together(
+        inserting(agent_heads, *HEAD_COLUMNS),
+        UPDATE_AGENT.values({name: parameter_of(agents, name) for name in MOVED_COLUMNS}),
+        inserting_event(engine),
     )
 
 
@@ -253,6 +319,7 @@ __all__ = [
     "LockedAgent",
     "LockedWorkspace",
     "append_head",
+    "find_head_and",
     "find_head_id",
     "get_head",
     "is_agent_alive",

@@ -1,20 +1,22 @@
 """Snapshots: immutable, one row per digest in a workspace, their entries beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ARRAY, Row, Select, and_, bindparam, insert, select, true
 from sqlalchemy.engine import Result
 
 from driftpin.context.manifest import Snapshot
-from driftpin.context.resource import NamedBlob, Resource, blobs_of
+from driftpin.context.resource import Resource, blobs_of
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
+from driftpin.store.dialects.postgresql import PostgresDialect
 from driftpin.store.tables import snapshot_entries, snapshots
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.blobs import StoredBlob
+from driftpin.store.writing.together import parameter_of, row_parameters
 
 
 class Origin(StrEnum):
@@ -34,20 +36,52 @@ REF_COLUMNS = (
 )
 
 
+IS_OF_DIGEST: Final = and_(
+    snapshots.c.workspace_id == bindparam("its_workspace_id", type_=snapshots.c.workspace_id.type),
+    snapshots.c.digest == bindparam("its_digest", type_=snapshots.c.digest.type),
+)
 BY_DIGEST: Final = (
-    select(*REF_COLUMNS)
-    .where(
-        snapshots.c.workspace_id
-        == bindparam("its_workspace_id", type_=snapshots.c.workspace_id.type),
-        snapshots.c.digest == bindparam("its_digest", type_=snapshots.c.digest.type),
-    )
-    .with_for_update(read=True, key_share=True)
+    select(*REF_COLUMNS).where(IS_OF_DIGEST).with_for_update(read=True, key_share=True)
 )
 BY_ID: Final = (
     select(*REF_COLUMNS)
     .where(snapshots.c.id == bindparam("its_id", type_=snapshots.c.id.type))
     .with_for_update(read=True, key_share=True)
 )
+
+
+Entry = tuple[str, str, str, str, str, int | None]
+ENTRY_COLUMNS: Final = ("source", "path", "kind", "status", "reason", "blob_id")
+SNAPSHOT_COLUMNS: Final = (
+    "workspace_id",
+    "digest",
+    "prompt_digest",
+    "tools_digest",
+    "has_holes",
+    "manifest_blob_id",
+    "resource_count",
+    "size_bytes",
+    "origin",
+    "created_at",
+)
+
+
+def _insert_at_once() -> Select[tuple[int]]:
+    """Return what inserts a snapshot and its entries on PostgreSQL, in one round trip."""
+    dialect = PostgresDialect()
+    row = {name: parameter_of(snapshots, name) for name in SNAPSHOT_COLUMNS}
+    added = dialect.insert_new(snapshots).values(row).returning(snapshots.c.id).cte("added")
+    columns = [snapshot_entries.c[name] for name in ENTRY_COLUMNS]
+    arrays = [bindparam(f"entry_{column.name}", type_=ARRAY(column.type)) for column in columns]
+    listed = dialect.listed(columns, arrays)
+    entries = insert(snapshot_entries).from_select(
+        ["snapshot_id", *ENTRY_COLUMNS],
+        select(added.c.id, *listed.c).select_from(added.join(listed, true())),
+    )
+    return select(added.c.id).add_cte(entries.cte("entries"))
+
+
+INSERT_AT_ONCE: Final = _insert_at_once()
 
 
 async def find_snapshot(
@@ -74,63 +108,59 @@ async def add_snapshot(
 
     `stored` has every blob that the snapshot names, and its manifest.
     """
-    named = [entry for resource in snapshot.resources for entry in blobs_of(resource)]
-    ref_values = {
+    rows = [row for resource in snapshot.resources for row in _entries(resource, stored)]
+    named = {blob_id for *_, blob_id in rows if blob_id is not None}
+    ref: dict[str, Any] = {
         "digest": snapshot.digest,
         "prompt_digest": snapshot.prompt_digest,
         "tools_digest": snapshot.tools_digest,
         "has_holes": snapshot.has_holes,
     }
-    statement = (
-        dialect_of(transaction.connection)
-        .insert_new(snapshots)
-        .values(
-            workspace_id=workspace_id,
-            manifest_blob_id=stored[snapshot.digest].id,
-            resource_count=len(snapshot.resources),
-            size_bytes=sum(stored[digest].size_bytes for digest in {blob.digest for blob in named}),
-            origin=origin.value,
-            created_at=transaction.now,
-            **ref_values,
-        )
-        .returning(snapshots.c.id)
-    )
-    snapshot_id = (await transaction.connection.execute(statement)).scalar_one_or_none()
+    values = {
+        "workspace_id": workspace_id,
+        "manifest_blob_id": stored[snapshot.digest].id,
+        "resource_count": len(snapshot.resources),
+        "size_bytes": sum(blob.size_bytes for blob in stored.values() if blob.id in named),
+        "origin": origin.value,
+        "created_at": transaction.now,
+        **ref,
+    }
+    snapshot_id = await _insert(transaction, values, rows)
     if snapshot_id is None:
         taken = await find_snapshot(transaction, workspace_id, snapshot.digest)
         assert taken is not None, "a key that is taken has its row"
         return taken
-    rows = [
-        row for resource in snapshot.resources for row in _entries(snapshot_id, resource, stored)
-    ]
-    await dialect_of(transaction.connection).insert_rows(
-        transaction.connection, snapshot_entries, rows
-    )
-    return SnapshotRef(
-        id=snapshot_id,
-        digest=snapshot.digest,
-        prompt_digest=snapshot.prompt_digest,
-        tools_digest=snapshot.tools_digest,
-        has_holes=snapshot.has_holes,
-    )
+    return SnapshotRef(id=snapshot_id, **ref)
 
 
-def _entries(
-    snapshot_id: int, resource: Resource, stored: Mapping[Digest, StoredBlob]
-) -> list[dict[str, Any]]:
-    named: tuple[NamedBlob | None, ...] = blobs_of(resource) or (None,)
-    return [
-        {
-            "snapshot_id": snapshot_id,
-            "source": resource.source,
-            "path": blob.path if blob else "",
-            "kind": resource.kind.value,
-            "status": resource.status.value,
-            "reason": resource.reason,
-            "blob_id": stored[blob.digest].id if blob else None,
+async def _insert(
+    transaction: Transaction, values: Mapping[str, Any], rows: Sequence[Entry]
+) -> int | None:
+    """Insert a snapshot with its entries; None, and nothing inserted, if it is there already."""
+    connection = transaction.connection
+    if transaction.is_shared:
+        lists = {
+            f"entry_{name}": [row[place] for row in rows]
+            for place, name in enumerate(ENTRY_COLUMNS)
         }
-        for blob in named
-    ]
+        asked = {**row_parameters(snapshots, values), **lists}
+        added: int | None = await connection.scalar(INSERT_AT_ONCE, asked)
+        return added
+    dialect = dialect_of(connection)
+    inserting_it = dialect.insert_new(snapshots).returning(snapshots.c.id)
+    found: int | None = await connection.scalar(inserting_it, dict(values))
+    if found is not None:
+        entries = [dict(zip(ENTRY_COLUMNS, row, strict=True)) for row in rows]
+        of_it = [{"snapshot_id": found, **entry} for entry in entries]
+        await dialect.insert_rows(connection, snapshot_entries, of_it)
+    return found
+
+
+def _entries(resource: Resource, stored: Mapping[Digest, StoredBlob]) -> list[Entry]:
+    shown = (resource.kind.value, resource.status.value, resource.reason)
+    return [
+        (resource.source, blob.path, *shown, stored[blob.digest].id) for blob in blobs_of(resource)
+    ] or [(resource.source, "", *shown, None)]
 
 
 def _first_ref(result: Result[Any]) -> SnapshotRef | None:
@@ -150,6 +180,7 @@ def ref_from(row: Row[*tuple[Any, ...]]) -> SnapshotRef:
 
 
 __all__ = [
+    "IS_OF_DIGEST",
     "REF_COLUMNS",
     "Origin",
     "add_snapshot",

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -109,6 +110,21 @@ def test_comments_are_not_looked_for_in_scripts() -> None:
 )
 def test_a_line_that_fetches_and_runs_is_pointed_out(line: str) -> None:
     assert codes(f"before\n{line}\nafter") == ["fetch_and_run"]
+
+
+FETCHERS = (
+    *("curl", "wget", "aria2c", "iwr", "irm", "Invoke-WebRequest", "Invoke-RestMethod"),
+    *("DownloadString(", "urlopen(", "urlretrieve(", "requests.get(", "httpx.get(", "fetch("),
+)
+SPELLINGS = st.sampled_from([str, str.upper, str.lower, str.swapcase])
+
+
+@given(st.sampled_from(FETCHERS), SPELLINGS, st.sampled_from(["", "é", "\u212a", "\u017f"]))
+def test_every_fetcher_is_seen_in_any_spelling_and_company(
+    fetcher: str, spelled: Callable[[str], str], company: str
+) -> None:
+    text = f"before {company}\nexec(({spelled(fetcher)} 'x'))\nafter"
+    assert codes(text) == ["fetch_and_run"]
 
 
 @pytest.mark.parametrize(

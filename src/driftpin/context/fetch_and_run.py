@@ -15,6 +15,11 @@ _FETCHER_WORD: Final = (
     r"(?:curl|wget|aria2c|iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString|urlopen"
     r"|urlretrieve|(?:requests|httpx)\.get|fetch\()"
 )
+# One of these stands wherever `_FETCHER` finds anything; seeing that none does is much faster.
+_FETCHER_STEMS: Final = (
+    *("curl", "wget", "aria2c", "iwr", "irm", "invoke-webrequest", "invoke-restmethod"),
+    *("downloadstring", "urlopen", "urlretrieve", "requests.get", "httpx.get", "fetch("),
+)
 _FETCHER: Final = re.compile(rf"(?<![\w-]){_FETCHER_WORD}", re.IGNORECASE)
 _PIPED: Final = re.compile(
     r"\|&?[ \t]{0,64}"
@@ -51,6 +56,8 @@ class FetchAndRun:
 
 def fetch_and_run_lines(text: str) -> Iterator[FetchAndRun]:
     """Yield every line that fetches and runs, in order, once each."""
+    if _names_no_fetcher(text):
+        return
     # Spaces of the same length keep every position what it is in the text.
     joined = _CONTINUED.sub(lambda match: " " * len(match.group()), text)
     fetcher = _FETCHER.search(joined)
@@ -62,6 +69,14 @@ def fetch_and_run_lines(text: str) -> Iterator[FetchAndRun]:
         if _runs(line, fetcher.end() - line_start):
             yield FetchAndRun(fetcher.start(), line.strip())
         fetcher = _FETCHER.search(joined, line_end)
+
+
+def _names_no_fetcher(text: str) -> bool:
+    """Whether that is certain at a glance; beyond ASCII letters have more than two cases."""
+    if not text.isascii():
+        return False
+    lowered = text.lower()
+    return not any(stem in lowered for stem in _FETCHER_STEMS)
 
 
 def _runs(line: str, fetched_at: int) -> bool:

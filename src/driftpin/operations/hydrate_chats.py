@@ -28,12 +28,17 @@ async def share_current_binding(
     workspace = await share_workspace(transaction, workspace_id)
     if workspace is None or workspace.current_agent_id is None:
         return None
-    return await share_binding(transaction, workspace.current_agent_id)
+    return await share_binding(transaction, workspace.current_agent_id, workspace_id)
 
 
-async def share_binding(transaction: Transaction, agent_id: AgentId) -> Binding | None:
-    """Return the agent and its head, kept until the end; its workspace is shared. None if gone."""
-    agent = await share_agent(transaction, agent_id)
+async def share_binding(
+    transaction: Transaction, agent_id: AgentId, workspace_id: WorkspaceId
+) -> Binding | None:
+    """Return an agent of the workspace, which is shared, and its head, both kept until the end.
+
+    None if the workspace has no such agent, or no longer.
+    """
+    agent = await share_agent(transaction, agent_id, workspace_id)
     if agent is None or agent.deleted_at is not None:
         return None
     return Binding(agent.id, await get_head(transaction, agent))
@@ -53,7 +58,7 @@ async def hydrate_new_chat(
     """
     if current_agent_id is None:
         return
-    binding = await share_binding(transaction, current_agent_id)
+    binding = await share_binding(transaction, current_agent_id, pin.workspace_id)
     if binding is None:
         return
 

@@ -16,9 +16,7 @@ from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatRow, PinMove
 from driftpin.store.writing.heads import (
-    LockedWorkspace,
     find_head_id,
-    is_agent_of,
     share_workspace,
 )
 from driftpin.store.writing.permits import permit_on_chat
@@ -70,23 +68,13 @@ async def _share_target(
 ) -> Binding:
     workspace = await share_workspace(transaction, chat.workspace_id)
     assert workspace is not None, "a chat keeps its workspace"
-    target = await _choose(transaction, workspace, agent_id)
-    binding = await share_binding(transaction, target)
+    target = agent_id or workspace.current_agent_id
+    if target is None:
+        raise Conflict("No agent of this workspace has pushed yet.", code="no_agent")
+    binding = await share_binding(transaction, target, workspace.id)
     if binding is None:
         raise NotFound
     return binding
-
-
-async def _choose(
-    transaction: Transaction, workspace: LockedWorkspace, agent_id: AgentId | None
-) -> AgentId:
-    if agent_id is None:
-        if workspace.current_agent_id is None:
-            raise Conflict("No agent of this workspace has pushed yet.", code="no_agent")
-        return workspace.current_agent_id
-    if not await is_agent_of(transaction, agent_id, workspace.id):
-        raise NotFound
-    return agent_id
 
 
 async def _shows_otherwise(transaction: Transaction, pin: LockedPin, binding: Binding) -> bool:

@@ -1,8 +1,9 @@
 """Stored snapshots as values again, with the bytes that a comparison needs."""
 
 from collections.abc import Collection, Iterable
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
@@ -12,6 +13,19 @@ from driftpin.identity import Digest, digest_of
 from driftpin.store.dialects import dialect_of
 from driftpin.store.tables import blobs, snapshots
 from driftpin.store.values import SnapshotRef
+
+MANIFEST: Final = (
+    select(blobs.c.content)
+    .join(snapshots, snapshots.c.manifest_blob_id == blobs.c.id)
+    .where(snapshots.c.id == bindparam("its_id", type_=snapshots.c.id.type))
+)
+STORED: Final = select(
+    snapshots.c.id,
+    snapshots.c.digest,
+    snapshots.c.prompt_digest,
+    snapshots.c.tools_digest,
+    blobs.c.content,
+).join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
 
 
 class SnapshotDamaged(Conflict):
@@ -68,25 +82,33 @@ async def read_snapshots(
 
     Raises SnapshotDamaged if one of them is not intact, and SnapshotGone if one is not there.
     """
-    statement = (
-        select(snapshots.c.id, snapshots.c.digest, blobs.c.content)
-        .join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
-        .where(snapshots.c.id.in_(sorted(snapshot_ids)))
-    )
+    statement = STORED.where(snapshots.c.id.in_(sorted(snapshot_ids)))
     rows = (await connection.execute(statement)).all()
     if len(rows) < len(set(snapshot_ids)):
         raise SnapshotGone
-    return {row.id: parse_stored_manifest(row.content, row.digest) for row in rows}
+    return {row.id: _stored_snapshot(row) for row in rows}
+
+
+def _stored_snapshot(row: Row[*tuple[Any, ...]]) -> Snapshot:
+    """Return the snapshot of a row of STORED.
+
+    Bytes with the digest of an accepted manifest are that manifest, so what was derived from it
+    then needs no second look; `driftpin fsck` takes one.
+    """
+    manifest = sound_manifest(row.content, row.digest)
+    return Snapshot(
+        resources=resources_of(manifest),
+        manifest=manifest,
+        digest=row.digest,
+        prompt_digest=row.prompt_digest,
+        tools_digest=row.tools_digest,
+    )
 
 
 async def check_intact(connection: AsyncConnection, snapshot: SnapshotRef) -> None:
     """Refuse a snapshot whose stored manifest does not recompute to its digest."""
-    statement = (
-        select(blobs.c.content)
-        .join(snapshots, snapshots.c.manifest_blob_id == blobs.c.id)
-        .where(snapshots.c.id == snapshot.id)
-    )
-    sound_manifest((await connection.execute(statement)).scalar_one(), snapshot.digest)
+    found = await connection.execute(MANIFEST, {"its_id": snapshot.id})
+    sound_manifest(found.scalar_one(), snapshot.digest)
 
 
 async def read_bodies(
@@ -110,8 +132,13 @@ def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
     """Return the blobs of every resource that is not the same on both sides of a pair."""
     found: set[Digest] = set()
     for pin, head in pairs:
-        for resource in set(pin.resources) ^ set(head.resources):
-            found.update(blob.digest for blob in blobs_of(resource))
+        old = {resource.source: resource for resource in pin.resources}
+        new = {resource.source: resource for resource in head.resources}
+        for source in old.keys() | new:
+            before, after = old.get(source), new.get(source)
+            if before != after:
+                sides = [side for side in (before, after) if side is not None]
+                found.update(blob.digest for side in sides for blob in blobs_of(side))
     return found
 
 

@@ -1,43 +1,53 @@
 """Keeping a drift beside its two snapshots, so that it is made once."""
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
 from driftpin.context.drift import DRIFT_VERSION
 from driftpin.context.drift_json import drift_to_json
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.drift_summaries import KnownDrift, Pair
-from driftpin.store.tables import drift_summaries
+from driftpin.store.tables import drift_summaries, snapshots
 
 
 async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]) -> None:
     """Keep the drifts that are fresh; one that another keeps at the same time is the same.
 
-    If a snapshot of theirs was collected since they were made, none is kept.
+    One of whose snapshots was collected since it was made is not kept.
     """
+    fresh = {pair: known.drift for pair, known in sorted(found.items()) if known.is_fresh}
+    if not fresh:
+        return
+    there = await _keep_snapshots(transaction, {each for pair in fresh for each in pair})
     rows = [
         {
             "pin_id": pin_id,
             "head_id": head_id,
             "version": DRIFT_VERSION,
-            "severity": known.drift.severity.value if known.drift.severity else None,
-            "entry_count": len(known.drift.entries),
-            "entries": json.dumps(drift_to_json(known.drift), separators=(",", ":")),
+            "severity": drift.severity.value if drift.severity else None,
+            "entry_count": len(drift.entries),
+            "entries": json.dumps(drift_to_json(drift), separators=(",", ":")),
         }
-        for (pin_id, head_id), known in sorted(found.items())
-        if known.is_fresh
+        for (pin_id, head_id), drift in fresh.items()
+        if {pin_id, head_id} <= there
     ]
-    if not rows:
-        return
-    with suppress(IntegrityError):
-        async with transaction.connection.begin_nested():
-            await dialect_of(transaction.connection).insert_rows(
-                transaction.connection, drift_summaries, rows
-            )
+    await dialect_of(transaction.connection).insert_rows(
+        transaction.connection, drift_summaries, rows
+    )
+
+
+async def _keep_snapshots(transaction: Transaction, snapshot_ids: Collection[int]) -> set[int]:
+    """Return those of the snapshots that are there, kept until the transaction ends."""
+    statement = (
+        select(snapshots.c.id)
+        .where(snapshots.c.id.in_(sorted(snapshot_ids)))
+        .order_by(snapshots.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return set((await transaction.connection.execute(statement)).scalars())
 
 
 __all__ = ["keep_drifts"]

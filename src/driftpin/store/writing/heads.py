@@ -71,7 +71,14 @@ LOCK_WORKSPACE: Final = (
     select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(key_share=True)
 )
 SHARE_WORKSPACE: Final = select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(read=True)
-SHARE_AGENT: Final = select(*AGENT_COLUMNS).where(OF_AGENT).with_for_update(read=True)
+SHARE_AGENT: Final = (
+    select(*AGENT_COLUMNS)
+    .where(
+        OF_AGENT,
+        agents.c.workspace_id == bindparam("its_workspace_id", type_=agents.c.workspace_id.type),
+    )
+    .with_for_update(read=True)
+)
 HEAD: Final = select(*REF_COLUMNS).where(
     snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type)
 )
@@ -144,9 +151,12 @@ async def lock_for_push(
     return LockedWorkspace(*row[:width]), LockedAgent(*row[width:])
 
 
-async def share_agent(transaction: Transaction, agent_id: AgentId) -> LockedAgent | None:
-    """Keep the agent as it is until the transaction ends; its workspace must be shared."""
-    found = await transaction.connection.execute(SHARE_AGENT, {"its_agent_id": agent_id})
+async def share_agent(
+    transaction: Transaction, agent_id: AgentId, workspace_id: WorkspaceId
+) -> LockedAgent | None:
+    """Keep an agent of the workspace, which must be shared, as it is until the transaction ends."""
+    asked = {"its_agent_id": agent_id, "its_workspace_id": workspace_id}
+    found = await transaction.connection.execute(SHARE_AGENT, asked)
     row = found.first()
     return None if row is None else LockedAgent(*row)
 
@@ -200,16 +210,6 @@ async def is_agent_alive(transaction: Transaction, agent_id: AgentId) -> bool:
     """Whether the agent exists and was not deleted."""
     found = await transaction.connection.execute(ALIVE, {"its_agent_id": agent_id})
     return found.first() is not None
-
-
-async def is_agent_of(
-    transaction: Transaction, agent_id: AgentId, workspace_id: WorkspaceId
-) -> bool:
-    """Whether the agent is one of this workspace's, deleted or not."""
-    statement = select(agents.c.id).where(
-        agents.c.id == agent_id, agents.c.workspace_id == workspace_id
-    )
-    return (await transaction.connection.execute(statement)).first() is not None
 
 
 async def append_head(
@@ -323,7 +323,6 @@ __all__ = [
     "find_head_id",
     "get_head",
     "is_agent_alive",
-    "is_agent_of",
     "is_head",
     "keep_head",
     "list_heads",

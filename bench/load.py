@@ -1,18 +1,24 @@
 """Load: the same mixed calls against pinning by reference and pinning by copy, on one PostgreSQL.
 
 32 workspaces with two agents each, 200 resources per agent, and chats in all of them. Each side
-gets the same calls in the same order, from as many callers as it has connections, for as long. A
-push changes one file, and its bytes come along; half of the pushes are of the same state again. A
-read is the listing of what a chat runs on.
+gets the same calls in the same order, from as many callers as it has connections, for as long. Two
+processes call, as two replicas would, each for one half of the workspaces. A push changes one file,
+and its bytes come along; half of the pushes are of the same state again. A read is the listing of
+what a chat runs on.
 """
 
 import asyncio
+import multiprocessing
 import random
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import Barrier
 from typing import Final, Protocol
 
 from bench.copying import CopyingStore
@@ -45,6 +51,7 @@ from driftpin.operations.say_hello import say_hello
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.store.store import Store
 
+PROCESSES: Final = 2
 CONNECTIONS: Final = 16
 AGENTS: Final = 64
 RESOURCES: Final = 200
@@ -52,6 +59,8 @@ BODY_BYTES: Final = 8 * 1024
 CHATS_PER_AGENT: Final = 4
 EDITIONS: Final = 64
 SECONDS: Final = 20.0
+# One process waits for the other to be ready as long at most.
+READY_S: Final = 900.0
 # How often each call comes, of a hundred.
 MIX: Final = {"read": 30, "refresh": 25, "push": 13, "same push": 12, "create": 12, "rebind": 8}
 
@@ -68,6 +77,8 @@ class Call:
 class Side(Protocol):
     """What is compared; agents are numbered, 2k and 2k + 1 share a workspace."""
 
+    async def build(self, base: Contents, agents: Sequence[int]) -> None: ...
+
     async def push(self, agent: int, pushed: Contents) -> None: ...
 
     async def create(self, agent: int) -> None: ...
@@ -79,12 +90,12 @@ class Side(Protocol):
     async def read(self, agent: int, place: int) -> None: ...
 
 
-def calls(seed: int) -> Iterator[Call]:
-    draw = random.Random(seed)
+def calls(agents: Sequence[int]) -> Iterator[Call]:
+    draw = random.Random(agents[0])
     verbs, weights = list(MIX), list(MIX.values())
     while True:
         (verb,) = draw.choices(verbs, weights)
-        yield Call(verb, draw.randrange(AGENTS), draw.randrange(1 << 30))
+        yield Call(verb, draw.choice(agents), draw.randrange(1 << 30))
 
 
 def edited(base: Contents, edition: int) -> Contents:
@@ -103,23 +114,23 @@ class References:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._owners: list[Actor] = []
-        self._workspaces: list[WorkspaceId] = []
-        self._agents: list[Actor] = []
+        self._owners: dict[int, Actor] = {}
+        self._workspaces: dict[int, WorkspaceId] = {}
+        self._agents: dict[int, Actor] = {}
         self._seqs: Counter[int] = Counter()
         self._sent: defaultdict[int, set[Digest]] = defaultdict(set)
         self._chats: defaultdict[int, list[ChatId]] = defaultdict(list)
 
-    async def build(self, base: Contents) -> None:
-        for number in range(AGENTS // 2):
+    async def build(self, base: Contents, agents: Sequence[int]) -> None:
+        for number in sorted({agent // 2 for agent in agents}):
             user = await create_user(self._store, WORKER, f"user {number}")
             owner = user_actor(user.id)
             workspace = await create_workspace(self._store, owner, "load")
-            self._owners.append(owner)
-            self._workspaces.append(workspace.id)
+            self._owners[number] = owner
+            self._workspaces[number] = workspace.id
             for agent in (2 * number, 2 * number + 1):
                 row, _ = await enrol_agent(self._store, owner, workspace.id, "load")
-                self._agents.append(agent_actor(row.id, workspace.id))
+                self._agents[agent] = agent_actor(row.id, workspace.id)
                 await say_hello(
                     self._store,
                     self._agents[agent],
@@ -181,9 +192,8 @@ class Copies:
         self._store = store
         self._chats: defaultdict[int, list[str]] = defaultdict(list)
 
-    async def build(self, base: Contents) -> None:
-        await self._store.create_tables()
-        for agent in range(AGENTS):
+    async def build(self, base: Contents, agents: Sequence[int]) -> None:
+        for agent in agents:
             await self.push(agent, base)
             for _ in range(CHATS_PER_AGENT):
                 await self.create(agent)
@@ -223,6 +233,14 @@ class Load:
     failed: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
+    def add(self, other: "Load") -> None:
+        """Count what was done beside it at the same time."""
+        self.taken_ms += other.taken_ms
+        for verb, taken_ms in other.by_verb.items():
+            self.by_verb[verb] += taken_ms
+        self.failed.update(other.failed)
+        self.seconds = max(self.seconds, other.seconds)
+
     @property
     def calls_per_s(self) -> float:
         return len(self.taken_ms) / self.seconds
@@ -237,18 +255,20 @@ def percentile(values: Sequence[float], share: int) -> float:
 
 
 class _Runner:
-    def __init__(self, side: Side, base: Contents, editions: Sequence[Contents], seed: int) -> None:
-        self._side, self._base, self._editions = side, base, editions
+    def __init__(self, side: Side, base: Contents, agents: Sequence[int]) -> None:
+        self._side, self._base = side, base
+        self._editions = [edited(base, number) for number in range(1, EDITIONS + 1)]
         self._newest: dict[int, Contents] = {}
-        self._calls = calls(seed)
+        self._calls = calls(agents)
         self._pushes: Counter[int] = Counter()
         # An agent pushes one state after the other.
-        self._turns = [asyncio.Lock() for _ in range(AGENTS)]
+        self._turns = {agent: asyncio.Lock() for agent in agents}
         self.load = Load()
 
     async def run(self) -> Load:
         begun = time.perf_counter()
-        await asyncio.gather(*(self._call_until(begun + SECONDS) for _ in range(CONNECTIONS)))
+        callers = CONNECTIONS // PROCESSES
+        await asyncio.gather(*(self._call_until(begun + SECONDS) for _ in range(callers)))
         self.load.seconds = time.perf_counter() - begun
         return self.load
 
@@ -294,26 +314,70 @@ class _Runner:
                 await self._side.read(call.agent, call.place)
 
 
+@asynccontextmanager
+async def _references(url: str) -> AsyncIterator[Side]:
+    async with open_store(url, pool_size=CONNECTIONS // PROCESSES) as store:
+        yield References(store)
+
+
+@asynccontextmanager
+async def _copies(url: str) -> AsyncIterator[Side]:
+    async with open_engine(
+        url, "REPEATABLE READ", pool_size=CONNECTIONS // PROCESSES, pool_timeout_s=600
+    ) as engine:
+        yield Copies(CopyingStore(engine))
+
+
+SIDES: Final = {"references": _references, "copies": _copies}
+
+
+def _call(name: str, url: str, number: int, ready: Barrier, told: Connection) -> None:
+    """Be one of the calling processes: build its half, wait for the other, call, and tell."""
+    agents = range(AGENTS // PROCESSES * number, AGENTS // PROCESSES * (number + 1))
+
+    async def call() -> Load:
+        base = contents(RESOURCES, BODY_BYTES)
+        async with SIDES[name](url) as side:
+            await side.build(base, agents)
+            runner = _Runner(side, base, agents)
+            await asyncio.to_thread(ready.wait, READY_S)
+            return await runner.run()
+
+    told.send(asyncio.run(call()))
+
+
+def _measure(name: str, url: str) -> Load:
+    """Return what one side does when all processes call it at once."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(PROCESSES)
+    told = [_begin(context, name, url, number, ready) for number in range(PROCESSES)]
+    together = Load()
+    for connection in told:
+        # A process that failed has said why, and closes its end without a word here.
+        together.add(connection.recv())
+    return together
+
+
+def _begin(context: SpawnContext, name: str, url: str, number: int, ready: Barrier) -> Connection:
+    hears, tells = context.Pipe(duplex=False)
+    context.Process(target=_call, args=(name, url, number, ready, tells), daemon=True).start()
+    tells.close()
+    return hears
+
+
 async def run(report: Report) -> None:
-    base = contents(RESOURCES, BODY_BYTES)
-    editions = [edited(base, number) for number in range(1, EDITIONS + 1)]
     with postgres() as url:
-        async with open_store(url) as store:
-            references = References(store)
-            await references.build(base)
-            ours = await _Runner(references, base, editions, seed=1).run()
-        async with open_engine(
-            url, "REPEATABLE READ", pool_size=CONNECTIONS, pool_timeout_s=600
-        ) as engine:
-            copies = Copies(CopyingStore(engine))
-            await copies.build(base)
-            theirs = await _Runner(copies, base, editions, seed=1).run()
+        async with open_store(url), open_engine(url, "REPEATABLE READ") as engine:
+            await CopyingStore(engine).create_tables()
+        ours = await asyncio.to_thread(_measure, "references", url)
+        theirs = await asyncio.to_thread(_measure, "copies", url)
     _tell(report, ours, theirs)
 
 
 def _tell(report: Report, ours: Load, theirs: Load) -> None:
     report.section(
-        f"Mixed load, {AGENTS} agents with {RESOURCES} resources, {CONNECTIONS} connections"
+        f"Mixed load, {AGENTS} agents with {RESOURCES} resources, {CONNECTIONS} connections of "
+        f"{PROCESSES} processes"
     )
     report.at_least(
         "calls per second, references ÷ copies",

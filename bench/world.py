@@ -31,7 +31,7 @@ from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.say_hello import say_hello
 from driftpin.operations.store_blobs import store_blobs
-from driftpin.store.database import Database
+from driftpin.store.database import POOL_SIZE, Database
 from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
 from driftpin.store.tables import chat_pins, chats
@@ -178,8 +178,8 @@ class World:
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[Store]:
-    database = Database(url, clock=SystemClock(), ids=RandomIds())
+async def open_store(url: str, *, pool_size: int = POOL_SIZE) -> AsyncIterator[Store]:
+    database = Database(url, clock=SystemClock(), ids=RandomIds(), pool_size=pool_size)
     await prepare_schema(database)
     try:
         yield Store(database)

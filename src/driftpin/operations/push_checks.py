@@ -31,7 +31,6 @@ def check_snapshot(snapshot: Snapshot) -> None:
 
 def check_bodies(snapshot: Snapshot, contents: Mapping[Digest, bytes]) -> None:
     """Refuse bytes that are not what their digest says; the source that names them is told."""
-    named = {blob.digest: blob.source for r in snapshot.resources for blob in blobs_of(r)}
     for digest, content in contents.items():
         if len(content) > limits.SERVER_BLOB_BYTES_MAX:
             raise TooLarge("A blob is too large.", limit="SERVER_BLOB_BYTES_MAX", digest=digest)
@@ -39,9 +38,14 @@ def check_bodies(snapshot: Snapshot, contents: Mapping[Digest, bytes]) -> None:
             raise Rejected(
                 f"These bytes do not have the digest {digest!r}.",
                 code="hash_mismatch",
-                source=named.get(digest),
+                source=_source_of(snapshot, digest),
                 digest=digest,
             )
+
+
+def _source_of(snapshot: Snapshot, digest: Digest) -> str | None:
+    named = {blob.digest: blob.source for r in snapshot.resources for blob in blobs_of(r)}
+    return named.get(digest)
 
 
 def named_digests(snapshot: Snapshot) -> set[Digest]:

@@ -20,14 +20,16 @@ def check_sizes(snapshot: Snapshot, sizes: Mapping[Digest, int]) -> None:
     """
     text_bytes, all_bytes = 0, 0
     for resource in snapshot.resources:
-        found = [(blob, sizes[blob.digest]) for blob in blobs_of(resource)]
-        for blob, size_bytes in found:
+        total_bytes = 0
+        for blob in blobs_of(resource):
+            size_bytes = sizes[blob.digest]
             limit, maximum = _limit_of(resource, blob)
             _refuse_over(limit, size_bytes, maximum, resource.source)
-        total_bytes = sum(size_bytes for _, size_bytes in found)
+            total_bytes += size_bytes
+            if _is_text(resource, blob):
+                text_bytes += size_bytes
         if resource.kind is Kind.SKILL:
             _refuse_over("skill_bytes", total_bytes, limits.SKILL_BYTES_MAX, resource.source)
-        text_bytes += sum(size for blob, size in found if _is_text(resource, blob))
         all_bytes += total_bytes
     _refuse_over("snapshot_text_bytes", text_bytes, limits.SNAPSHOT_TEXT_BYTES_MAX)
     _refuse_over("snapshot_bytes", all_bytes, limits.SNAPSHOT_BYTES_MAX)

@@ -34,6 +34,9 @@ class Dialect(Protocol):
     ) -> ColumnElement[bool]:
         """Whether the digest column has one of these values."""
 
+    def is_listed_digest(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Do the same in a statement that is built once; `name` is of a list of digests."""
+
     def transaction_number(self) -> ColumnElement[int]:
         """Return the writing transaction's place in the order of events."""
 

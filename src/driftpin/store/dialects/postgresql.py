@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -24,9 +25,13 @@ from sqlalchemy import (
 from sqlalchemy import select as sql_select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from driftpin.identity import Digest
 from driftpin.store.column_types import Instant
+
+# As many shapes of rows are inserted; a shape beyond costs the building of its statement.
+STATEMENTS_KEPT_MAX: Final = 64
 
 
 class PostgresDialect:
@@ -49,6 +54,10 @@ class PostgresDialect:
     ) -> ColumnElement[bool]:
         """Compare with one array parameter."""
         return column == any_(literal(list(digests), ARRAY(column.type)))
+
+    def is_listed_digest(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Compare with one array parameter."""
+        return self.is_listed(column, name)
 
     def transaction_number(self) -> ColumnElement[int]:
         """Return the transaction's 64-bit number, which never wraps."""
@@ -104,17 +113,22 @@ class PostgresDialect:
         """Insert from one array per column."""
         if not rows:
             return ()
-        columns = [table.c[name] for name in rows[0]]
-        arrays = [
-            literal([row[column.name] for row in rows], ARRAY(column.type)) for column in columns
-        ]
-        source = sql_select(self.listed(columns, arrays))
-        statement = insert(table).from_select([column.name for column in columns], source)
-        statement = statement.on_conflict_do_nothing()
-        if not returning:
-            await connection.execute(statement)
-            return ()
-        return (await connection.execute(statement.returning(*returning))).all()
+        names = tuple(rows[0])
+        statement = _inserting(table, names, tuple(returning))
+        lists = {f"all_{name}": [row[name] for row in rows] for name in names}
+        inserted = await connection.execute(statement, lists)
+        return inserted.all() if returning else ()
+
+
+@lru_cache(maxsize=STATEMENTS_KEPT_MAX)
+def _inserting(
+    table: Table, names: tuple[str, ...], returning: tuple[Column[Any], ...]
+) -> Insert | ReturningInsert[Any]:
+    columns = [table.c[name] for name in names]
+    arrays = [bindparam(f"all_{name}", type_=ARRAY(table.c[name].type)) for name in names]
+    source = sql_select(PostgresDialect().listed(columns, arrays))
+    statement = insert(table).from_select(names, source).on_conflict_do_nothing()
+    return statement.returning(*returning) if returning else statement
 
 
 __all__ = ["PostgresDialect"]

@@ -47,6 +47,10 @@ class SqliteDialect:
         """Compare with a list of parameters; the engine takes 32,766 of them."""
         return column.in_(digests)
 
+    def is_listed_digest(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Compare with a list of parameters, as many as there are."""
+        return column.in_(bindparam(name, type_=column.type, expanding=True))
+
     def transaction_number(self) -> ColumnElement[int]:
         """Return zero: numbers of events commit in their order already."""
         return literal(0)

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Select, bindparam, exists, func, select, update
 
 from driftpin.context.tokens import estimate_tokens
 from driftpin.identity import Digest, WorkspaceId
-from driftpin.store.database import Transaction
-from driftpin.store.dialects import dialect_of
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.dialects import dialect_for, dialect_of
 from driftpin.store.tables import blobs, snapshot_entries, snapshots
 from driftpin.store.writing.usage import check_quotas, count_usage
 
@@ -36,17 +37,24 @@ async def find_blobs(
     """
     found: dict[Digest, StoredBlob] = {}
     for some in _in_parts(digests):
-        statement = (
-            select(*STORED_COLUMNS)
-            .where(
-                blobs.c.workspace_id == workspace_id,
-                dialect_of(transaction.connection).is_digest_of(blobs.c.digest, some),
-            )
-            .with_for_update(read=True, key_share=True)
-        )
-        for digest, row_id, size_bytes in await transaction.connection.execute(statement):
+        asked = {"its_workspace_id": workspace_id, "its_digests": some}
+        rows = await transaction.connection.execute(_finding(transaction.engine), asked)
+        for digest, row_id, size_bytes in rows:
             found[digest] = StoredBlob(row_id, size_bytes)
     return found
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _finding(engine: EngineKind) -> Select[Any]:
+    its_workspace_id = bindparam("its_workspace_id", type_=blobs.c.workspace_id.type)
+    return (
+        select(*STORED_COLUMNS)
+        .where(
+            blobs.c.workspace_id == its_workspace_id,
+            dialect_for(engine).is_listed_digest(blobs.c.digest, "its_digests"),
+        )
+        .with_for_update(read=True, key_share=True)
+    )
 
 
 async def add_blobs(

@@ -7,7 +7,7 @@ before, and the collector comes with rows that are gone already.
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, bindparam, func, select, update
 
 from driftpin.errors import TooLarge
 from driftpin.identity import WorkspaceId
@@ -19,15 +19,22 @@ ADVICE: Final = (
     "Remove what is not needed from the workspace, wait until old snapshots are collected, or ask "
     "whoever runs the server for more."
 )
+COUNT: Final = (
+    update(workspace_usage)
+    .where(
+        workspace_usage.c.workspace_id
+        == bindparam("its_workspace_id", type_=workspace_usage.c.workspace_id.type)
+    )
+    .values(blob_bytes=workspace_usage.c.blob_bytes + bindparam("more_bytes", type_=BigInteger()))
+)
 
 
 async def count_usage(transaction: Transaction, changes: Mapping[WorkspaceId, int]) -> None:
     """Add these bytes to what the workspaces keep; fewer are negative."""
     connection = transaction.connection
     for workspace_id in sorted(changes):
-        added = update(workspace_usage).where(workspace_usage.c.workspace_id == workspace_id)
-        more = workspace_usage.c.blob_bytes + changes[workspace_id]
-        if (await connection.execute(added.values(blob_bytes=more))).rowcount == 0:
+        added = {"its_workspace_id": workspace_id, "more_bytes": changes[workspace_id]}
+        if (await connection.execute(COUNT, added)).rowcount == 0:
             row = {"workspace_id": workspace_id, "blob_bytes": changes[workspace_id]}
             await dialect_of(connection).insert_rows(connection, workspace_usage, [row])
 

@@ -121,10 +121,12 @@ class Flapper:
 async def flapper(bench: Bench) -> AsyncIterator[Flapper]:
     made = Flapper(bench)
     running = asyncio.create_task(made.engine.run())
-    await made.start()
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    try:
+        await made.start()
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_flapping_server_keeps_its_tools_and_says_that_it_flaps(flapper: Flapper) -> None:

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped] # it has none
+    Axe,
+)
 from playwright.async_api import Browser
 
 from mcp_agent.conftest import PROGRAM

@@ -1,8 +1,10 @@
 """The commands by which a browser gets in without a token."""
 
+import subprocess
+
 import httpx2
 
-from cli.machine import Machine
+from cli.machine import DRIFTPIN, END_WAIT_S, Machine
 
 OWN_PAGE = "same-origin"
 
@@ -19,7 +21,26 @@ def test_a_password_is_set_changed_and_signs_in(served: Machine) -> None:
 
 
 def test_a_link_signs_a_browser_in_once(served: Machine) -> None:
-    link = served.run("login-link").out.strip()
+    _signs_in_once(served.run("login-link").out.strip())
+
+
+def test_up_prints_a_link_that_signs_a_browser_in_once(machine: Machine) -> None:
+    with subprocess.Popen(
+        [*DRIFTPIN, "up", "--port", "0", str(machine.workspace)],
+        env=machine.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        opened = next(line for line in process.stdout if line.strip().startswith("open "))
+        _signs_in_once(opened.split()[1])
+        process.terminate()
+        process.wait(END_WAIT_S)
+
+
+def _signs_in_once(link: str) -> None:
     headers = {"Origin": link.partition("/sign-in")[0], "Sec-Fetch-Site": OWN_PAGE}
     with httpx2.Client(trust_env=False) as browser:
         assert browser.get(link).status_code == 200

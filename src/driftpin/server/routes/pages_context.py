@@ -10,7 +10,7 @@ from driftpin import limits
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
 from driftpin.chat.prompt import render_prompt
 from driftpin.context.manifest import resources_of
-from driftpin.errors import Malformed
+from driftpin.errors import Malformed, NotFound
 from driftpin.identity import Actor, ChatId, Digest, is_digest
 from driftpin.models.offline import CONTEXT_BUDGET_TOKENS
 from driftpin.operations.refresh_context import refresh_context
@@ -64,12 +64,17 @@ async def _pinned(store: Store, actor: Actor, pin: PinnedRead) -> PinnedContext 
     if pin.snapshot is None or pin.manifest is None:
         return None
     resources = resources_of(pin.manifest)
+    wanted = blobs_for_prompt(resources)
+    bodies = await store.read_blobs(actor, pin.chat.workspace_id, wanted)
+    if bodies.keys() != set(wanted):
+        # The chat was taken back since its pin was read.
+        raise NotFound
     return PinnedContext(
         snapshot=pin.snapshot.digest,
         prompt_digest=pin.snapshot.prompt_digest,
         revision=pin.revision,
         resources=resources,
-        bodies=await store.read_blobs(actor, pin.chat.workspace_id, blobs_for_prompt(resources)),
+        bodies=bodies,
     )
 
 

@@ -1,5 +1,6 @@
 """Calls of tools that differ from the pin, and calls that cannot be made, in whole turns."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import select
 from driftpin.context.tool_check import ChangePolicy
 from driftpin.runner.agent_tools import WARNING, ToolRules
 from driftpin.store.database import EngineKind
-from driftpin.store.tables import audit
+from driftpin.store.tables import agent_calls, audit
 from mcp_agent.conftest import NUMBER, tool
 from mcp_agent.story import an_agent
 from mcp_agent.talking import Talk, open_talk
@@ -95,3 +96,30 @@ async def test_a_changed_tool_that_may_be_called_is_called_and_the_model_is_warn
     assert (result["code"], result["is_error"]) == ("tool_changed", False)
     assert result["content"].startswith(WARNING)
     assert [each["policy"] for each in found] == ["warn"]
+
+
+async def test_a_turn_is_stopped_in_the_middle_of_a_call_that_takes_long(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with open_talk(database_url, tmp_path) as talk:
+        talk.bench.write(tools=[tool("read")], hang="tools/call")
+        talk.list_server()
+        async with an_agent(talk.site, talk.bench):
+            await talk.until_pinnable()
+            chat = await talk.chat()
+            store = talk.site.server.services.store
+
+            async def is_under_way() -> bool:
+                called = select(agent_calls.c.id).where(agent_calls.c.method == "mcp.call")
+                async with store.database.read() as connection:
+                    return (await connection.execute(called)).first() is not None
+
+            asking = asyncio.create_task(
+                talk.ask(("fake__read", {}), ("read_file", {"path": "a"}), chat_id=chat.id)
+            )
+            await talk.until(is_under_way)
+            await talk.client.interrupt_chat(chat.id)
+            results = await asking
+            (turn,) = await talk.client.list_turns(chat.id)
+    assert turn.state == "interrupted"
+    assert [part["code"] for part in results] == ["unknown", "interrupted"]

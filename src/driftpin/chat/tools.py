@@ -38,6 +38,16 @@ UNKNOWN_RESULT: Final = ToolResult(
     code="unknown",
 )
 
+# Calls of a turn that was stopped: the one that was under way, and those that would have followed.
+STOPPED_RESULT: Final = ToolResult(
+    "The turn was stopped while this call was under way, so it is not known what it did.",
+    is_error=True,
+    code=UNKNOWN_RESULT.code,
+)
+NOT_MADE_RESULT: Final = ToolResult(
+    "The turn was stopped before this call was made.", is_error=True, code="interrupted"
+)
+
 
 def sorted_tools(tools: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
     """Return the tools in the order in which they are sent: by name."""
@@ -59,6 +69,8 @@ def digest_of_tools(tools: Iterable[ToolDefinition]) -> Digest:
 
 
 __all__ = [
+    "NOT_MADE_RESULT",
+    "STOPPED_RESULT",
     "UNKNOWN_RESULT",
     "ToolDefinition",
     "ToolResult",

@@ -6,7 +6,9 @@ unknown, and an answer without calls ends it.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from driftpin import limits
 from driftpin.chat.compaction import (
@@ -29,7 +31,12 @@ from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.prompt import render_prompt
 from driftpin.chat.receipts import Phase
 from driftpin.chat.states import ChatState
-from driftpin.chat.tools import UNKNOWN_RESULT, ToolResult
+from driftpin.chat.tools import (
+    NOT_MADE_RESULT,
+    STOPPED_RESULT,
+    UNKNOWN_RESULT,
+    ToolResult,
+)
 from driftpin.chat.volatile import VolatileNotes, render_volatile
 from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
@@ -83,7 +90,7 @@ class Turn:
     streamed_characters: int = 0
     is_stopping: bool = False
     outside: OutsideTools = NO_OUTSIDE_TOOLS
-    _asking: "asyncio.Task[None] | None" = None
+    _asking: "asyncio.Task[Any] | None" = None
     _asked_from: tuple[PinnedRead, PinnedContext | None] | None = None
 
     @property
@@ -309,10 +316,25 @@ class Turn:
         }
 
     async def _carry_out_call(self, toolbox: Toolbox, call: ToolCallPart) -> ToolResultPart:
+        if self.is_stopping:
+            return _result_part(call, NOT_MADE_RESULT)
         await self._reach(Failpoint.TOOL_SENT)
-        result = await toolbox.carry_out(call)
+        result = await self._until_stopped(toolbox.carry_out(call))
         await self._reach(Failpoint.TOOL_RESULT_IN)
         return _result_part(call, result)
+
+    async def _until_stopped(self, calling: Coroutine[Any, Any, ToolResult]) -> ToolResult:
+        """Return what a call gives, or that it was left alone: a tool may take minutes."""
+        self._asking = task = asyncio.create_task(calling)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not self.is_stopping:
+                task.cancel()
+                raise
+            return STOPPED_RESULT
+        finally:
+            self._asking = None
 
     async def _reach(self, failpoint: Failpoint) -> None:
         await self.store.database.reach(failpoint)

@@ -16,6 +16,8 @@ from driftpin.review.finding import Anchor, Place, Side
 LINES_MAX: Final = 12
 CONTEXT_LINES: Final = 3
 ALIKE_MIN: Final = 0.6
+# How much better a place in another file must be than one in the file where the code was.
+_AT_HOME: Final = 2
 _SYMBOL: Final = re.compile(
     r"[ \t]*(?:(?:export|default|public|private|protected|static|async|pub|final|abstract|override)"
     r"[ \t]+)*(?:def|class|func|function|fn|struct|enum|interface|trait|impl|module|namespace|type)"
@@ -132,16 +134,15 @@ def locate(
 
     `near` is the line where it is expected, and decides between places that are alike.
     """
-    if anchor.lines and path in texts:
-        exact = _exact(anchor, texts[path], path, near)
-        if exact is not None and (any(anchor.lines) or exact.is_sure):
-            return Located(exact.place, is_exact=True)
+    here = _exact(anchor, texts[path], path, near) if path in texts else None
+    if here is not None and not any(anchor.lines) and not here.is_sure:
+        here = None
     elsewhere = _elsewhere(anchor, texts, path)
-    if elsewhere is not None:
+    if elsewhere is not None and (here is None or elsewhere.score > here.score + _AT_HOME):
         return Located(elsewhere.place, is_exact=True)
-    if path in texts:
-        return _alike(anchor, texts[path], path, near)
-    return None
+    if here is not None:
+        return Located(here.place, is_exact=True)
+    return _alike(anchor, texts[path], path, near) if path in texts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ def _exact(anchor: Anchor, text: SourceText, path: str, near: int) -> _Candidate
 
 def _starts(anchor: Anchor, text: SourceText) -> Iterator[int]:
     wanted, length = anchor.lines, len(anchor.lines)
+    if not wanted:
+        return
     for start in text.places.get(wanted[0], ()):
         if text.folded[start : start + length] == wanted:
             yield start

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from driftpin.context.tokens import estimate_text_tokens
 from driftpin.errors import Malformed
 from driftpin.review.claims import Answer, Trees, read_answer
 from driftpin.review.cross_check import Group, anchor_claim, cross_check
-from driftpin.review.finding import NEEDS_TRIGGER, Claim, Finding
+from driftpin.review.finding import NEEDS_TRIGGER, Claim, Finding, State
 from driftpin.review.hostile_text import claims_about_text
 from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs, with_outside
 from driftpin.review.lateness import is_late
@@ -32,7 +33,9 @@ from driftpin.review.roster import (
 from driftpin.review.scope import Chunk, Size, chunks_of, size_of
 from driftpin.review.standing import Standing, standings
 
-ANSWER_TOKENS: int = 2_000
+ANSWER_TOKENS: Final = 2_000
+# What the author says is fixed goes to a verifier instead.
+_OWNED: Final = frozenset({State.OPEN, State.CONTESTED})
 
 
 class Phase(StrEnum):
@@ -127,7 +130,7 @@ class RoundBook:
         if size_of(self.inputs.changes) is Size.SMALL:
             return Panel((), ("panel: the change is small enough for the scout",))
         proposed = [role for answer in self.answers.values() for role in answer.roles]
-        owners = [voice.role for each in self.before.live for voice in each.voices]
+        owners = [each.quoted_role for each in self.before.live if each.state in _OWNED]
         return choose_panel(
             self.inputs.roster,
             self.inputs.delta_changes,

@@ -24,6 +24,26 @@ _SYMBOL: Final = re.compile(
     r"[ \t]+(?:\([^()]*\)[ \t]*)?([A-Za-z_$][\w$]*)"
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
+_FILLERS: Final = frozenset(
+    {
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "has",
+        "here",
+        "in",
+        "is",
+        "it",
+    }
+    | {"its", "of", "on", "or", "so", "that", "the", "then", "there", "this", "to", "with"}
+)
 _SYMBOL_LINE_CHARACTERS_MAX: Final = 500
 
 
@@ -33,8 +53,9 @@ def normalise(line: str) -> str:
 
 
 def tokens(text: str) -> frozenset[str]:
-    """Return the words of a text, in lower case."""
-    return frozenset(word.lower() for word in _WORD.findall(text))
+    """Return the words of a text that say something, in lower case; all where none does."""
+    words = frozenset(word.lower() for word in _WORD.findall(text))
+    return words - _FILLERS or words
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:

@@ -175,7 +175,17 @@ def _group(part: list[tuple[Anchored, str]]) -> Group:
         voices=voices,
         merged=merged,
         confidence=max(each.claim.confidence for each in members),
+        conflict=next((_conflict(lead, each) for each in members if _opposes(lead, each)), ""),
     )
+
+
+def _opposes(one: Anchored, other: Anchored) -> bool:
+    return are_opposite(one.claim.fix, other.claim.fix)
+
+
+def _conflict(one: Anchored, other: Anchored) -> str:
+    first, second = one.claim, other.claim
+    return f"{first.role}: {first.fix} / {second.role}: {second.fix}"
 
 
 def _voices(members: Sequence[Anchored]) -> tuple[Voice, ...]:
@@ -232,16 +242,13 @@ def _join_conflicts(groups: Sequence[Group]) -> list[Group]:
         if host is None:
             kept.append(group)
             continue
-        one, other = kept[host].lead.claim, group.lead.claim
-        conflict = f"{one.role}: {one.fix} / {other.role}: {other.fix}"
+        conflict = _conflict(kept[host].lead, group.lead)
         kept[host] = replace(_joined(kept[host], group, "opposite advice"), conflict=conflict)
     return kept
 
 
 def _contradict(one: Group, other: Group) -> bool:
-    return is_near(one.place, other.place, 0) and are_opposite(
-        one.lead.claim.fix, other.lead.claim.fix
-    )
+    return is_near(one.place, other.place, 0) and _opposes(one.lead, other.lead)
 
 
 def are_opposite(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, load, pinning, prefix, rescan, startup, tokens
+from bench import idle, latency, load, pinning, prefix, rescan, review, startup, tokens
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "idle": idle.run,
     "startup": startup.run,
     "tokens": tokens.run,
+    "review": review.run,
 }
 
 

@@ -303,6 +303,8 @@ REVIEW_SMALL_LINES_MAX: Final = 100
 REVIEW_SMALL_FILES_MAX: Final = 2
 REVIEW_FILE_BYTES_MAX: Final = 1 * MIB
 REVIEW_REVIEWERS_MAX: Final = 16
+# Each holds a stream; their client has twenty connections, and calls need some of them.
+REVIEW_ASKED_AT_ONCE_MAX: Final = 12
 REVIEW_CLAIMS_PER_REVIEWER_MAX: Final = 100
 # An answer that breaks the rules is sent back so often.
 REVIEW_REPAIRS_MAX: Final = 1

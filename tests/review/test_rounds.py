@@ -2,14 +2,16 @@
 
 import pytest
 
+from driftpin import limits
 from driftpin.cli.exits import Finished
+from driftpin.client.transport import CONNECTIONS_MAX
 from driftpin.errors import Malformed, Rejected, UsageError
 from driftpin.review.finding import State
 from driftpin.review.ledger import ReplyKind
 from driftpin.review.rounds import replay
 from driftpin.review.verdict import ReviewExit, Verdict, exit_of
 from review.changes import BAD, BASE, FIXED, MEAN, begin
-from review.world import World, answer, ids, ruling
+from review.world import World, answer, claim, ids, ruling
 
 
 async def test_the_same_head_without_a_reply_is_blocked_and_asks_nobody(
@@ -113,6 +115,21 @@ async def test_a_round_that_lost_its_server_goes_on_with_the_answers_that_it_has
     assert "scout.scout" in kept
     ran = await world.round()
     assert ids([each.finding for each in ran.report.live]) == ["CRF-1"]
+
+
+async def test_no_more_are_asked_at_once_than_a_client_has_connections_for(world: World) -> None:
+    begin(world)
+    world.repo.write(many="".join(f"def f{number}():\n    pass\n" for number in range(200)))
+    world.repo.commit()
+    claims = [
+        claim("many.py", 1 + 16 * number, f"def f{8 * number}():", f"number {number} does nothing")
+        for number in range(20)
+    ]
+    world.script.say(1, "edge-cases", answer(*claims))
+    ran = await world.round()
+    assert len(ran.report.live) == 20
+    assert world.played is not None
+    assert 1 < world.played.most_at_once <= limits.REVIEW_ASKED_AT_ONCE_MAX < CONNECTIONS_MAX - 4
 
 
 @pytest.mark.parametrize(("tokens", "phase"), [(4_500, "panel")])

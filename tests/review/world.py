@@ -1,5 +1,6 @@
 """A repository, a server with the scripted model, and rounds on them: all of it real."""
 
+import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -151,10 +152,20 @@ class Played:
 
     script: Script
     lost: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
+    under_way: int = 0
+    most_at_once: int = 0
 
     async def ask(self, task: Task, examine: Examine) -> Exchange:
-        self.asked.append(task.key)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        try:
+            # Let the others begin too.
+            await asyncio.get_running_loop().run_in_executor(None, int)
+            return self._answer(task, examine)
+        finally:
+            self.under_way -= 1
+
+    def _answer(self, task: Task, examine: Examine) -> Exchange:
         if task.key in self.lost:
             raise Unreachable
         steps = load_script(self.script.path).steps_for(task.text)
@@ -181,6 +192,7 @@ class World:
     state: Path
     client: Client | None = None
     lost: set[str] = field(default_factory=set)
+    played: Played | None = None
 
     @property
     def repository(self) -> Repository:
@@ -211,7 +223,8 @@ class World:
         if self.client is not None:
             return await run.run(self._connect)
         begun = run.begin()
-        return await begun.run(Played(self.script, self.lost))
+        self.played = Played(self.script, self.lost)
+        return await begun.run(self.played)
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Client]:

@@ -116,17 +116,21 @@ class ReviewRun:
         """Run it; a server is asked for only once the round may run. May raise Finished."""
         begun = self.begin()
         async with connect() as client:
-            workspace_id = await self._workspace(client)
-            snapshot = await client.import_snapshot(workspace_id, begun.base.request)
-            parent = await client.create_chat(
-                CreateChatRequest(
-                    workspace_id=workspace_id,
-                    title=begun.title,
-                    snapshot=snapshot.digest,
-                    model=self.settings.model,
-                )
+            return await begun.run(await self.seat(begun, client))
+
+    async def seat(self, begun: "BegunRun", client: Client) -> SubChats:
+        """Return reviewers who work on the pinned base: in sub-chats of a new chat."""
+        workspace_id = await self._workspace(client)
+        snapshot = await client.import_snapshot(workspace_id, begun.base.request)
+        parent = await client.create_chat(
+            CreateChatRequest(
+                workspace_id=workspace_id,
+                title=begun.title,
+                snapshot=snapshot.digest,
+                model=self.settings.model,
             )
-            return await begun.run(SubChats(client, parent.id, workspace_id, self.settings.model))
+        )
+        return SubChats(client, parent.id, workspace_id, self.settings.model)
 
     async def _workspace(self, client: Client) -> str:
         """Return the workspace of this repository's reviews, made if it is not there."""

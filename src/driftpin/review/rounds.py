@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from driftpin import limits
 from driftpin.errors import Malformed, Rejected
 from driftpin.identity import digest_of
 from driftpin.review.deciding import HEAD_MOVED, Decided, decide
@@ -25,6 +26,7 @@ from driftpin.review.report_sarif import report_to_sarif
 from driftpin.review.repository import Repository
 
 Tell = Callable[[str], None]
+_NAMED_MAX: Final = 20
 OVER_BUDGET: Final = "over_budget"
 
 
@@ -104,13 +106,16 @@ class RoundRun:
         examiner: Examiner,
         place: RoundFolder,
     ) -> dict[ExchangeKey, Exchange]:
-        """Ask those whose answers are not known yet, all at once, and keep each as it comes."""
+        """Ask those whose answers are not known yet, many at once, and keep each as it comes."""
         found = {task.key: known[task.key] for task in tasks if is_answer_to(known, task)}
         asked = [task for task in tasks if task.key not in found]
-        self.tell(f"{tasks[0].phase.value}: {', '.join(task.key for task in asked) or 'known'}")
+        self.tell(f"{tasks[0].phase.value}: {_named(asked)}")
+
+        seats = asyncio.Semaphore(limits.REVIEW_ASKED_AT_ONCE_MAX)
 
         async def ask_one(task: Task) -> None:
-            exchange = await self.reviewers.ask(task, examiner.examine)
+            async with seats:
+                exchange = await self.reviewers.ask(task, examiner.examine)
             place.keep_exchange(exchange)
             found[task.key] = exchange
             self.tell(f"  {task.key}: {exchange.failure or 'answered'}")
@@ -119,6 +124,13 @@ class RoundRun:
             for task in asked:
                 group.create_task(ask_one(task))
         return found
+
+
+def _named(asked: list[Task]) -> str:
+    """Return who is asked, in one line that can be read."""
+    names = [task.key for task in asked[:_NAMED_MAX]]
+    more = f" and {len(asked) - _NAMED_MAX} more" if len(asked) > _NAMED_MAX else ""
+    return ", ".join(names) + more if names else "everybody had answered"
 
 
 def is_answer_to(known: Mapping[ExchangeKey, Exchange], task: Task) -> bool:

@@ -62,9 +62,8 @@ async def run(report: Report) -> None:
     detail = f"{panel} reviewers, {lines} lines, {len(ran.report.findings)} findings"
     report.at_most("a round, all but asking", timed.own_s, 5.0, " s", detail)
     report.tell("the same round with asking", f"{timed.whole_s:.2f} s")
-    report.at_least(
-        "context bytes a reviewer shares, of its own", share / 0.95, 1.0, f"{share:.4f}"
-    )
+    own = (1 - share) * 100
+    report.at_most("a reviewer's context that is its own", own, 5.0, " %", "the rest is one prefix")
 
 
 def _cross_check_s() -> float:

@@ -296,22 +296,18 @@ RENAME_PAIRS_MAX: Final = 400
 REVIEW_ROUNDS_MAX: Final = 6
 REVIEW_DIFF_LINES_MAX: Final = 20_000
 REVIEW_CHUNK_LINES_MAX: Final = 400
-# A diff is shown whole to every reviewer up to here, and in chunks above.
 REVIEW_WHOLE_LINES_MAX: Final = 3_000
-# Up to so many source lines, in fewer files, a scout is enough.
 REVIEW_SMALL_LINES_MAX: Final = 100
 REVIEW_SMALL_FILES_MAX: Final = 2
 REVIEW_FILE_BYTES_MAX: Final = 1 * MIB
 REVIEW_REVIEWERS_MAX: Final = 16
-# Each holds a stream; their client has twenty connections, and calls need some of them.
+# Each holds a stream of their client's twenty connections.
 REVIEW_ASKED_AT_ONCE_MAX: Final = 12
 REVIEW_CLAIMS_PER_REVIEWER_MAX: Final = 100
-# An answer that breaks the rules is sent back so often.
 REVIEW_REPAIRS_MAX: Final = 1
 REVIEW_ANSWER_TIMEOUT_S: Final = 900.0
 REVIEW_TEXT_CHARACTERS_MAX: Final = 4_000
 REVIEW_ANSWER_BYTES_MAX: Final = 512 * KIB
-# How far from its line a quotation may stand, and how far apart ranges may be that are near.
 REVIEW_QUOTE_WINDOW_LINES: Final = 10
 REVIEW_NEAR_LINES: Final = 5
 REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
@@ -397,6 +393,5 @@ assert HISTORY_KEPT_DAYS >= EVENTS_KEPT_DAYS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
 # One skill file that was replaced as a whole must fit into a diff, both sides of it.
 assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX
-# What every reviewer is shown must fit into one message.
 assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
 assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX

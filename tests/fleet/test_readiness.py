@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.sql import column, table
 
+from driftpin import limits
 from driftpin.events.event import EventKind
 from driftpin.server.pulse import SCHEMA_CHANGED
 from driftpin.store.database import Transaction
@@ -81,10 +82,12 @@ async def serves_again(pair: Pair) -> bool:
     return await status_of(pair.second.url, "/readyz") == (200, "ok")
 
 
-@pytest.mark.parametrize("how", ["refused"])
+@pytest.mark.parametrize("how", ["refused", "silent"])
 async def test_x20_a_replica_without_its_database_is_not_ready_and_recovers(
-    database_url: str, how: str
+    database_url: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Two looks that get no answer are waited for here.
+    monkeypatch.setattr(limits, "PULSE_TIMEOUT_S", 0.5)
     silence = Silence()
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(proxied(socket_of(database_url), silence.plan))

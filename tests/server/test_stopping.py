@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from door import push_body
 from driftpin.client import AgentClient, Client
 from driftpin.errors import DriftpinError
+from driftpin.server.tailer import Tailer
 from driftpin.wire.agent import HelloRequest, PushRequest
 from driftpin.wire.api import CreateAgentRequest, CreateChatRequest, CreateWorkspaceRequest
 from replicas import PROGRAM, START_S, STOP_S, replica
@@ -99,3 +100,24 @@ async def test_a_database_is_served_by_one_process_at_a_time(tmp_path: Path) -> 
             _, complaint = await second.communicate()
         assert second.returncode != 0
         assert str(first.pid) in complaint.decode()
+
+
+async def test_streams_are_ended_again_while_one_is_still_giving_up() -> None:
+    tailer, is_giving_up, let_go = Tailer(), asyncio.Event(), asyncio.Event()
+
+    async def step() -> None:
+        async with tailer.bounded():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                is_giving_up.set()
+                await let_go.wait()
+
+    stepping = asyncio.create_task(step())
+    await asyncio.sleep(0)
+    tailer.end_streams("storage_unavailable")
+    await asyncio.wait_for(is_giving_up.wait(), STOP_S)
+    tailer.close("stopping")
+    let_go.set()
+    with pytest.raises(TimeoutError):
+        await stepping

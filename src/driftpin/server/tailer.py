@@ -39,7 +39,8 @@ class Tailer:
         if self._bounds:
             latest_s = asyncio.get_running_loop().time() + limits.STREAM_END_GRACE_S
             for bound in self._bounds:
-                bound.reschedule(latest_s)
+                if not bound.expired():
+                    bound.reschedule(latest_s)
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:

@@ -58,18 +58,3 @@ class CountingIds:
         milliseconds = int(now.timestamp() * 1000)
         digits = f"{milliseconds:012x}7000{0x8000_0000_0000_0000 + self._count:016x}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-class LaterClock:
-    """The machine's clock, a while ahead: for a process that comes after one that died."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ahead = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        """Return the machine's instant and the while that passed."""
-        return datetime.now(UTC) + self._ahead
-
-    def monotonic_s(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return time.monotonic()

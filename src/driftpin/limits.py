@@ -268,6 +268,8 @@ TURN_FIRST_PIN_WAIT_S: Final = 15
 TURN_LEASE_S: Final = 15
 TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
+# How long a worker that stops waits for a claim under way, and then for its turns to be free.
+TURN_FREE_WAIT_S: Final = 1.0
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
 # Tools that a chat's client declares, and how long a turn waits for what the client carries out.
@@ -332,6 +334,8 @@ UP_ATTACH_POLL_S: Final = 0.1
 # Storage (design.md §4).
 OPERATION_DEADLINE_S: Final = 10.0
 STORAGE_SILENCE_MAX_S: Final = 30.0
+# How long the end of a connection may take whose server may not answer any more.
+CONNECTION_CLOSE_S: Final = 1.0
 OPERATION_TRIES_MAX: Final = 12
 # How long anybody may hold a connection for reading; SQLite's log grows meanwhile.
 READ_LONGEST_S: Final = 30.0

@@ -30,6 +30,7 @@ from driftpin.operations.collect_garbage import Retention, collect_garbage
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.enrol_agent import enrol_agent
+from driftpin.operations.forget_holders import forget_holders
 from driftpin.operations.idempotency import run_once
 from driftpin.operations.keep_drift import keep_drift
 from driftpin.operations.rebind_chat import rebind_chat
@@ -212,6 +213,7 @@ async def carry_out_turns(store: Store, model: Model | None = None) -> None:
     call = Step("I will look.", (ScriptedCall("read_skill", '{"name":"tidy"}'),))
     model = model or ScriptedModel((call, Step("That is all.")) * TURNS_MAX)
     clock = store.database.clock
+    await forget_holders(store, WORKER)
     while claimed := await claim_turn(store, WORKER, holder="here", lease_s=limits.TURN_LEASE_S):
         await Turn(store, PinReader(store, WORKER), model, clock, claimed).run()
 

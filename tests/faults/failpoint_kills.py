@@ -43,7 +43,6 @@ from replicas import START_S, Replica, replica
 NURSERY: Final = Path(__file__).parent / "nursery_main.py"
 HITS_MAX: Final = 3
 # Longer than the lease of a turn, so that whoever comes after a crash may take it over.
-RESTART_LATER_S: Final = 60
 HTTP_SHARE: Final = 10
 
 
@@ -135,7 +134,6 @@ class Crashes:
     ledger: Ledger = field(default_factory=Ledger)
     heard: list[str] = field(default_factory=list)
     cursor: str = ""
-    later_s: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     calls_gone_on: int = 0
 
@@ -169,13 +167,8 @@ class Crashes:
             hands = StoreHands(store, self.place.world.owner)
             await self._look(store, hands, died, case.phase)
 
-    def _later(self) -> int:
-        """Return how far ahead the clock of the next process is: leases of the last are over."""
-        self.later_s += RESTART_LATER_S
-        return self.later_s
-
     def _restarted(self) -> AbstractAsyncContextManager[Store]:
-        return opened(self.place.database_url, self._later(), self._count_calls)
+        return opened(self.place.database_url, self._count_calls)
 
     async def _count_calls(self, failpoint: Failpoint) -> None:
         if failpoint is Failpoint.TOOL_SENT:
@@ -188,7 +181,6 @@ class Crashes:
             "database_url": self.place.database_url,
             "failpoint": failpoint.value,
             "hits": hits,
-            "later_s": self._later(),
             "seed": self.random.randrange(2**32),
             "world": asdict(self.place.world),
             "verbs": list(verbs),
@@ -378,7 +370,6 @@ async def kill_in_migrations(database_url: str, seed: int) -> Outcome:
                 "database_url": database_url,
                 "failpoint": Failpoint.MIGRATE_STEP.value,
                 "hits": step,
-                "later_s": 0,
             }
             ended = [said async for said in ordered(process, order)][-1]["ended"]
             if ended != -signal.SIGKILL:

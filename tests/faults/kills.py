@@ -26,7 +26,6 @@ from replicas import START_S, Replica, replica
 CLIENTS: Final = 4
 ACKS_MAX: Final = 60
 # Longer than the lease of a turn.
-LATER_S: Final = 60
 RECOVERY_MAX_S: Final = 10.0
 
 
@@ -159,7 +158,7 @@ class Kills:
                 told = (await told_heads(store))[self.told_before :]
             self.outcome.broken += await self.listener.wait_for(told, START_S)
             self.outcome.seen["events heard"] += len(self.listener.heads)
-        async with opened(self.database_url, LATER_S) as store:
+        async with opened(self.database_url) as store:
             await carry_out_turns(store, get_model("offline", {}))
             self.outcome.broken += await unfinished_turns(store)
 

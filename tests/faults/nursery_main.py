@@ -22,6 +22,7 @@ import alembic.runtime.environment  # noqa: F401 for children that migrate
 import asyncpg  # noqa: F401 for children on PostgreSQL
 
 from door import open_services
+from driftpin.clock import SystemClock
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, RandomIds
 from driftpin.server.event_stream import EventStream
@@ -30,7 +31,6 @@ from driftpin.store.schema import prepare_schema
 from driftpin.store.store import Store
 from faults.deeds import Deed, Done, StoreHands, Verb
 from faults.driver import Driver, World
-from stepping import LaterClock
 
 DEEDS_MAX = 40
 
@@ -98,7 +98,7 @@ async def work(order: dict[str, Any]) -> None:
     """Do what is ordered until the failpoint ends it, or until it was not met."""
     database = Database(
         order["database_url"],
-        clock=LaterClock(order["later_s"]),
+        clock=SystemClock(),
         ids=RandomIds(),
         reach=Killer(Failpoint(order["failpoint"]), order["hits"]),
     )

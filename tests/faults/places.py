@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from door import open_services
+from driftpin.clock import SystemClock
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import WORKER, RandomIds, user_actor
 from driftpin.operations.create_chat import create_chat
@@ -24,7 +25,6 @@ from driftpin.store.store import Store
 from faults.deeds import Deed, StoreHands, Verb, hello
 from faults.driver import World
 from own_postgres import own_postgres
-from stepping import LaterClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,9 @@ def both_engines() -> Iterator[tuple[str, ...]]:
 
 
 @asynccontextmanager
-async def opened(
-    database_url: str, later_s: float = 0, reach: Reach = pass_by
-) -> AsyncIterator[Store]:
+async def opened(database_url: str, reach: Reach = pass_by) -> AsyncIterator[Store]:
     """Give the store as a process has it that has just started there."""
-    database = Database(database_url, clock=LaterClock(later_s), ids=RandomIds(), reach=reach)
+    database = Database(database_url, clock=SystemClock(), ids=RandomIds(), reach=reach)
     try:
         await prepare_schema(database)
         yield Store(database)

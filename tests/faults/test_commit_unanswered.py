@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from driftpin.clock import SystemClock
 from driftpin.errors import Unavailable
 from driftpin.identity import WORKER, AgentId, RandomIds
 from driftpin.operations.create_user import create_user
@@ -18,7 +19,6 @@ from faults.deeds import MOVES, Deed, StoreHands, Verb
 from faults.driver import Driver
 from faults.looks import ADDS, Ledger, audit, take_census
 from faults.places import Place, fresh_postgres, opened, settle
-from stepping import LaterClock
 from tcp_proxy import TcpProxy, proxied
 
 
@@ -101,11 +101,10 @@ async def test_x16_what_records_no_event_is_answered_as_what_became_of_it(
         assert cutter.cuts[cutter.moment] == 3
 
 
-class HastyClock(LaterClock):
+class HastyClock(SystemClock):
     """A clock on which a second passes at every look, so that deadlines come at once."""
 
     def __init__(self) -> None:
-        super().__init__(0)
         self.looks = 0.0
 
     def monotonic_s(self) -> float:

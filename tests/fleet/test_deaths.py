@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from driftpin import limits
 from driftpin.chat.states import ChatState
 from driftpin.client import AgentClient, Client
 from driftpin.clock import SystemClock
@@ -97,6 +98,33 @@ async def test_a_killed_replica_leaves_its_turn_link_stream_and_call_to_the_othe
         said = [each for each in await reader.list_messages(chat.id) if each.role == "assistant"]
         assert len(said) == 1
         assert (await reader.get_chat(chat.id)).state == ChatState.IDLE
+
+
+async def test_a_stopped_replica_leaves_its_turn_to_the_others_at_once(
+    database_url: str, slow_model: str
+) -> None:
+    database = Database(database_url, clock=SystemClock(), ids=RandomIds())
+    store = Store(database)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        one = await stack.enter_async_context(replica(database_url))
+        other = await stack.enter_async_context(replica(database_url, token=one.token))
+        client = await stack.enter_async_context(Client(one.url, one.token))
+        workspace = await client.create_workspace(CreateWorkspaceRequest(name="x"))
+        chat = await client.create_chat(
+            CreateChatRequest(workspace_id=workspace.id, model=slow_model)
+        )
+        await client.send_message(chat.id, SendMessageRequest(text="go on"))
+        holder = (await running_turn(store, chat.id)).holder
+        going, staying = (one, other) if holder == f"replica-{one.pid}" else (other, one)
+        await going.stop()
+
+        async def is_taken_over() -> bool:
+            turn = (await store.list_turns(WORKER, ChatId(chat.id)))[0]
+            return turn.holder == f"replica-{staying.pid}"
+
+        # Sooner than the lease would have run out.
+        await until(is_taken_over, limits.TURN_LEASE_S / 3)
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGTERM, signal.SIGINT) * 5])

@@ -20,6 +20,7 @@ from driftpin.operations.check_store import check_store
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.release_turns import release_turns
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
 from driftpin.runner.worker import TurnWorker
@@ -175,7 +176,7 @@ async def test_another_worker_goes_on_from_the_last_committed_step(
     await turn._settle_pin()
     await turn._read_history()
     await turn._ask()
-    clock.step(60)
+    await release_turns(room.store, WORKER, [first.lease])
     second = TurnWorker(room.store, room.models, clock, name="worker-2")
     await second.start()
     assert (await room.finished(1)).state == "done"
@@ -195,7 +196,6 @@ async def test_a_request_whose_worker_died_is_closed_as_unknown(
     await room.send("Tell me.")
     await asyncio.wait_for(model.has_spoken.wait(), 5)
     await room.worker.stop()
-    clock.step(60)
     model.let_go.set()
     second = TurnWorker(room.store, room.models, clock, name="worker-2")
     await second.start()

@@ -12,9 +12,11 @@ from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.commit_tool_results import commit_tool_results
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.forget_holders import forget_holders
 from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.keep_compaction import keep_compaction
 from driftpin.operations.park_turn import Parking, end_waiting, park_turn
+from driftpin.operations.release_turns import release_turns
 from driftpin.operations.renew_turn import renew_turn
 from driftpin.operations.resume_turn import resume_turn
 from driftpin.operations.retry_turn import retry_turn
@@ -105,6 +107,15 @@ async def _renew(world: World, actor: Actor, lease: TurnLease) -> object:
     return await renew_turn(world.store, actor, lease, lease_s=10)
 
 
+async def _release(world: World, actor: Actor, lease: TurnLease) -> object:
+    assert await release_turns(world.store, actor, [lease]) == 0
+    return "done"
+
+
+async def _forget_holders(world: World, actor: Actor) -> object:
+    return await forget_holders(world.store, actor)
+
+
 async def _interrupt(world: World, actor: Actor) -> object:
     chat_id: ChatId = await world.fresh_chat()
     await interrupt_turn(world.store, actor, chat_id)
@@ -158,6 +169,8 @@ ROWS = (
     Row("commit_tool_results", with_lease(_commit_results), STALE),
     Row("finish_turn", with_lease(_finish), STALE),
     Row("renew_turn", with_lease(_renew), STALE),
+    Row("release_turns", with_lease(_release), outcomes("forbidden", ok={Caller.WORKER})),
+    Row("forget_holders", _forget_holders, outcomes("forbidden", ok={Caller.WORKER})),
     Row("start_tool_calls", with_lease(_start_calls), STALE),
     Row(
         "Store.read_turn_pin",

@@ -72,7 +72,7 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "carries out a turn that somebody with update access asked for, under its lease",
     ),
     "runner/worker.py": (
-        frozenset({"PinReader", "claim_turn", "finish_turn", "renew_turn"}),
+        frozenset({"PinReader", "claim_turn", "finish_turn", "release_turns", "renew_turn"}),
         "claims turns, whosever they are",
     ),
     "server/agent_calls.py": (
@@ -84,6 +84,7 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
             {
                 "close_lost_calls",
                 "collect_garbage",
+                "forget_holders",
                 "forget_links",
                 "get_deployment",
                 "prepare_deployment",

@@ -103,10 +103,12 @@ async def test_a_database_is_served_by_one_process_at_a_time(tmp_path: Path) -> 
 
 
 async def test_streams_are_ended_again_while_one_is_still_giving_up() -> None:
-    tailer, is_giving_up, let_go = Tailer(), asyncio.Event(), asyncio.Event()
+    tailer = Tailer()
+    has_begun, is_giving_up, let_go = (asyncio.Event() for _ in range(3))
 
     async def step() -> None:
         async with tailer.bounded():
+            has_begun.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -114,7 +116,7 @@ async def test_streams_are_ended_again_while_one_is_still_giving_up() -> None:
                 await let_go.wait()
 
     stepping = asyncio.create_task(step())
-    await asyncio.sleep(0)
+    await asyncio.wait_for(has_begun.wait(), STOP_S)
     tailer.end_streams("storage_unavailable")
     await asyncio.wait_for(is_giving_up.wait(), STOP_S)
     tailer.close("stopping")

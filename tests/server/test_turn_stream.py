@@ -12,12 +12,12 @@ from driftpin.identity import WORKER, Actor, ChatId
 from driftpin.operations.append_chunk import append_chunk
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.release_turns import release_turns
 from driftpin.operations.send_message import add_message
 from driftpin.server.turn_stream import TurnStream
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
-from stepping import SteppedClock
 
 WAIT_S = 5.0
 LEASE_S = 15
@@ -119,12 +119,12 @@ async def test_a_lost_connection_goes_on_behind_its_cursor(door: Door) -> None:
     assert await told(stream) == [("delta", "day"), ("turn", "done")]
 
 
-async def test_a_turn_that_is_taken_over_says_reset(door: Door, clock: SteppedClock) -> None:
+async def test_a_turn_that_is_taken_over_says_reset(door: Door) -> None:
     chat = await door.chat()
     turn = await ask(door, chat["id"])
     first = await claim(door, "first")
     await say(door, first, "goo")
-    clock.step(LEASE_S + 1)
+    await release_turns(door.services.store, WORKER, [first])
     second = await claim(door, "second")
     await say(door, second, "good day")
     cursor = f"1.{turn}.{first.attempt}.3"
@@ -138,13 +138,13 @@ async def test_a_turn_that_is_taken_over_says_reset(door: Door, clock: SteppedCl
 
 
 async def test_a_late_reader_of_a_turn_that_was_taken_over_gets_all_its_words(
-    door: Door, clock: SteppedClock
+    door: Door,
 ) -> None:
     chat = await door.chat()
     turn = await ask(door, chat["id"])
     first = await claim(door, "first")
     await say(door, first, "goo")
-    clock.step(LEASE_S + 1)
+    await release_turns(door.services.store, WORKER, [first])
     second = await claim(door, "second")
     await finish(door, second, "good day")
     stream = await open_stream(door, chat["id"], turn=turn, cursor=f"1.{turn}.{first.attempt}.3")

@@ -15,11 +15,12 @@ from driftpin.identity import WORKER, ChatId
 from driftpin.models.port import Model
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.finish_turn import finish_turn
+from driftpin.operations.release_turns import release_turns
 from driftpin.operations.renew_turn import renew_turn
 from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
-from driftpin.store.leases import ClaimedTurn, LeaseLost
+from driftpin.store.leases import ClaimedTurn, LeaseLost, TurnLease
 from driftpin.store.store import Store
 from driftpin.store.values import TurnState
 
@@ -35,7 +36,10 @@ class ModelSource(Protocol):
 
 
 class TurnWorker:
-    """Runs turns until it is stopped. What it leaves unfinished, another worker takes over."""
+    """Runs turns until it is stopped. What it leaves unfinished, another worker takes over.
+
+    Every turn that it claimed it ends or frees: on SQLite, where it is alone, nothing else would.
+    """
 
     def __init__(
         self,
@@ -58,12 +62,15 @@ class TurnWorker:
         self._pins = PinReader(store, WORKER)
         self._wake = asyncio.Event()
         self._turns: dict[ChatId, Turn] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], TurnLease] = {}
+        self._left: list[TurnLease] = []
+        self._is_stopping = False
         self._loop: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Begin to claim turns."""
+        self._is_stopping = False
         self._loop = asyncio.create_task(self._claim_forever(), name="turn-worker")
 
     def wake(self) -> None:
@@ -85,15 +92,24 @@ class TurnWorker:
 
     async def stop(self) -> None:
         """Stop claiming and leave running turns to the next worker, from their last step."""
+        self._is_stopping = True
+        self._wake.set()
+        if self._loop is not None:
+            # Of a claim that is cut off under way nobody would know that it is held.
+            await asyncio.wait({self._loop}, timeout=limits.TURN_FREE_WAIT_S)
         tasks = [*self._tasks, *([self._loop] if self._loop else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limits.TURN_FREE_WAIT_S):
+                await self._free_left()
 
     async def _claim_forever(self) -> None:
-        while True:
+        while not self._is_stopping:
             self._wake.clear()
             try:
+                await self._free_left()
                 await self._claim_all()
             except DriftpinError as refusal:
                 log.warning("turns_not_claimed", code=refusal.code)
@@ -104,19 +120,29 @@ class TurnWorker:
                 async with asyncio.timeout(limits.TURN_POLL_S):
                     await self._wake.wait()
 
+    async def _free_left(self) -> None:
+        """Free what was claimed and not ended; what could not be freed is tried again later."""
+        if not self._left:
+            return
+        leases = tuple(self._left)
+        await release_turns(self._store, WORKER, leases)
+        self._left = [lease for lease in self._left if lease not in leases]
+
     async def _claim_all(self) -> None:
-        while len(self._tasks) < TURNS_AT_ONCE_MAX:
+        while len(self._tasks) < TURNS_AT_ONCE_MAX and not self._is_stopping:
             claimed = await claim_turn(
                 self._store, WORKER, holder=self._name, lease_s=limits.TURN_LEASE_S
             )
             if claimed is None:
                 return
             task = asyncio.create_task(self._run(claimed), name=f"turn-{claimed.lease.chat_id}")
-            self._tasks.add(task)
+            self._tasks[task] = claimed.lease
             task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        lease = self._tasks.pop(task)
+        if task.cancelled():
+            self._left.append(lease)
         self._wake.set()
 
     async def _run(self, claimed: ClaimedTurn) -> None:
@@ -176,6 +202,7 @@ class TurnWorker:
         try:
             await finish_turn(self._store, WORKER, claimed.lease, TurnState.FAILED, error=error)
         except DriftpinError as refusal:
+            self._left.append(claimed.lease)
             log.warning("turn_not_closed", chat_id=claimed.lease.chat_id, code=refusal.code)
 
 

@@ -28,6 +28,7 @@ from driftpin.clock import Clock
 from driftpin.identity import WORKER, RandomIds
 from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.collect_garbage import collect_garbage
+from driftpin.operations.forget_holders import forget_holders
 from driftpin.operations.forget_links import forget_links
 from driftpin.operations.prepare_deployment import (
     RESTORE_EPOCH,
@@ -232,9 +233,14 @@ class Server:
         await asyncio.sleep(self._options.drain_s)
 
     async def begin_to_stop(self) -> None:
-        """End streams and links, so that nothing keeps a connection open; safe to call twice."""
+        """End streams and links, and free the turns; safe to call twice.
+
+        Nothing keeps a connection open then, and other servers hear of the turns from this one.
+        """
         self.services.pulse.stop()
         self.services.tailer.close(STOPPING)
+        if self.services.workers is not None:
+            await self.services.workers.stop()
         await self.services.calls.drain()
         await self.services.links.close_all()
 
@@ -247,6 +253,7 @@ class Server:
         assert epoch is not None, "the deployment is prepared"
         if not self._is_shared:
             await forget_links(store, WORKER)
+            await forget_holders(store, WORKER)
             await close_lost_calls(store, WORKER)
         services = compose_services(
             store,
@@ -287,8 +294,6 @@ class Server:
             yield
         finally:
             await self.begin_to_stop()
-            if services.workers is not None:
-                await services.workers.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

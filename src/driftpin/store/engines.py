@@ -125,7 +125,7 @@ class _Connection(asyncpg.Connection):
     The driver asks the server to give up the statement under way, and waits for its answer.
     """
 
-    async def close(self, *, timeout: float | None = None) -> None:
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 the driver's own
         """Close in peace, or raise TimeoutError soon, with nothing left open."""
         async with asyncio.timeout(limits.CONNECTION_CLOSE_S):
             await super().close(timeout=timeout)

@@ -1,8 +1,12 @@
-"""Statements on turns: claiming, holding, streaming, ending."""
+"""Statements on turns: claiming, holding, streaming, ending.
+
+Whether a lease has run out is judged by the database's own time, so workers whose clocks differ
+agree about it; the one process of an SQLite file frees what it leaves instead.
+"""
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
@@ -12,6 +16,7 @@ from driftpin.chat.states import ChatState
 from driftpin.chat.tools import UNKNOWN_RESULT
 from driftpin.identity import ChatId
 from driftpin.store.database import Transaction
+from driftpin.store.dialects import dialect_of
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, turns
@@ -20,8 +25,9 @@ from driftpin.store.values import ChatRow, TurnState
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
 DELEGATED: Final = TurnState.DELEGATED.value
-# Held by a worker, by the chat's client, or by sub-chats; each until `lease_until`.
-UNDER_WAY: Final = (RUNNING, TurnState.REQUIRES_ACTION.value, DELEGATED)
+# Waits for the chat's client, or for sub-chats; until `lease_until`.
+PARKED: Final = (TurnState.REQUIRES_ACTION.value, DELEGATED)
+UNDER_WAY: Final = (RUNNING, *PARKED)
 UNFINISHED: Final = (WAITING, *UNDER_WAY)
 
 
@@ -43,8 +49,10 @@ async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
         )
         .exists()
     )
-    expired = and_(turns.c.state.in_(UNDER_WAY), turns.c.lease_until < transaction.now)
-    is_free = or_(turns.c.state == WAITING, expired, _has_its_answers())
+    is_held = dialect_of(transaction.connection).is_held(turns.c.lease_until)
+    is_left = and_(turns.c.state == RUNNING, or_(turns.c.lease_until.is_(None), ~is_held))
+    is_late = and_(turns.c.state.in_(PARKED), turns.c.lease_until < transaction.now)
+    is_free = or_(turns.c.state == WAITING, is_left, is_late, _has_its_answers())
     statement = (
         select(turns)
         .where(is_free, ~stands_before)
@@ -84,7 +92,7 @@ async def take_turn(
             holder=holder,
             fence=turn.fence + 1,
             attempt=turn.attempt + 1,
-            lease_until=transaction.now + timedelta(seconds=lease_s),
+            lease_until=_until(transaction, lease_s),
         )
     )
     await transaction.connection.execute(statement)
@@ -115,11 +123,31 @@ async def require_lease(transaction: Transaction, lease: TurnLease) -> None:
 
 
 async def extend_lease(transaction: Transaction, lease: TurnLease, lease_s: float) -> None:
-    """Hold the turn for another `lease_s` seconds from now."""
-    until = transaction.now + timedelta(seconds=lease_s)
+    """Hold the turn for another `lease_s` seconds from now, unless it was freed meanwhile."""
     await transaction.connection.execute(
-        update(turns).where(_is_turn(lease)).values(lease_until=until)
+        update(turns)
+        .where(_is_turn(lease), turns.c.lease_until.is_not(None))
+        .values(lease_until=_until(transaction, lease_s))
     )
+
+
+async def free_turn(transaction: Transaction, lease: TurnLease) -> bool:
+    """Let go of the turn if this very lease still holds it, and have every worker woken."""
+    changed = await transaction.connection.execute(
+        update(turns)
+        .where(_is_turn(lease), turns.c.fence == lease.fence, turns.c.state == RUNNING)
+        .values(holder=None, lease_until=None)
+    )
+    transaction.has_events |= changed.rowcount > 0
+    return changed.rowcount > 0
+
+
+async def free_turns(transaction: Transaction) -> int:
+    """Let go of every turn: no process holds any."""
+    changed = await transaction.connection.execute(
+        update(turns).where(turns.c.state == RUNNING).values(holder=None, lease_until=None)
+    )
+    return changed.rowcount
 
 
 async def record_pin_of_turn(
@@ -287,12 +315,18 @@ async def close_tool_call(
     )
 
 
+def _until(transaction: Transaction, lease_s: float) -> ColumnElement[datetime]:
+    later = timedelta(seconds=lease_s)
+    return dialect_of(transaction.connection).present(transaction.now, later)
+
+
 def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
     return and_(turns.c.chat_id == lease.chat_id, turns.c.number == lease.turn)
 
 
 __all__ = [
     "RUNNING",
+    "PARKED",
     "UNDER_WAY",
     "UNFINISHED",
     "WAITING",
@@ -302,6 +336,8 @@ __all__ = [
     "close_turn",
     "extend_lease",
     "find_claimable_turn",
+    "free_turn",
+    "free_turns",
     "get_chat_row",
     "has_waiting_turn",
     "hold_present_pin",

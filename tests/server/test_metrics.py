@@ -1,6 +1,8 @@
 """What a process counts: the right figures, for the right callers, naming nobody."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from driftpin.errors import DriftpinError, Forbidden, Unauthenticated
 from driftpin.identity import digest_of
 from driftpin.server.metrics import Metrics
+from driftpin.store.database import sqlite_path
 from driftpin.wire.api import (
     CreateTokenRequest,
     CreateUserRequest,
@@ -93,6 +96,26 @@ async def test_labels_are_templates_and_codes_and_never_somebodys(site: Site) ->
     assert set(re.findall(r"(\w+)=", text)) <= {
         *("method", "route", "status", "result", "verb", "code", "outcome", "kind", "state", "le")
     }
+
+
+async def test_x12_the_log_that_a_reader_of_another_process_keeps_growing_is_shown(
+    site: Site,
+) -> None:
+    path = sqlite_path(site.server.services.store.database.url)
+    await site.hello()
+    if path is None:
+        await site.push(AGENTS="one")
+        shown = figure(await read_metrics(site.url, site.token), "driftpin_sqlite_log_bytes")
+        assert shown == 0
+        return
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM blobs").fetchone()
+        for number in range(3):
+            await site.push(AGENTS=f"{number}" * 9_000)
+        shown = figure(await read_metrics(site.url, site.token), "driftpin_sqlite_log_bytes")
+        # It only grows while somebody reads, and others may write too.
+        assert 3 * 9_000 < shown <= path.with_name(f"{path.name}-wal").stat().st_size
 
 
 async def test_only_administrators_read_metrics(site: Site) -> None:

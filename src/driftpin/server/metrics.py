@@ -22,6 +22,7 @@ from driftpin.server.links import Links
 from driftpin.server.pulse import Pulse
 from driftpin.store.reading.stock import Stock
 from driftpin.store.store import Store
+from driftpin.store.wal import wal_bytes
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 PUSH: Final = ("POST", "/api/v1/agent/snapshots")
@@ -140,6 +141,11 @@ class _Present(Collector):
         yield _gauge("sync_paused", "Whether pushes are paused.", int(self._pulse.sync.is_paused))
         yield _gauge(
             "schema_outdated", "Whether a newer release migrated.", int(self._pulse.is_outdated)
+        )
+        yield _gauge(
+            "sqlite_log_bytes",
+            "Bytes of SQLite's write-ahead log; 0 on PostgreSQL.",
+            wal_bytes(self._database),
         )
         yield _gauge("blob_bytes", "Bytes of all stored blobs.", stock.blob_bytes)
         in_use, size = self._database.pool_use()

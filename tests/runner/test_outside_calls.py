@@ -94,8 +94,9 @@ async def test_a_client_carries_out_its_tools_and_the_turn_goes_on_with_any_work
     ]
     await _submit(room, "b")
     assert await _state(room) == "requires_action"
-    async with _another_worker(room, clock):
+    async with _another_worker(room, clock) as other:
         await _submit(room, "a")
+        other.wake()
         assert (await room.finished(1)).state == "done"
     assert await _results(room) == [("did a", ""), ("did b", "")]
     assert await _state(room) == "idle"
@@ -263,7 +264,6 @@ async def test_a_parent_waits_without_a_worker_and_finds_its_sub_chat_again(
     turns = await room.store.list_turns(room.owner, room.chat_id)
     assert (turns[0].state, turns[0].holder) == ("delegated", None)
     assert await _state(room) == "running"
-    clock.step(60)
     async with _another_worker(room, clock):
         model.answers.insert(0, Say("Seen."))
         await room.finished(1)

@@ -216,7 +216,6 @@ async def test_what_a_dead_worker_left_open_is_closed_with_the_pin_it_was_asked_
     await asyncio.wait_for(model.has_spoken.wait(), 5)
     await room.worker.stop()
     await interrupt_turn(room.store, room.owner, room.chat_id)
-    clock.step(60)
     model.let_go.set()
     second = TurnWorker(room.store, room.models, clock, name="worker-2")
     await second.start()

@@ -4,6 +4,7 @@ from driftpin.identity import WORKER
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.release_turns import release_turns
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.runner.pins import PinReader
@@ -95,7 +96,6 @@ async def test_a_turn_that_is_taken_over_goes_on_with_the_pin_it_began_with(
     await room.worker.stop()
     await room.push(NEW_RULE)
     await refresh_context(room.store, room.owner, room.chat_id)
-    clock.step(60)
     model.let_go.set()
     second = TurnWorker(room.store, room.models, clock, name="worker-2")
     await second.start()
@@ -118,7 +118,7 @@ async def test_calls_are_carried_out_from_the_pin_of_the_request_that_asked_for_
     await turn._ask()
     await room.push_without_skill(NEW_RULE)
     await refresh_context(room.store, room.owner, room.chat_id, now=True)
-    clock.step(60)
+    await release_turns(room.store, WORKER, [claimed.lease])
     room.models.known["tested"] = model
     second = TurnWorker(room.store, room.models, clock, name="worker-2")
     await second.start()

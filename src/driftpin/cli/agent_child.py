@@ -10,6 +10,7 @@ The interpreter is started before the address is known: it spends that time on i
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -128,15 +129,16 @@ class AgentChild:
         process = self._process
         assert process is not None, "start comes before supervise"
         assert process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(asdict(credentials)).encode() + b"\n")
             process.stdin.flush()
-        except BrokenPipeError:
-            return await asyncio.to_thread(process.wait)
-        async for news in _news_of(process):
-            self._failures = 0
-            on_head(news)
-        return await asyncio.to_thread(process.wait)
+            async for news in _news_of(process):
+                self._failures = 0
+                on_head(news)
+        code = await asyncio.to_thread(process.wait)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        return code
 
     async def _wait_before_restart(self, code: int) -> None:
         longest_s = min(

@@ -13,9 +13,7 @@ from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.tables import chat_tools, tool_calls, turns
 from driftpin.store.values import TurnState
-from driftpin.store.writing.turns import WAITING
-
-PARKED = (TurnState.REQUIRES_ACTION.value, TurnState.DELEGATED.value)
+from driftpin.store.writing.turns import PARKED, WAITING
 
 
 async def add_chat_tools(

@@ -325,8 +325,8 @@ def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
 
 
 __all__ = [
-    "RUNNING",
     "PARKED",
+    "RUNNING",
     "UNDER_WAY",
     "UNFINISHED",
     "WAITING",

@@ -353,6 +353,8 @@ COLLECTION_INTERVAL_S: Final = 600
 # What workspaces and users may keep unless the server's settings say otherwise.
 WORKSPACE_BYTES_MAX: Final = 4 * 1024 * MIB
 USER_BYTES_MAX: Final = 32 * 1024 * MIB
+# While a user's quota has more room than this, what is stored at one moment is not added up.
+QUOTA_ROOM_UNLOCKED_BYTES: Final = 1024 * MIB
 
 assert SERVER_RESOURCES_LISTED_MAX >= AGENT_RESOURCES_LISTED_MAX >= SNAPSHOT_RESOURCES_MAX
 assert SERVER_MANIFEST_BYTES_MAX > AGENT_MANIFEST_BYTES_MAX
@@ -370,6 +372,8 @@ assert SERVER_PUSH_BODY_BYTES_MAX >= (
 )
 assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
+# Every push that is let in at a time, on each of four servers, as large as it may be.
+assert QUOTA_ROOM_UNLOCKED_BYTES >= 4 * ADMITTED_AT_ONCE_MAX * SNAPSHOT_BYTES_MAX
 assert AGENT_CALL_RESULT_BYTES_MAX <= LINK_MESSAGE_BYTES_MAX
 # As JSON a text may take six times its bytes.
 assert AGENT_CALL_RESULT_BYTES_MAX >= (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.machine import DRIFTPIN, RULES, Machine
+from driftpin import limits
 from driftpin.identity import digest_of
 
 
@@ -331,3 +332,15 @@ def test_closed_reader_ends_a_command_quietly(served: Machine, chat: str) -> Non
     os.close(writing)
     assert "Traceback" not in ended.stderr
     assert ended.returncode != 0
+
+
+def test_usage_shows_what_is_kept_of_what_may_be(served: Machine, chat: str) -> None:
+    shown = served.run("usage", "--json").json
+    (workspace,) = shown["workspaces"]
+    assert shown["used_bytes"] == workspace["used_bytes"] > len(RULES)
+    assert workspace["used_bytes_max"] == limits.WORKSPACE_BYTES_MAX
+    assert shown["used_bytes_max"] == limits.USER_BYTES_MAX
+    ended = served.run("usage")
+    assert ended.code == 0
+    assert "all of yours" in ended.out
+    assert "32768.0 MiB" in ended.out

@@ -5,11 +5,11 @@ import os
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from driftpin import limits
 from driftpin.errors import TooLarge
-from driftpin.identity import WORKER, agent_actor, digest_of
+from driftpin.identity import WORKER, Actor, agent_actor, digest_of
 from driftpin.operations.check_store import check_store
 from driftpin.operations.collect_garbage import collect_garbage
 from driftpin.operations.create_chat import create_chat
@@ -18,6 +18,7 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
+from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import Quotas
 
@@ -110,6 +111,43 @@ async def test_the_quota_of_a_user_spans_workspaces_and_no_other_user(
     await store_blobs(store, people.foreign_agent, [(digest_of(content), content)])
 
 
+@pytest.mark.parametrize("engine_kind", [EngineKind.POSTGRESQL], ids=str)
+async def test_pushes_at_one_moment_to_two_workspaces_do_not_overshoot_the_quota_of_their_owner(
+    stage: Any, store: Store
+) -> None:
+    """SQLite writes one after the other anyway."""
+    second = await create_workspace(store, stage.owner, "second")
+    row, _ = await enrol_agent(store, stage.owner, second.id, "a")
+    store.database.quotas = Quotas(user_bytes_max=LARGE + 5_000)
+    has_stored, let_commit = asyncio.Event(), asyncio.Event()
+
+    async def held(transaction: Transaction, operation: Any) -> object:
+        outcome: object = await operation(transaction)
+        has_stored.set()
+        await let_commit.wait()
+        return outcome
+
+    async def push(to: Store, actor: Actor) -> None:
+        content = random_text().encode()
+        await store_blobs(to, actor, [(digest_of(content), content)])
+
+    async def is_waiting() -> bool:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        async with store.database.read() as connection:
+            return bool((await connection.execute(waiting)).scalar_one())
+
+    first = asyncio.create_task(push(Store(store.database.joined_by(held)), stage.agent.actor))
+    await asyncio.wait_for(has_stored.wait(), 5)
+    other = asyncio.create_task(push(store, agent_actor(row.id, second.id)))
+    async with asyncio.timeout(5):
+        while not other.done() and not await is_waiting():
+            continue
+    let_commit.set()
+    await first
+    with pytest.raises(TooLarge):
+        await other
+
+
 async def test_t29_one_tenant_at_its_quota_harms_no_other(
     stage: Any, store: Store, people: Any
 ) -> None:
@@ -151,7 +189,7 @@ async def test_a_quota_costs_two_statements_however_much_is_kept(stage: Any, sto
 
     await statements("begin")
     without = await statements("without")
-    store.database.quotas = Quotas(10**9, 10**9)
+    store.database.quotas = Quotas(10**11, 10**11)
     assert await statements("with both") == without + 2
     for number in range(20):
         await stage.agent.push({"AGENTS.md": str(number)})

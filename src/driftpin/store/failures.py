@@ -90,10 +90,13 @@ def is_retryable(failure: DBAPIError) -> bool:
 def unavailable_from(failure: Exception) -> DriftpinError:
     """Return what a caller is told; broken constraints and statements pass through as they are."""
     family = _family_of(failure)
-    if family is not StorageDamaged:
-        return family()
+    return damage_of(failure) if family is StorageDamaged else family()
+
+
+def damage_of(failure: Exception | None = None, *, detail: str = "") -> StorageDamaged:
+    """Return what a caller is told of damage; the log says what it is, under the same id."""
     fault_id = secrets.token_hex(8)
-    log.error("storage_damaged", fault_id=fault_id, exc_info=failure)
+    log.error("storage_damaged", fault_id=fault_id, detail=detail, exc_info=failure)
     return StorageDamaged(fault_id=fault_id)
 
 
@@ -135,6 +138,7 @@ __all__ = [
     "StorageFull",
     "StorageReadOnly",
     "StorageUnavailable",
+    "damage_of",
     "is_connection_lost",
     "is_retryable",
     "sql_state",

@@ -304,9 +304,10 @@ class EventShape(ReplyShape):
 
 
 class WhoAmIShape(ReplyShape):
-    """The caller."""
+    """The caller, and what all its workspaces together may keep."""
 
     user: UserShape
+    used_bytes_max: int | None = None
 
 
 class ServerShape(ReplyShape):

@@ -1,4 +1,4 @@
-"""Commands about this installation: who is signed in where, and what is set."""
+"""Commands about this installation: who is signed in where, what is set, and what is used."""
 
 from typing import Annotated
 
@@ -45,6 +45,15 @@ def login_link(reach: Reach) -> None:
     from driftpin.cli import browser_sign_in
 
     browser_sign_in.show_login_link(reach)
+
+
+@app.command()
+@reaching
+def usage(reach: Reach, as_json: JsonFlag = False) -> None:
+    """Show how many bytes your workspaces keep, and how many they may."""
+    from driftpin.cli import usage
+
+    usage.show(reach, as_json=as_json)
 
 
 @app.command()

@@ -37,8 +37,10 @@ def _user_id(actor: CurrentUser) -> UserId:
 @router.get("/me", response_model=api.WhoAmIShape)
 async def get_me(actor: CurrentUser, request: Request) -> Response:
     """Return the caller."""
-    user = await services_of(request).store.get_user(actor, _user_id(actor))
-    return reply(api.WhoAmIShape(user=user_shape(user)))
+    store = services_of(request).store
+    user = await store.get_user(actor, _user_id(actor))
+    quota = store.database.quotas.user_bytes_max
+    return reply(api.WhoAmIShape(user=user_shape(user), used_bytes_max=quota))
 
 
 @router.get("/users", response_model=api.PageShape[api.UserShape])

@@ -1,5 +1,6 @@
 """Workspaces, their agents, their heads."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -59,7 +60,9 @@ async def list_workspaces(
     services, purpose = services_of(request), f"workspaces {actor.name}"
     after = services.cursors.read_page(purpose, cursor)
     page = await services.store.list_workspaces(actor, after=after, limit=limit)
-    return reply(page_shape(page, workspace_shape, services.cursors.write_page(purpose, page.next)))
+    quota = services.store.database.quotas.workspace_bytes_max
+    shape = partial(workspace_shape, used_bytes_max=quota)
+    return reply(page_shape(page, shape, services.cursors.write_page(purpose, page.next)))
 
 
 @router.post("/workspaces", response_model=api.WorkspaceShape, status_code=201)

@@ -1,5 +1,6 @@
 """Chats, their shares, and lists of them with filters that SQL decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +19,7 @@ from driftpin.store.access import (
     visible_chats,
 )
 from driftpin.store.contained_text import contains_text
+from driftpin.store.failures import damage_of
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.reading.drift import (
     context_columns,
@@ -93,9 +95,28 @@ async def list_chats(
     directions = [part.desc() if is_descending else part for part in (column, chats.c.id)]
     rows = (await connection.execute(statement.order_by(*directions))).all()
     found = page_of([_seen_from(row) for row in rows], limit, _cursor_by(column.name))
-    summaries = await summarise_contexts(connection, [seen.chat.id for seen in found.items])
-    views = (ChatView(seen.chat, seen.access, summaries[seen.chat.id]) for seen in found.items)
-    return Page(tuple(views), found.next)
+    return Page(await _views_of(connection, found.items), found.next)
+
+
+async def _views_of(
+    connection: AsyncConnection, found: Sequence[_SeenChat]
+) -> tuple[ChatView, ...]:
+    """Return the chats with a line about their contexts, without those deleted meanwhile.
+
+    Raises StorageDamaged for a chat that is there and lacks the row of its pin.
+    """
+    summaries = await summarise_contexts(connection, [seen.chat.id for seen in found])
+    lost = [seen.chat.id for seen in found if seen.chat.id not in summaries]
+    if lost:
+        statement = select(chats.c.id).where(chats.c.id.in_(lost))
+        unpinned = (await connection.execute(statement)).scalars().all()
+        if unpinned:
+            raise damage_of(detail=f"chats without the row of their pin: {unpinned}")
+    return tuple(
+        ChatView(seen.chat, seen.access, summaries[seen.chat.id])
+        for seen in found
+        if seen.chat.id in summaries
+    )
 
 
 async def list_shares(

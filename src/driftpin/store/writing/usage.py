@@ -1,7 +1,7 @@
 """How many bytes a workspace keeps: one row each, so that a push need not count its blobs.
 
-The row is the last lock that a transaction takes: whoever stores bytes has looked at its blobs
-before, and the collector comes with rows that are gone already.
+The row is the last lock that a transaction takes, but for its owner's near a quota: whoever stores
+bytes has looked at its blobs before, and the collector comes with rows that are gone already.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from typing import Final
 
 from sqlalchemy import BigInteger, bindparam, func, select, update
 
+from driftpin import limits
 from driftpin.errors import TooLarge
 from driftpin.identity import WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
-from driftpin.store.tables import workspace_usage, workspaces
+from driftpin.store.tables import users, workspace_usage, workspaces
 
 ADVICE: Final = (
     "Remove what is not needed from the workspace, wait until old snapshots are collected, or ask "
@@ -43,7 +44,8 @@ async def check_quotas(transaction: Transaction, workspace_id: WorkspaceId, new_
     """Refuse bytes that were counted just now and are too many for the workspace or its owner.
 
     Raises TooLarge (`quota_exceeded`) with the name of the limit, what it is, and what was used
-    before. What others store at the same moment in another workspace may not be seen yet.
+    before. What is stored at the same moment in another workspace of the owner is not seen before
+    its commit: near the limit, one such transaction waits for the other.
     """
     quotas = transaction.quotas
     if quotas.workspace_bytes_max is not None:
@@ -51,6 +53,9 @@ async def check_quotas(transaction: Transaction, workspace_id: WorkspaceId, new_
         _refuse_over("workspace_bytes_max", quotas.workspace_bytes_max, used, new_bytes)
     if quotas.user_bytes_max is not None:
         used = await _bytes_of_owner(transaction, workspace_id)
+        if used > quotas.user_bytes_max - limits.QUOTA_ROOM_UNLOCKED_BYTES:
+            await _lock_owner(transaction, workspace_id)
+            used = await _bytes_of_owner(transaction, workspace_id)
         _refuse_over("user_bytes_max", quotas.user_bytes_max, used, new_bytes)
 
 
@@ -74,6 +79,13 @@ async def _bytes_of_workspace(transaction: Transaction, workspace_id: WorkspaceI
         workspace_usage.c.workspace_id == workspace_id
     )
     return int((await transaction.connection.execute(statement)).scalar_one_or_none() or 0)
+
+
+async def _lock_owner(transaction: Transaction, workspace_id: WorkspaceId) -> None:
+    """Wait for whoever stores bytes for the same owner, until the end of the transaction."""
+    owner = select(workspaces.c.owner_id).where(workspaces.c.id == workspace_id).scalar_subquery()
+    statement = select(users.c.id).where(users.c.id == owner).with_for_update(key_share=True)
+    await transaction.connection.execute(statement)
 
 
 async def _bytes_of_owner(transaction: Transaction, workspace_id: WorkspaceId) -> int:

@@ -7,18 +7,14 @@ of the two it was.
 """
 
 import asyncio
-import json
-import os
 import random
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -36,13 +32,12 @@ from faults.driver import Driver
 from faults.http_hands import http_hands
 from faults.load import told_heads
 from faults.looks import ADDS, NOTHING, Census, Ledger, audit, take_census
+from faults.nursery import nursery, ordered
 from faults.places import Place, both_engines, opened, settle
 from outcome import Outcome
-from replicas import START_S, Replica, replica
+from replicas import Replica, replica
 
-NURSERY: Final = Path(__file__).parent / "nursery_main.py"
 HITS_MAX: Final = 3
-# Longer than the lease of a turn, so that whoever comes after a crash may take it over.
 HTTP_SHARE: Final = 10
 
 
@@ -319,34 +314,6 @@ class Crashes:
         return [f"heard {self.heard}, told {told}"]
 
 
-async def ordered(nursery: Process, order: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """Have a child do as ordered, and give what it says, up to how it ended."""
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
-    nursery.stdin.write((json.dumps(order) + "\n").encode())
-    while True:
-        async with asyncio.timeout(START_S):
-            line = await nursery.stdout.readline()
-        said: dict[str, Any] = json.loads(line)
-        yield said
-        if "ended" in said:
-            return
-
-
-@asynccontextmanager
-async def nursery() -> AsyncIterator[Process]:
-    """Give the process that raises children; it ends with its standard input."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(NURSERY), stdin=PIPE, stdout=PIPE, env=child_environment()
-    )
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
-
-
 async def kill_at_each(
     database_url: str, failpoints: Iterable[Failpoint], seed: int, rounds: int = 1
 ) -> Outcome:
@@ -383,11 +350,6 @@ async def kill_in_migrations(database_url: str, seed: int) -> Outcome:
         if await take_census(store) == NOTHING:
             outcome.broken.append(f"nothing is in {place.world}")
     return outcome
-
-
-def child_environment() -> dict[str, str]:
-    """Return this process's environment, with the tests where a child finds them."""
-    return {**os.environ, "PYTHONPATH": str(NURSERY.parents[1])}
 
 
 def run(count: int, seed: int) -> Outcome:

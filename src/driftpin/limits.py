@@ -268,8 +268,6 @@ TURN_FIRST_PIN_WAIT_S: Final = 15
 TURN_LEASE_S: Final = 15
 TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
-# How long a worker that stops waits for a claim under way, and then for its turns to be free.
-TURN_FREE_WAIT_S: Final = 1.0
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
 # Tools that a chat's client declares, and how long a turn waits for what the client carries out.
@@ -334,8 +332,6 @@ UP_ATTACH_POLL_S: Final = 0.1
 # Storage (design.md §4).
 OPERATION_DEADLINE_S: Final = 10.0
 STORAGE_SILENCE_MAX_S: Final = 30.0
-# How long the end of a connection may take whose server may not answer any more.
-CONNECTION_CLOSE_S: Final = 1.0
 OPERATION_TRIES_MAX: Final = 12
 # How long anybody may hold a connection for reading; SQLite's log grows meanwhile.
 READ_LONGEST_S: Final = 30.0
@@ -353,8 +349,6 @@ COLLECTION_INTERVAL_S: Final = 600
 # What workspaces and users may keep unless the server's settings say otherwise.
 WORKSPACE_BYTES_MAX: Final = 4 * 1024 * MIB
 USER_BYTES_MAX: Final = 32 * 1024 * MIB
-# While a user's quota has more room than this, what is stored at one moment is not added up.
-QUOTA_ROOM_UNLOCKED_BYTES: Final = 1024 * MIB
 
 assert SERVER_RESOURCES_LISTED_MAX >= AGENT_RESOURCES_LISTED_MAX >= SNAPSHOT_RESOURCES_MAX
 assert SERVER_MANIFEST_BYTES_MAX > AGENT_MANIFEST_BYTES_MAX
@@ -372,8 +366,6 @@ assert SERVER_PUSH_BODY_BYTES_MAX >= (
 )
 assert SERVER_UNREFERENCED_BYTES_MAX >= 2 * SNAPSHOT_BYTES_MAX
 assert SKILL_BYTES_MAX <= SNAPSHOT_BYTES_MAX
-# Every push that is let in at a time, on each of four servers, as large as it may be.
-assert QUOTA_ROOM_UNLOCKED_BYTES >= 4 * ADMITTED_AT_ONCE_MAX * SNAPSHOT_BYTES_MAX
 assert AGENT_CALL_RESULT_BYTES_MAX <= LINK_MESSAGE_BYTES_MAX
 # As JSON a text may take six times its bytes.
 assert AGENT_CALL_RESULT_BYTES_MAX >= (

@@ -39,8 +39,6 @@ CHATS_MAX: Final = 10
 COMMITS_MAX: Final = 120
 # A worker that gets nothing done in this time is stuck.
 STUCK_S: Final = 60
-# Longer than the lease of a turn.
-LATER_S: Final = 60
 ROLES: Final = ["user", "assistant", "tool", "assistant", "tool", "assistant"]
 
 
@@ -54,14 +52,13 @@ class TurnKills:
     outcome: Outcome
     chat_ids: list[ChatId] = field(default_factory=list)
     turns: int = 0
-    later_s: int = 0
 
     async def carry_out(self, turns: int) -> None:
         """Send so many messages, kill workers until all are answered, and look."""
         await self._send(turns)
         while await self._count_unfinished():
             await self._work_and_kill()
-        async with opened(self.database_url, self.later_s) as store:
+        async with opened(self.database_url) as store:
             lines = Counter(self.log.read_text(encoding="utf-8").split("\n")[:-1])
             for chat_id in self.chat_ids:
                 await self._check(store, chat_id, lines)
@@ -82,15 +79,13 @@ class TurnKills:
         self.outcome.seen["turns"] += turns
 
     async def _count_unfinished(self) -> int:
-        async with opened(self.database_url, self.later_s) as store:
+        async with opened(self.database_url) as store:
             return sum((await store.count_stock(WORKER)).turns.values())
 
     async def _work_and_kill(self) -> None:
         """Let a worker make some commits, and kill it; one with nothing left to do just ends."""
-        self.later_s += LATER_S
         asked = {
             "database_url": self.database_url,
-            "later_s": self.later_s,
             "log": str(self.log),
             "turns": self.turns,
         }

@@ -1,6 +1,6 @@
 """A worker that carries out turns until it is killed, as a process of its own.
 
-    turns_main.py '{"database_url": …, "later_s": 60, "log": …, "turns": 3}'
+    turns_main.py '{"database_url": …, "log": …, "turns": 3}'
 
 It prints a line for each commit that others would be woken by. Its model plays the same three
 steps for every turn: two calls that read a skill and one that leaves a line in a file, which is how
@@ -18,8 +18,10 @@ from typing import Any, Final
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.tools import ToolDefinition, ToolResult
+from driftpin.identity import WORKER
 from driftpin.models.port import Model, ModelEvent, ModelRequest
 from driftpin.models.scripted import ScriptedCall, ScriptedModel, Step
+from driftpin.operations.forget_holders import forget_holders
 from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.toolbox import ToolSource
 from driftpin.runner.worker import TurnWorker
@@ -94,7 +96,8 @@ class Helping(ScriptedModel):
 
 
 async def main(asked: Mapping[str, Any]) -> None:
-    async with opened(asked["database_url"], asked["later_s"]) as store:
+    async with opened(asked["database_url"]) as store:
+        await forget_holders(store, WORKER)
         worker = TurnWorker(
             store,
             Models(asked["turns"]),

@@ -25,6 +25,8 @@ from driftpin.store.store import Store
 from driftpin.store.values import TurnState
 
 TURNS_AT_ONCE_MAX: Final = 32
+# How long a stop waits for a claim under way, and then until the turns are free.
+FREE_WAIT_S: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -96,13 +98,13 @@ class TurnWorker:
         self._wake.set()
         if self._loop is not None:
             # Of a claim that is cut off under way nobody would know that it is held.
-            await asyncio.wait({self._loop}, timeout=limits.TURN_FREE_WAIT_S)
+            await asyncio.wait({self._loop}, timeout=FREE_WAIT_S)
         tasks = [*self._tasks, *([self._loop] if self._loop else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(TimeoutError):
-            async with asyncio.timeout(limits.TURN_FREE_WAIT_S):
+            async with asyncio.timeout(FREE_WAIT_S):
                 await self._free_left()
 
     async def _claim_forever(self) -> None:

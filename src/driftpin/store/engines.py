@@ -19,6 +19,8 @@ Connect = Callable[..., Awaitable[Any]]
 
 WAL_TRIES_MAX: Final = 50
 WAL_RETRY_S: Final = 0.01
+# How long the end of a connection may take whose server may not answer any more.
+CONNECTION_CLOSE_S: Final = 1.0
 
 
 class EngineKind(StrEnum):
@@ -127,7 +129,7 @@ class _Connection(asyncpg.Connection):
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 the driver's own
         """Close in peace, or raise TimeoutError soon, with nothing left open."""
-        async with asyncio.timeout(limits.CONNECTION_CLOSE_S):
+        async with asyncio.timeout(CONNECTION_CLOSE_S):
             await super().close(timeout=timeout)
 
 

@@ -28,6 +28,9 @@ COUNT: Final = (
     )
     .values(blob_bytes=workspace_usage.c.blob_bytes + bindparam("more_bytes", type_=BigInteger()))
 )
+# While a quota has more room than this, what is stored at one moment is not added up: every push
+# that is let in at a time, on each of four servers, as large as it may be.
+ROOM_UNLOCKED_BYTES: Final = 4 * limits.ADMITTED_AT_ONCE_MAX * limits.SNAPSHOT_BYTES_MAX
 
 
 async def count_usage(transaction: Transaction, changes: Mapping[WorkspaceId, int]) -> None:
@@ -53,7 +56,7 @@ async def check_quotas(transaction: Transaction, workspace_id: WorkspaceId, new_
         _refuse_over("workspace_bytes_max", quotas.workspace_bytes_max, used, new_bytes)
     if quotas.user_bytes_max is not None:
         used = await _bytes_of_owner(transaction, workspace_id)
-        if used > quotas.user_bytes_max - limits.QUOTA_ROOM_UNLOCKED_BYTES:
+        if used > quotas.user_bytes_max - ROOM_UNLOCKED_BYTES:
             await _lock_owner(transaction, workspace_id)
             used = await _bytes_of_owner(transaction, workspace_id)
         _refuse_over("user_bytes_max", quotas.user_bytes_max, used, new_bytes)

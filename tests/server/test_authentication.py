@@ -3,10 +3,12 @@
 import pytest
 
 from door import Door, problem_of
-from driftpin.credentials import TokenKind, mint_token
-from driftpin.identity import WORKER, TokenId
+from driftpin.credentials import TokenKind, mint_token, read_token
+from driftpin.identity import NOBODY, WORKER, TokenId
+from driftpin.operations.create_login_link import create_login_link
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.operations.revoke_token import revoke_token
+from driftpin.operations.use_login_link import use_login_link
 from driftpin.store.database import Database
 from stepping import SteppedClock
 
@@ -107,3 +109,49 @@ async def test_g10_a_token_in_the_url_is_refused(door: Door, name: str) -> None:
         response = await door.get(door.people.owner, f"/me?{query}")
         assert problem_of(response) == (400, "token_in_url")
         assert token not in response.text
+
+
+async def _session(door: Door) -> str:
+    """Return the secret of a session of the owner's, begun without a password."""
+    store, owner = door.services.store, door.people.owner
+    code, _ = await create_login_link(store, owner)
+    return (await use_login_link(store, NOBODY, read_token(code).secret_digest)).secret
+
+
+async def _with_cookies(door: Door, *secrets: str, bearer: str | None = None) -> tuple[int, str]:
+    headers = [("X-Driftpin-Client", "1")]
+    headers += [("Cookie", f"driftpin={secret}") for secret in secrets]
+    headers += [("Authorization", f"Bearer {bearer}")] if bearer else []
+    return problem_of(await door.http.get("/api/v1/me", headers=headers))
+
+
+async def test_a_session_signs_in_its_user(door: Door) -> None:
+    cookie = {"Cookie": f"driftpin={await _session(door)}"}
+    response = await door.call(None, "GET", "/me", headers=cookie)
+    by_token = await door.get(door.people.owner, "/me")
+    assert (response.status_code, response.json()) == (200, by_token.json())
+
+
+async def test_h6_a_session_beside_another_credential_is_ambiguous(door: Door) -> None:
+    session, token = await _session(door), await door.token_of(door.people.owner)
+    assert await _with_cookies(door, session, session) == (400, "ambiguous_auth")
+    assert await _with_cookies(door, session, bearer=token) == (400, "ambiguous_auth")
+
+
+async def test_each_credential_is_good_only_where_its_kind_is_sent(door: Door) -> None:
+    session, token = await _session(door), await door.token_of(door.people.owner)
+    assert await _with_cookies(door, token) == (401, "unauthenticated")
+    assert (await me(door, f"Bearer {session}"))[:2] == (401, "unauthenticated")
+    assert await _with_cookies(door) == (401, "unauthenticated")
+
+
+async def test_signing_out_ends_the_session_it_came_with(door: Door) -> None:
+    ended, kept = await _session(door), await _session(door)
+    page = {"Origin": "http://driftpin.test", "Sec-Fetch-Site": "same-origin"}
+    with_cookie = {**page, "Cookie": f"driftpin={ended}"}
+    assert (await door.call(None, "POST", "/sign-out", headers=with_cookie)).status_code == 204
+    assert await _with_cookies(door, ended) == (401, "unauthenticated")
+    still = await door.call(None, "GET", "/me", headers={"Cookie": f"driftpin={kept}"})
+    assert still.status_code == 200
+    by_token = await door.call(door.people.owner, "POST", "/sign-out")
+    assert problem_of(by_token) == (400, "no_session")

@@ -150,6 +150,14 @@ def test_over_budget_whole_resources_go_skills_first_then_files_from_the_last(
     assert "- workspace:B.md: over_budget" in cut.text
 
 
+def test_a_budget_that_is_just_enough_leaves_nothing_out(make_pin: MakePin) -> None:
+    pin = make_pin({"workspace:A.md": "a" * 400, "workspace:B.md": "b" * 400})
+    whole = render_prompt(pin, budget_tokens=PLENTY)
+    assert render_prompt(pin, budget_tokens=whole.tokens) == whole
+    (dropped,) = render_prompt(pin, budget_tokens=whole.tokens - 1).left_out
+    assert dropped.source == "workspace:B.md"
+
+
 @given(budget_tokens=st.integers(0, 3_000))
 def test_a_budget_is_kept_or_everything_is_left_out(make_pin: MakePin, budget_tokens: int) -> None:
     names = [f"workspace:f{number}.md" for number in range(8)]

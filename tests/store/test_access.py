@@ -65,6 +65,7 @@ async def world(store: Store, people: People) -> World:
     await import_snapshot(store, people.owner, people.workspace_id, snapshot, bodies.items())
     await store_blobs(store, people.agent, [(digest_of(b"loose"), b"loose")])
     foreign = await Pusher(store, people.foreign_agent).push(AGENTS="foreign")
+    foreign_chat = await create_chat(store, people.administrator, people.foreign_workspace_id)
     callers = {
         "nobody": NOBODY,
         "worker": WORKER,
@@ -84,6 +85,7 @@ async def world(store: Store, people: People) -> World:
     names: dict[str, str] = {
         both[0]: "shared",
         both[1]: "own",
+        foreign_chat.chat.id: "foreign chat",
         people.workspace_id: "workspace",
         people.foreign_workspace_id: "foreign workspace",
         **manifests,
@@ -115,12 +117,12 @@ async def test_a_chat_is_seen_by_its_owner_and_as_far_as_it_is_shared(
     world: World, needed: Access, reader: set[str], updater: set[str]
 ) -> None:
     seen = await world.seen(lambda actor: access.visible_chats(actor, needed), chats.c.id)
-    every = {"shared", "own"}
+    own = {"shared", "own"}
     assert seen == {
         **BLIND,
-        "worker": every,
-        "owner": every,
-        "administrator": every,
+        "worker": own | {"foreign chat"},
+        "administrator": own | {"foreign chat"},
+        "owner": own,
         "reader": reader,
         "updater": updater,
     }

@@ -21,6 +21,11 @@ COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
 }
 # Calls whose arguments may stand in any order: swapped, they are no bug.
 ORDERLESS: Final = frozenset({"and_", "or_", "where", "min", "max", "select", "print", "union"})
+# Calls that change nothing of what the product does: failpoints (tests/faults proves that each is
+# reached), what is noted in the log, and what only types come to.
+WITHOUT_EFFECT: Final = frozenset(
+    {"reach", "_reach", "assert_never", "debug", "info", "warning", "error", "exception"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,10 @@ def _ways(node: ast.stmt | ast.expr) -> Iterator[tuple[str, Callable[[], None]]]
         ):
             swapped = [second, first, *node.args[2:]]
             yield "swapped arguments", lambda: setattr(node, "args", swapped)
+        case ast.Expr(value=ast.Call(func=function) | ast.Await(value=ast.Call(func=function))) if (
+            _name(function) in WITHOUT_EFFECT
+        ):
+            return
         case ast.Expr(value=ast.Call() | ast.Await()):
             yield "dropped statement", lambda: setattr(node, "value", ast.Constant(None))
         case ast.AugAssign():

@@ -2,27 +2,22 @@
 
 import argparse
 import json
-import os
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from mutants import Mutant, mutants_of
+from planting import Planting, Told
 from proved_modules import ROOT, modules, tests_of
 
 KEPT: Final = ROOT / "docs" / "reference" / "evidence" / "mutation.json"
-COPIED: Final = ("src", "tests", "scripts", "chaos", "docs", "pyproject.toml", "changelog.d")
 GOAL_PERCENT: Final = 80.0
 WEEKLY_COUNT: Final = 1_000
-# A mutant that hangs is noticed too.
-ONE_MUTANT_S: Final = 300
 
 
 def main() -> int:
@@ -33,29 +28,38 @@ def main() -> int:
     dice = random.Random(seed)  # noqa: S311 dice, not a secret
     chosen = dice.sample(everything, min(asked.count, len(everything)))
     began_s = time.monotonic()
+    until_s = began_s + 60 * float(asked.minutes)
     found: Counter[str] = Counter()
     survivors: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="dp-") as place:
-        tree = _copy(Path(place))
-        sound: set[tuple[str, ...]] = set()
-        for mutant in chosen:
-            tests = tests_of(mutant.module)
-            if tests not in sound:
-                # Tests that fail anyway would notice everything.
-                assert _passes(tree, tests), f"{tests} fail without a planted bug"
-                sound.add(tests)
-            if time.monotonic() - began_s > asked.minutes * 60:
-                break
-            is_noticed = _is_noticed(tree, mutant)
-            found["killed" if is_noticed else "survived"] += 1
-            if not is_noticed:
-                survivors.append(_told(mutant))
-                print(f"survived: {survivors[-1]}", flush=True)
+
+    def told(mutant: Mutant, *, is_noticed: bool) -> bool:
+        found["killed" if is_noticed else "survived"] += 1
+        if not is_noticed:
+            survivors.append(_told(mutant))
+            print(f"survived: {survivors[-1]}", file=sys.stderr, flush=True)
+        return time.monotonic() < until_s
+
+    _plant(chosen, told)
     record = _record(found, survivors, seed, time.monotonic() - began_s, len(everything))
     print(json.dumps(record, indent=2))
     if asked.keep:
         KEPT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return int(bool(record["broken"]))
+
+
+def _plant(chosen: list[Mutant], told: Told) -> None:
+    """Try the mutants in a session of pytest that has collected the tests of their modules."""
+    tests = sorted({test for mutant in chosen for test in tests_of(mutant.module)})
+    with tempfile.TemporaryDirectory(prefix="dp-") as place:
+        code = pytest.main(
+            [
+                *("-q", "--capture=no", "-p", "no:cacheprovider", "-p", "no:xdist"),
+                *(f"--basetemp={place}/tests", f"--rootdir={ROOT}", "-k", "not postgresql"),
+                *(str(ROOT / test) for test in tests),
+            ],
+            plugins=[Planting(chosen, told)],
+        )
+    assert code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), code
 
 
 def _arguments() -> argparse.Namespace:
@@ -78,54 +82,6 @@ def _chosen(parts: list[str]) -> tuple[Path, ...]:
     )
     assert chosen, f"no module has one of {parts} in its path"
     return chosen
-
-
-def _copy(place: Path) -> Path:
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, place / name)
-    return place
-
-
-def _is_noticed(tree: Path, mutant: Mutant) -> bool:
-    path = tree / mutant.module.relative_to(ROOT)
-    whole = path.read_text(encoding="utf-8")
-    _write(path, mutant.source)
-    try:
-        return not _passes(tree, tests_of(mutant.module))
-    finally:
-        _write(path, whole)
-
-
-def _write(path: Path, source: str) -> None:
-    """Change a module, and forget what was compiled of it: its size and second may be the same."""
-    path.write_text(source, encoding="utf-8")
-    Path(cache_from_source(str(path))).unlink(missing_ok=True)
-
-
-def _passes(tree: Path, tests: tuple[str, ...]) -> bool:
-    """Whether the tests pass; those that hang do not."""
-    # Everything but the changed module is compiled once for all mutants.
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": ""}
-    try:
-        tested = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-x"),
-                *("-k", "not postgresql", *tests),
-            ],
-            cwd=tree,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=ONE_MUTANT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return tested.returncode == 0
 
 
 def _told(mutant: Mutant) -> str:

@@ -26,7 +26,7 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent/": ("tests/agent",),
     "wire/": ("tests/wire", "tests/fuzz"),
     "operations/": MOVES,
-    "operations/accept_snapshot": PUSHES,
+    "operations/accept_snapshot": (*PUSHES, "tests/operations/test_complete_pins.py"),
     "operations/push_checks": PUSHES,
     "operations/store_blobs": (*PUSHES, "tests/operations/test_other_pin_verbs.py"),
     "operations/hydrate_chats": (*MOVES, "tests/operations/test_histories.py"),

@@ -59,6 +59,7 @@ def write_config() -> WriteConfig:
         ("port", "1", "2", "3"),
         ("user_roots", "false", "0", "false"),
     ],
+    ids=["url", "token", "agent", "database", "state", "log", "port", "roots"],
 )
 def test_first_place_that_names_a_setting_decides_it(
     name: str,
@@ -133,6 +134,21 @@ def test_wrong_value_names_setting_origin_and_what_was_expected(
     assert refused.value.fields["setting"] == name
     assert refused.value.fields["origin"] == f"environment {variable_of(name)}"
     assert expected in refused.value.message
+
+
+def test_names_below_a_root_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTPIN_INSTRUCTION_FILES", "AGENTS.md, docs/..rules.md")
+    assert load_settings().settings.instruction_files == ("AGENTS.md", "docs/..rules.md")
+
+
+@pytest.mark.parametrize("names", ["/AGENTS.md", "docs/../AGENTS.md", "AGENTS.md,", ".."])
+def test_names_that_may_lead_out_of_a_root_are_refused(
+    names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTPIN_INSTRUCTION_FILES", names)
+    with pytest.raises(UsageError) as refused:
+        load_settings()
+    assert refused.value.fields["setting"] == "instruction_files"
 
 
 def test_wrong_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +230,10 @@ def test_relative_xdg_directory_is_ignored(tmp_path: Path, monkeypatch: pytest.M
         ("postgresql://u:p@h:1/d", "postgresql://u:********@h:1/d"),
         ("postgresql://u@h/d?password=p&a=b", "postgresql://u@h/d?password=********&a=b"),
         ("postgresql://u:p:q@w@h/d", "postgresql://u:********@h/d"),
+        ("postgresql://u@h:1/d", "postgresql://u@h:1/d"),
+        ("sqlite:////s/a:b@c.db", "sqlite:////s/a:b@c.db"),
     ],
+    ids=["file", "password", "parameter", "odd-password", "no-password", "odd-file"],
 )
 def test_password_in_a_database_url_is_masked(url: str, shown: str) -> None:
     assert without_password(url) == shown

@@ -79,7 +79,7 @@ class KernelOpener:
                 ctypes.byref(how),
                 ctypes.c_size_t(ctypes.sizeof(how)),
             )
-            if descriptor >= 0:
+            if descriptor != -1:
                 return int(descriptor)
             number = ctypes.get_errno()
             if number not in _AGAIN:

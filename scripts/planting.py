@@ -66,7 +66,10 @@ def _pass(session: pytest.Session, items: list[pytest.Item], mutant: Mutant | No
     if child == 0:
         code = BROKEN
         try:
-            code = _run(session, items, mutant)
+            if mutant is not None:
+                plant(mutant)
+            code = 1
+            code = _run(session, items)
         finally:
             os._exit(code)
     deadline_s = time.monotonic() + ONE_MUTANT_S
@@ -83,9 +86,7 @@ def _pass(session: pytest.Session, items: list[pytest.Item], mutant: Mutant | No
         time.sleep(POLL_S)
 
 
-def _run(session: pytest.Session, items: list[pytest.Item], mutant: Mutant | None) -> int:
-    if mutant is not None:
-        plant(mutant)
+def _run(session: pytest.Session, items: list[pytest.Item]) -> int:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -106,6 +106,16 @@ def acting(actor: Actor) -> dict[str, str | None]:
     }
 
 
+def acting_user(actor: Actor) -> BindParameter[UserId | None]:
+    """Return the acting user as a value in a statement; without one it is equal to nothing."""
+    return bindparam(ACTING_USER, actor.user_id, type_=users.c.id.type)
+
+
+def acting_agent(actor: Actor) -> BindParameter[AgentId | None]:
+    """Return the acting agent as a value in a statement; without one it is equal to nothing."""
+    return bindparam(ACTING_AGENT, actor.agent_id, type_=agents.c.id.type)
+
+
 def visible_chats(actor: Actor, needed: Access = Access.READ) -> Predicate:
     """Whether a row of `chats` is one on which the actor has at least this access."""
     match actor.kind:
@@ -114,7 +124,7 @@ def visible_chats(actor: Actor, needed: Access = Access.READ) -> Predicate:
         case ActorKind.USER:
             if actor.is_administrator:
                 return true()
-            is_own = chats.c.owner_id == _user_of(actor)
+            is_own = chats.c.owner_id == acting_user(actor)
             return is_own if needed is Access.OWNER else or_(is_own, _is_shared(actor, needed))
         case ActorKind.AGENT | ActorKind.NOBODY:
             return false()
@@ -128,11 +138,11 @@ def access_to_chat(actor: Actor) -> ColumnElement[str]:
         return literal(Access.OWNER.value)
     shared = (
         select(chat_shares.c.access)
-        .where(chat_shares.c.chat_id == chats.c.id, chat_shares.c.user_id == _user_of(actor))
+        .where(chat_shares.c.chat_id == chats.c.id, chat_shares.c.user_id == acting_user(actor))
         .correlate(chats)
         .scalar_subquery()
     )
-    return case((chats.c.owner_id == _user_of(actor), Access.OWNER.value), else_=shared)
+    return case((chats.c.owner_id == acting_user(actor), Access.OWNER.value), else_=shared)
 
 
 def visible_workspaces(actor: Actor) -> Predicate:
@@ -141,7 +151,7 @@ def visible_workspaces(actor: Actor) -> Predicate:
         case ActorKind.WORKER:
             return true()
         case ActorKind.USER:
-            return true() if actor.is_administrator else workspaces.c.owner_id == _user_of(actor)
+            return true() if actor.is_administrator else workspaces.c.owner_id == acting_user(actor)
         case ActorKind.AGENT:
             return workspaces.c.id == bindparam(
                 ACTING_WORKSPACE, actor.workspace_id, type_=workspaces.c.id.type
@@ -155,7 +165,7 @@ def visible_workspaces(actor: Actor) -> Predicate:
 def visible_agents(actor: Actor) -> Predicate:
     """Whether the actor may see a row of `agents`."""
     if actor.kind is ActorKind.AGENT:
-        return agents.c.id == bindparam(ACTING_AGENT, actor.agent_id, type_=agents.c.id.type)
+        return agents.c.id == acting_agent(actor)
     return _in_visible_workspace(agents.c.workspace_id, actor)
 
 
@@ -165,7 +175,7 @@ def visible_users(actor: Actor) -> Predicate:
         case ActorKind.WORKER:
             return true()
         case ActorKind.USER:
-            return true() if actor.is_administrator else users.c.id == _user_of(actor)
+            return true() if actor.is_administrator else users.c.id == acting_user(actor)
         case ActorKind.AGENT | ActorKind.NOBODY:
             return false()
         case _:
@@ -177,7 +187,7 @@ def visible_tokens(actor: Actor) -> Predicate:
     if actor.kind is not ActorKind.USER:
         return false()
     own_agents = select(agents.c.id).where(visible_agents(actor)).correlate(None)
-    return or_(tokens.c.user_id == _user_of(actor), tokens.c.agent_id.in_(own_agents))
+    return or_(tokens.c.user_id == acting_user(actor), tokens.c.agent_id.in_(own_agents))
 
 
 def revocable_tokens(actor: Actor) -> Predicate:
@@ -217,15 +227,11 @@ def readable_blobs(actor: Actor) -> Predicate:
     )
 
 
-def _user_of(actor: Actor) -> BindParameter[UserId | None]:
-    return bindparam(ACTING_USER, actor.user_id, type_=users.c.id.type)
-
-
 def _is_shared(actor: Actor, needed: Access) -> Predicate:
     enough = [access.value for access in Access if RANK[access] >= RANK[needed]]
     shared = select(chat_shares.c.chat_id).where(
         chat_shares.c.chat_id == chats.c.id,
-        chat_shares.c.user_id == _user_of(actor),
+        chat_shares.c.user_id == acting_user(actor),
         chat_shares.c.access.in_(enough),
     )
     return exists(shared.correlate(chats))
@@ -263,6 +269,8 @@ __all__ = [
     "Predicate",
     "access_to_chat",
     "acting",
+    "acting_agent",
+    "acting_user",
     "alike",
     "readable_blobs",
     "readable_snapshots",

@@ -7,14 +7,27 @@ SQLite one transaction writes at a time, and numbers commit in order. A restore 
 starts transaction numbers again: it must remove all events and raise the restore epoch.
 """
 
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, cast, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    bindparam,
+    cast,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import Gone
 from driftpin.events.event import Position
-from driftpin.store.dialects import dialect_of
+from driftpin.store.dialects import dialect_for, dialect_of
+from driftpin.store.engines import EngineKind
 from driftpin.store.tables import deployment, events
 
 # The name of the deployment's row that says how far events were removed.
@@ -24,18 +37,36 @@ RESTORE_EPOCH: Final = "restore_epoch"
 # The highest number among the events that were removed, which need not be the last one's.
 REMOVED_HIGHEST: Final = "events_removed_highest"
 BEGINNING: Final = Position(0, 0)
+_PARTS: Final = ("transaction_id", "number")
+_REMOVED: Final = select(deployment.c.content).where(deployment.c.name == REMOVED_TO)
+_PLACE: Final = tuple_(events.c.transaction_id, events.c.id)
 
 
-def is_after(position: Position) -> ColumnElement[bool]:
-    """Whether a row of `events` stands behind the position."""
-    place = tuple_(events.c.transaction_id, events.c.id)
-    return place > tuple_(position.transaction_id, position.number)
+def is_behind(bound: str) -> ColumnElement[bool]:
+    """Whether a row of `events` stands behind the position that `bounds` gives under this name."""
+    return _PLACE > _bound(bound)
 
 
-def is_up_to(position: Position) -> ColumnElement[bool]:
-    """Whether a row of `events` stands at the position or before it."""
-    place = tuple_(events.c.transaction_id, events.c.id)
-    return place <= tuple_(position.transaction_id, position.number)
+def is_up_to(bound: str) -> ColumnElement[bool]:
+    """Whether a row of `events` stands at the position of this name or before it."""
+    return _PLACE <= _bound(bound)
+
+
+def bounds(**positions: Position) -> dict[str, int]:
+    """Return positions as parameters of a statement that names them."""
+    return {
+        f"{name}_{part}": number
+        for name, position in positions.items()
+        for part, number in zip(_PARTS, (position.transaction_id, position.number), strict=True)
+    }
+
+
+def _bound(name: str) -> ColumnElement[Any]:
+    transaction_id, number = (f"{name}_{part}" for part in _PARTS)
+    return tuple_(
+        bindparam(transaction_id, type_=events.c.transaction_id.type),
+        bindparam(number, type_=events.c.id.type),
+    )
 
 
 async def find_window_end(
@@ -45,20 +76,26 @@ async def find_window_end(
 
     Whatever stands up to there has been committed, and nothing will be added.
     """
+    statement = _window_end(EngineKind(connection.dialect.name))
+    asked = bounds(after=after) | {"longest": longest}
+    row = (await connection.execute(statement, asked)).first()
+    return None if row is None else Position(row.transaction_id, row.id)
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _window_end(engine: EngineKind) -> Select[Any]:
     window = (
         select(events.c.transaction_id, events.c.id)
-        .where(is_after(after), events.c.transaction_id < dialect_of(connection).horizon())
+        .where(is_behind("after"), events.c.transaction_id < dialect_for(engine).horizon())
         .order_by(events.c.transaction_id, events.c.id)
-        .limit(longest)
+        .limit(bindparam("longest", type_=Integer))
         .subquery()
     )
-    statement = (
+    return (
         select(window.c.transaction_id, window.c.id)
         .order_by(window.c.transaction_id.desc(), window.c.id.desc())
         .limit(1)
     )
-    row = (await connection.execute(statement)).first()
-    return None if row is None else Position(row.transaction_id, row.id)
 
 
 async def refuse_gap(connection: AsyncConnection, after: Position) -> None:
@@ -97,8 +134,7 @@ async def read_bounds(connection: AsyncConnection) -> tuple[Position, Position]:
 
 
 async def _removed_to(connection: AsyncConnection) -> Position:
-    removed = select(deployment.c.content).where(deployment.c.name == REMOVED_TO)
-    content: str | None = (await connection.execute(removed)).scalar_one_or_none()
+    content: str | None = (await connection.execute(_REMOVED)).scalar_one_or_none()
     return BEGINNING if content is None else read_position(content)
 
 
@@ -124,9 +160,10 @@ __all__ = [
     "REMOVED_HIGHEST",
     "REMOVED_TO",
     "RESTORE_EPOCH",
+    "bounds",
     "find_window_end",
     "highest_removed",
-    "is_after",
+    "is_behind",
     "is_up_to",
     "read_bounds",
     "read_position",

@@ -7,17 +7,46 @@ without a chat, asks `list_pin_moves` with its number for the chats among its ow
 """
 
 import json
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, Row, and_, exists, false, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin import limits
 from driftpin.errors import Unauthenticated
 from driftpin.events.event import Event, EventKind, Position
 from driftpin.identity import Actor, ActorKind, ChatId, WorkspaceId
-from driftpin.store.access import visible_chats, visible_workspaces
-from driftpin.store.event_order import find_window_end, is_after, is_up_to, read_bounds, refuse_gap
+from driftpin.store.access import (
+    KINDS_OF_ACTORS,
+    acting,
+    acting_agent,
+    acting_user,
+    alike,
+    visible_chats,
+    visible_workspaces,
+)
+from driftpin.store.event_order import (
+    bounds,
+    find_window_end,
+    is_behind,
+    is_up_to,
+    read_bounds,
+    refuse_gap,
+)
 from driftpin.store.tables import chats, events, workspaces
 
 KNOWN_KINDS: Final = tuple(kind.value for kind in EventKind)
@@ -42,22 +71,37 @@ async def list_events(
     end = await find_window_end(connection, after, max(limit, limits.EVENTS_PAGE_MAX))
     if end is None:
         return (), after
-    statement = (
+    statement = _statement(
+        alike(actor), of_workspace=workspace_id is not None, of_chat=chat_id is not None
+    )
+    parameters = {
+        **acting(actor),
+        **bounds(after=after, end=end),
+        "asked_workspace_id": workspace_id,
+        "asked_chat_id": chat_id,
+        "longest": limit,
+    }
+    found = tuple(_event_from(row) for row in await connection.execute(statement, parameters))
+    await refuse_gap(connection, after)
+    return found, (found[-1].position if len(found) == limit else end)
+
+
+@lru_cache(maxsize=4 * KINDS_OF_ACTORS)
+def _statement(actor: Actor, *, of_workspace: bool, of_chat: bool) -> Select[Any]:
+    """Return what `list_events` asks for those like this actor; to build it costs as much."""
+    return (
         select(events)
         .where(
-            is_after(after),
-            is_up_to(end),
+            is_behind("after"),
+            is_up_to("end"),
             # A newer release beside this one may tell of more.
             events.c.kind.in_(KNOWN_KINDS),
             visible_events(actor),
-            _asked(workspace_id, chat_id),
+            *_asked(of_workspace=of_workspace, of_chat=of_chat),
         )
         .order_by(events.c.transaction_id, events.c.id)
-        .limit(limit)
+        .limit(bindparam("longest", type_=Integer))
     )
-    found = tuple(_event_from(row) for row in await connection.execute(statement))
-    await refuse_gap(connection, after)
-    return found, (found[-1].position if len(found) == limit else end)
 
 
 async def first_and_last_position(
@@ -78,7 +122,7 @@ def visible_events(actor: Actor) -> ColumnElement[bool]:
         case ActorKind.WORKER:
             return true()
         case ActorKind.AGENT:
-            return events.c.agent_id == actor.agent_id
+            return events.c.agent_id == acting_agent(actor)
         case ActorKind.NOBODY:
             return false()
         case ActorKind.USER:
@@ -99,18 +143,18 @@ def _visible_to_user(actor: Actor) -> ColumnElement[bool]:
         events.c.chat_id.is_(None),
         or_(sees_workspace, and_(events.c.kind.in_(SHARED_KINDS), sees_chat_there)),
     )
-    return or_(events.c.owner_id == actor.user_id, sees_chat, is_of_workspace)
+    return or_(events.c.owner_id == acting_user(actor), sees_chat, is_of_workspace)
 
 
-def _asked(workspace_id: WorkspaceId | None, chat_id: ChatId | None) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = []
-    if workspace_id is not None:
-        conditions.append(events.c.workspace_id == workspace_id)
-    if chat_id is not None:
+def _asked(*, of_workspace: bool, of_chat: bool) -> Iterator[ColumnElement[bool]]:
+    if of_workspace:
+        workspace_id = bindparam("asked_workspace_id", type_=events.c.workspace_id.type)
+        yield events.c.workspace_id == workspace_id
+    if of_chat:
+        chat_id = bindparam("asked_chat_id", type_=chats.c.id.type)
         its_workspace = select(chats.c.workspace_id).where(chats.c.id == chat_id).scalar_subquery()
-        of_workspace = and_(events.c.chat_id.is_(None), events.c.workspace_id == its_workspace)
-        conditions.append(or_(events.c.chat_id == chat_id, of_workspace))
-    return and_(true(), *conditions)
+        is_of_workspace = and_(events.c.chat_id.is_(None), events.c.workspace_id == its_workspace)
+        yield or_(events.c.chat_id == chat_id, is_of_workspace)
 
 
 def _event_from(row: Row[Any]) -> Event:

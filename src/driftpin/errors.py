@@ -134,6 +134,12 @@ class Unavailable(DriftpinError):
     default_code = "unavailable"
 
 
+class StorageTrouble(Unavailable):
+    """The storage cannot be reached; try again."""
+
+    default_code = "storage_unavailable"
+
+
 class UsageError(DriftpinError):
     """The command was used wrongly; see --help."""
 
@@ -160,6 +166,7 @@ __all__ = [
     "PushOutdated",
     "RateLimited",
     "Rejected",
+    "StorageTrouble",
     "TooLarge",
     "Unauthenticated",
     "Unavailable",

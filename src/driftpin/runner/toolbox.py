@@ -11,7 +11,7 @@ from driftpin.chat.messages import ToolCallPart, parse_arguments
 from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.skill_tools import TOOLS, blobs_for_call, call_skill_tool
 from driftpin.chat.tools import ToolDefinition, ToolResult, sorted_tools
-from driftpin.errors import DriftpinError
+from driftpin.errors import DriftpinError, StorageTrouble
 from driftpin.runner.pins import PinReader
 from driftpin.store.values import PinnedRead
 
@@ -42,12 +42,17 @@ class Toolbox:
         self.definitions = sorted_tools(definitions)
 
     async def carry_out(self, call: ToolCallPart) -> ToolResult:
-        """Return what the call gave, or why it gave nothing."""
+        """Return what the call gave, or why it gave nothing.
+
+        Trouble with the storage is none of the call's: it is raised (StorageTrouble).
+        """
         source = self._sources.get(call.name)
         if source is None:
             return ToolResult(f"There is no tool {call.name!r}.", is_error=True, code="no_tool")
         try:
             return await source.call(call, parse_arguments(call))
+        except StorageTrouble:
+            raise
         except DriftpinError as refusal:
             return ToolResult(refusal.message, is_error=True, code=refusal.code)
 

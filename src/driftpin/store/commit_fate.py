@@ -31,7 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import UserDefinedType
 
-from driftpin.errors import Unavailable
+from driftpin.errors import StorageTrouble
 from driftpin.store.failures import sql_state
 from driftpin.store.tables import events
 
@@ -118,7 +118,7 @@ async def was_committed(engine: AsyncEngine, witness: Witness, is_late: Callable
         if fate in (Fate.COMMITTED, Fate.ABORTED):
             return fate is Fate.COMMITTED
         if fate is Fate.UNKNOWN or is_late():
-            raise Unavailable(
+            raise StorageTrouble(
                 "The connection to the storage broke, and it is not known whether this was done; "
                 "look before you try again.",
                 code="outcome_unknown",

@@ -24,7 +24,7 @@ from sqlalchemy.pool import QueuePool
 
 from driftpin import limits
 from driftpin.clock import Clock
-from driftpin.errors import Unavailable
+from driftpin.errors import StorageTrouble
 from driftpin.failpoints import Reach, pass_by
 from driftpin.identity import IdSource
 from driftpin.spans import NO_SPANS, Spans
@@ -189,7 +189,7 @@ class Database:
                     yield connection
         except (DBAPIError, PoolTimeoutError, OSError) as failure:
             if longest.expired():
-                raise Unavailable("Reading took too long.", code="storage_busy") from failure
+                raise StorageTrouble("Reading took too long.", code="storage_busy") from failure
             raise unavailable_from(failure) from failure
 
     @contextmanager
@@ -299,7 +299,7 @@ class Database:
             self._retries["retries"] += 1
             longest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2**attempt)
             await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 jitter, not a secret
-        raise Unavailable("The storage is busy; try again.", code="storage_busy")
+        raise StorageTrouble("The storage is busy; try again.", code="storage_busy")
 
     async def _write_once(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from driftpin.errors import DriftpinError, Unavailable
+from driftpin.errors import DriftpinError, StorageTrouble
 
 log = structlog.get_logger(__name__)
 
@@ -17,39 +17,33 @@ log = structlog.get_logger(__name__)
 RETRYABLE_STATES: Final = frozenset({"40001", "40P01"})
 
 
-class StorageFull(Unavailable):
+class StorageFull(StorageTrouble):
     """The storage is full; free some space. Reading goes on."""
 
     default_code = "storage_full"
 
 
-class StorageBusy(Unavailable):
+class StorageBusy(StorageTrouble):
     """The storage is busy; try again."""
 
     default_code = "storage_busy"
 
 
-class StorageReadOnly(Unavailable):
+class StorageReadOnly(StorageTrouble):
     """The storage takes no writes at the moment; reading goes on."""
 
     default_code = "storage_read_only"
 
 
-class StorageDamaged(Unavailable):
+class StorageDamaged(StorageTrouble):
     """The storage is damaged here; run `driftpin fsck`. The log has more under this id."""
 
     default_code = "storage_damaged"
 
 
-class StorageUnavailable(Unavailable):
-    """The storage cannot be reached; try again."""
-
-    default_code = "storage_unavailable"
-
-
 # PostgreSQL: disk full; lock not available and query cancelled by a timeout; a standby, or told to
 # be read-only; damaged pages and indexes.
-OF_STATES: Final[Mapping[str, type[Unavailable]]] = {
+OF_STATES: Final[Mapping[str, type[StorageTrouble]]] = {
     "53100": StorageFull,
     "55P03": StorageBusy,
     "57014": StorageBusy,
@@ -57,7 +51,7 @@ OF_STATES: Final[Mapping[str, type[Unavailable]]] = {
     "XX001": StorageDamaged,
     "XX002": StorageDamaged,
 }
-OF_SQLITE: Final[Mapping[int, type[Unavailable]]] = {
+OF_SQLITE: Final[Mapping[int, type[StorageTrouble]]] = {
     sqlite3.SQLITE_FULL: StorageFull,
     sqlite3.SQLITE_BUSY: StorageBusy,
     sqlite3.SQLITE_LOCKED: StorageBusy,
@@ -65,8 +59,8 @@ OF_SQLITE: Final[Mapping[int, type[Unavailable]]] = {
     sqlite3.SQLITE_READONLY: StorageReadOnly,
     sqlite3.SQLITE_CORRUPT: StorageDamaged,
     sqlite3.SQLITE_NOTADB: StorageDamaged,
-    sqlite3.SQLITE_IOERR: StorageUnavailable,
-    sqlite3.SQLITE_CANTOPEN: StorageUnavailable,
+    sqlite3.SQLITE_IOERR: StorageTrouble,
+    sqlite3.SQLITE_CANTOPEN: StorageTrouble,
 }
 # Extended codes of SQLite carry the code of their family in the lowest byte.
 FAMILY_MASK: Final = 0xFF
@@ -107,11 +101,11 @@ def is_connection_lost(failure: Exception) -> bool:
     return failure.connection_invalidated or sql_state(failure)[:2] in LOST_CLASSES
 
 
-def _family_of(failure: Exception) -> type[Unavailable]:
+def _family_of(failure: Exception) -> type[StorageTrouble]:
     if isinstance(failure, PoolTimeoutError):
         return StorageBusy
     if not isinstance(failure, DBAPIError):
-        return StorageUnavailable
+        return StorageTrouble
     state = sql_state(failure)
     if is_retryable(failure):
         return StorageBusy
@@ -120,7 +114,7 @@ def _family_of(failure: Exception) -> type[Unavailable]:
         return known
     if not _is_connection_trouble(failure, state):
         raise failure
-    return StorageUnavailable
+    return StorageTrouble
 
 
 def _sqlite_code(failure: DBAPIError) -> int:
@@ -137,7 +131,6 @@ __all__ = [
     "StorageDamaged",
     "StorageFull",
     "StorageReadOnly",
-    "StorageUnavailable",
     "damage_of",
     "is_connection_lost",
     "is_retryable",

@@ -51,6 +51,10 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset({"begin_request", "commit_answer"}),
         "writes receipts and answers of a turn under its lease",
     ),
+    "runner/agent_tools.py": (
+        frozenset({"call", "record_tool_verdict"}),
+        "calls tools for a turn that somebody with update access asked for",
+    ),
     "runner/turn.py": (
         frozenset(
             {
@@ -102,6 +106,10 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "holds the links of agents that are connected here",
     ),
     "server/pulse.py": (frozenset({"read_beat"}), "looks whether anything happened"),
+    "server/receipt_view.py": (
+        frozenset({"get_deployment"}),
+        "signs an export with the deployment's key; the receipts are read as the caller",
+    ),
     "server/stock_counter.py": (
         frozenset({"count_stock"}),
         "counts for operators; no figure names anybody",

@@ -7,17 +7,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, load, pinning, prefix, rescan, review, startup, tokens
+from bench import idle, latency, load, pinning, prefix, rescan, review, startup, tokens, turns
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "pinning": pinning.run,
     "load": load.run,
     "latency": latency.run,
-    "prefix": prefix.run,
     "rescan": rescan.run,
     "idle": idle.run,
     "startup": startup.run,
+    "turns": turns.run,
     "tokens": tokens.run,
     "review": review.run,
 }

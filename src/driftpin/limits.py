@@ -268,6 +268,9 @@ TURN_FIRST_PIN_WAIT_S: Final = 15
 TURN_LEASE_S: Final = 15
 TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
+# A look for turns that wait is followed by so many times as long without one, up to a longest.
+TURN_LOOK_REST: Final = 4
+TURN_LOOK_REST_LONGEST_S: Final = 0.25
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
 # Tools that a chat's client declares, and how long a turn waits for what the client carries out.

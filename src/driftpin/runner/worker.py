@@ -110,6 +110,7 @@ class TurnWorker:
     async def _claim_forever(self) -> None:
         while not self._is_stopping:
             self._wake.clear()
+            began_s = self._clock.monotonic_s()
             try:
                 await self._free_left()
                 await self._claim_all()
@@ -117,6 +118,10 @@ class TurnWorker:
                 log.warning("turns_not_claimed", code=refusal.code)
             except Exception:
                 log.exception("turns_not_claimed")
+            # Every commit of every chat wakes: looks must not take the time of those who work.
+            took_s = self._clock.monotonic_s() - began_s
+            rest_s = min(took_s * limits.TURN_LOOK_REST, limits.TURN_LOOK_REST_LONGEST_S)
+            await asyncio.sleep(rest_s)
             # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(limits.TURN_POLL_S):

@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "pinning": pinning.run,
     "load": load.run,
     "latency": latency.run,
+    "prefix": prefix.run,
     "rescan": rescan.run,
     "idle": idle.run,
     "startup": startup.run,

@@ -20,6 +20,7 @@ from driftpin.operations.renew_turn import renew_turn
 from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
+from driftpin.store.failures import is_storage_away
 from driftpin.store.leases import ClaimedTurn, LeaseLost, TurnLease
 from driftpin.store.store import Store
 from driftpin.store.values import TurnState
@@ -166,7 +167,12 @@ class TurnWorker:
             self.counts["taken_over"] += 1
             log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
         except DriftpinError as refusal:
-            await self._fail(claimed, f"{refusal.code}: {refusal.message}")
+            if is_storage_away(refusal):
+                # Its lease runs out, and it goes on from its last committed step.
+                self.counts["left"] += 1
+                log.warning("turn_left", chat_id=chat_id, code=refusal.code)
+            else:
+                await self._fail(claimed, f"{refusal.code}: {refusal.message}")
         except Exception:
             log.exception("turn_failed", chat_id=chat_id, turn=claimed.lease.turn)
             await self._fail(claimed, "internal: the server met a fault; its log says more")

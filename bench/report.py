@@ -32,10 +32,12 @@ class Report:
         """Add a number without a promise."""
         self._add(Figure(name, measured))
 
-    def at_least(self, name: str, value: float, bound: float, detail: str = "") -> None:
-        """Add a ratio that must not be smaller than `bound`."""
-        told = f"{value:,.1f}×{_behind(detail)}"
-        self._add(Figure(name, told, f"≥ {bound:g}×", value >= bound))
+    def at_least(
+        self, name: str, value: float, bound: float, detail: str = "", *, unit: str = "×"
+    ) -> None:
+        """Add a ratio, or what else `unit` says, that must not be smaller than `bound`."""
+        told = f"{value:,.1f}{unit}{_behind(detail)}"
+        self._add(Figure(name, told, f"≥ {bound:g}{unit}", value >= bound))
 
     def at_most(self, name: str, value: float, bound: float, unit: str, detail: str = "") -> None:
         """Add a value that must not be larger than `bound`."""

@@ -268,19 +268,19 @@ TURN_FIRST_PIN_WAIT_S: Final = 15
 TURN_LEASE_S: Final = 15
 TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
+TURN_LOOK_REST: Final = 4
+TURN_LOOK_REST_LONGEST_S: Final = 0.25
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB
-# Tools that a chat's client declares, and how long a turn waits for what the client carries out.
+# Calls that are answered from elsewhere: by a chat's client, and by sub-chats of its model.
 CLIENT_TOOLS_MAX: Final = 64
 CLIENT_TOOLS_BYTES_MAX: Final = 256 * KIB
 CLIENT_TOOL_WAIT_S: Final = 3_600
 ROLE_BYTES_MAX: Final = 16 * KIB
-# Sub-chats that a model starts: how deep below others, how many per chat, how long one may take.
 SPAWN_DEPTH_MAX: Final = 2
 SPAWNED_PER_CHAT_MAX: Final = 32
 SPAWN_WAIT_S: Final = 3_600
-# A model's window, in fifths of what the prompt alone may take; and how much of one part of a
-# message a model is shown that is to sum it up.
+# A model's window in fifths of what its prompt may take; what of one part a summary is made of.
 WINDOW_FIFTHS: Final = 6
 COMPACTED_PART_CHARACTERS_MAX: Final = 4_000
 MODEL_RETRIES_MAX: Final = 4

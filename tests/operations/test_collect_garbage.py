@@ -14,7 +14,7 @@ from driftpin.identity import WORKER
 from driftpin.operations.accept_snapshot import accept_push
 from driftpin.operations.check_store import check_store
 from driftpin.operations.collect_garbage import Retention, collect_garbage
-from driftpin.operations.hydrate_chats import pin_new_chat
+from driftpin.operations.hydrate_chats import Birth, pin_new_chat
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
@@ -27,7 +27,6 @@ from driftpin.store.store import Store
 from driftpin.store.tables import blobs, drift_summaries, events, snapshots
 from driftpin.store.writing.drift_summaries import keep_drifts
 from driftpin.store.writing.garbage import remove_blobs, remove_snapshots
-from driftpin.store.writing.pins import PinVerb
 
 DAY_S = 86_400
 
@@ -97,17 +96,9 @@ async def test_a_pin_in_flight_keeps_its_snapshot_and_waits_for_no_collector(
     found = await imported(stage, store, {"AGENTS.md": "imported"})
     clock.step(limits.GRACE_S + 1)
 
-    async def pinning(transaction: Transaction) -> Any:
-        return await pin_new_chat(
-            transaction,
-            stage.owner,
-            chat_id,
-            snapshot_id=found.id,
-            agent_id=stage.agent.id,
-            event_id=1,
-            verb=PinVerb.INHERIT,
-            inputs={},
-        )
+    async def pinning(transaction: Transaction) -> None:
+        birth = Birth(found.id, stage.agent.id, {})
+        await pin_new_chat(transaction, stage.owner, chat_id, birth, event_id=1)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gate.hold(pinning))

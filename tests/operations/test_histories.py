@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from driftpin.errors import Conflict, Malformed, NotFound
-from driftpin.operations.hydrate_chats import pin_new_chat
+from driftpin.operations.hydrate_chats import Birth, pin_new_chat
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -78,15 +78,8 @@ async def test_a_new_chat_is_not_pinned_to_what_is_no_longer_kept(stage: Any, st
     chat_id = await stage.chat()
 
     async def pin(transaction: Transaction) -> None:
-        await pin_new_chat(
-            transaction,
-            stage.owner,
-            chat_id,
-            snapshot_id=NEVER_STORED,
-            agent_id=None,
-            event_id=1,
-            inputs={},
-        )
+        birth = Birth(NEVER_STORED, None, {})
+        await pin_new_chat(transaction, stage.owner, chat_id, birth, event_id=1)
 
     with pytest.raises(Conflict) as caught:
         await store.database.write(pin)

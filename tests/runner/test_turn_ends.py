@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from driftpin.chat.messages import ToolCallPart, user_message
+from driftpin.errors import Unavailable
 from driftpin.identity import WORKER
 from driftpin.models.offline import OfflineModel
 from driftpin.models.port import (
@@ -165,3 +166,21 @@ async def test_d44_calls_with_ids_that_repeat_get_others_and_are_carried_out_onc
     assert [len(parts) for parts in results] == [2, 2]
     ids = [part["id"] for parts in results for part in parts]
     assert len(set(ids)) == 4
+
+
+async def test_a_turn_whose_storage_is_away_goes_on_from_its_last_step(
+    room: Room, clock: SteppedClock
+) -> None:
+    """It had ended as failed: what the storage cannot do for now says nothing about the turn."""
+    model = SpeakingModel(ending=Unavailable("The storage is busy.", code="storage_busy"))
+    model.let_go.set()
+    room.models.known["tested"] = model
+    await room.send("Go.")
+    await asyncio.wait_for(model.is_closed.wait(), 5)
+    await asyncio.wait(room.worker._tasks, timeout=5)
+    assert room.worker.counts["left"] == 1
+    model.ending = None
+    clock.step(60)
+    room.worker.wake()
+    turn = await room.finished(1)
+    assert (turn.state, turn.attempt) == ("done", 2)

@@ -9,7 +9,7 @@ from driftpin.errors import NotFound, Rejected
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId, Digest, UserId, WorkspaceId
 from driftpin.operations.derive_snapshot import derive_subset, require_sources
-from driftpin.operations.hydrate_chats import hydrate_new_chat, pin_new_chat
+from driftpin.operations.hydrate_chats import Birth, hydrate_new_chat, pin_new_chat
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
@@ -18,7 +18,6 @@ from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatView, Policy
 from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
-from driftpin.store.writing.pins import PinVerb
 from driftpin.store.writing.snapshots import find_snapshot
 
 OFFLINE_MODEL: Final = "offline"
@@ -35,15 +34,6 @@ class _ChatOrder:
     snapshot: Digest | None
     sources: tuple[str, ...] | None
     options: ChatOptions
-
-
-@dataclass(frozen=True, slots=True)
-class _Birth:
-    """The snapshot that a chat is born on, and how its history says that it came there."""
-
-    snapshot_id: int
-    agent_id: AgentId | None
-    inputs: dict[str, Any]
 
 
 async def create_chat(
@@ -120,16 +110,7 @@ async def _create(
     await transaction.reach(Failpoint.CHAT_CREATE_TX)
     await transaction.reach(Failpoint.CHAT_CREATE_OUTBOX)
     if birth is not None:
-        await pin_new_chat(
-            transaction,
-            actor,
-            pin.chat_id,
-            snapshot_id=birth.snapshot_id,
-            agent_id=birth.agent_id,
-            event_id=event_id,
-            verb=PinVerb.INHERIT,
-            inputs=birth.inputs,
-        )
+        await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
     elif order.parent_id is None:
         await hydrate_new_chat(transaction, actor, pin, workspace.current_agent_id, event_id)
     await transaction.reach(Failpoint.CHAT_CREATE_HYDRATE)
@@ -141,7 +122,7 @@ async def _find_birth(
     actor: Actor,
     order: _ChatOrder,
     current_agent_id: AgentId | None,
-) -> _Birth | None:
+) -> Birth | None:
     if order.parent_id is not None:
         return await _birth_of_sub_chat(transaction, actor, order, order.parent_id)
     if order.snapshot is None:
@@ -149,12 +130,12 @@ async def _find_birth(
     found = await find_snapshot(transaction, order.workspace_id, order.snapshot)
     if found is None:
         raise NotFound
-    return _Birth(found.id, current_agent_id, {"snapshot": found.digest})
+    return Birth(found.id, current_agent_id, {"snapshot": found.digest})
 
 
 async def _birth_of_sub_chat(
     transaction: Transaction, actor: Actor, order: _ChatOrder, parent_id: ChatId
-) -> _Birth | None:
+) -> Birth | None:
     parent = await permit_on_chat(
         transaction,
         actor,
@@ -172,10 +153,10 @@ async def _birth_of_sub_chat(
         return None
     inputs: dict[str, Any] = {"parent_id": parent_id}
     if order.sources is None:
-        return _Birth(snapshot_id, agent_id, inputs)
+        return Birth(snapshot_id, agent_id, inputs)
     await require_sources(transaction, snapshot_id, order.sources)
     subset = await derive_subset(transaction, order.workspace_id, snapshot_id, order.sources)
-    return _Birth(subset.id, agent_id, inputs | {"sources": sorted(order.sources)})
+    return Birth(subset.id, agent_id, inputs | {"sources": sorted(order.sources)})
 
 
 __all__ = ["OFFLINE_MODEL", "create_chat"]

@@ -3,7 +3,7 @@
 from driftpin.chat.options import ChatOptions
 from driftpin.errors import Conflict, Forbidden, NotFound
 from driftpin.identity import WORKER, Actor, ChatId, UserId
-from driftpin.operations.hydrate_chats import pin_new_chat
+from driftpin.operations.hydrate_chats import Birth, pin_new_chat
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
@@ -20,7 +20,6 @@ from driftpin.store.writing.chats import (
     insert_chat,
 )
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
-from driftpin.store.writing.pins import PinVerb
 
 
 async def fork_chat(
@@ -46,16 +45,8 @@ async def fork_chat(
         await copy_turns(transaction, chat_id, pin.chat_id, turn)
         if snapshot_id is not None:
             agent_id, _ = await find_binding(transaction, chat_id)
-            await pin_new_chat(
-                transaction,
-                actor,
-                pin.chat_id,
-                snapshot_id=snapshot_id,
-                agent_id=agent_id,
-                event_id=event_id,
-                verb=PinVerb.INHERIT,
-                inputs=told,
-            )
+            birth = Birth(snapshot_id, agent_id, told)
+            await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
         return await get_chat(transaction.connection, actor, pin.chat_id)
 
     return await store.database.write(operation)

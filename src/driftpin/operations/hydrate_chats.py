@@ -6,16 +6,25 @@ way the chat has the head that was current when it was made.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from driftpin.errors import Conflict
 from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
 from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
 from driftpin.store.database import Transaction
-from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.heads import get_head, share_agent, share_workspace
 from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
 from driftpin.store.writing.snapshots import find_snapshot_by_id
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """The snapshot that a chat is born on, and how its history says that it came there."""
+
+    snapshot_id: int
+    agent_id: AgentId | None
+    inputs: Mapping[str, Any]
 
 
 async def share_current_binding(
@@ -70,26 +79,17 @@ async def hydrate_new_chat(
 
 
 async def pin_new_chat(
-    transaction: Transaction,
-    actor: Actor,
-    chat_id: ChatId,
-    *,
-    snapshot_id: int,
-    agent_id: AgentId | None,
-    event_id: int,
-    verb: PinVerb = PinVerb.INHERIT,
-    inputs: Mapping[str, Any],
-) -> SnapshotRef:
+    transaction: Transaction, actor: Actor, chat_id: ChatId, birth: Birth, event_id: int
+) -> None:
     """Pin a chat that has just been made to a given snapshot, whatever the head is.
 
     Raises Conflict (`snapshot_expired`) if the snapshot has been collected.
     """
-    target = await find_snapshot_by_id(transaction, snapshot_id)
+    target = await find_snapshot_by_id(transaction, birth.snapshot_id)
     if target is None:
         raise Conflict("This snapshot is no longer kept.", code="snapshot_expired")
-    move = Move(verb=verb, actor=actor, agent_id=agent_id, event_id=event_id, inputs=inputs)
+    move = Move(PinVerb.INHERIT, actor, birth.agent_id, birth.inputs, event_id)
     await move_pins(transaction, [chat_id], target, move)
-    return target
 
 
-__all__ = ["hydrate_new_chat", "pin_new_chat", "share_binding", "share_current_binding"]
+__all__ = ["Birth", "hydrate_new_chat", "pin_new_chat", "share_binding", "share_current_binding"]

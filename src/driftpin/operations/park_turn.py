@@ -10,7 +10,7 @@ from driftpin.chat.states import ChatState, ChatVerb, next_state
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, ChatId
 from driftpin.operations.claim_turn import require_worker
-from driftpin.operations.hydrate_chats import pin_new_chat
+from driftpin.operations.hydrate_chats import Birth, pin_new_chat
 from driftpin.operations.send_message import begin_turn
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
@@ -20,7 +20,6 @@ from driftpin.store.writing import outside_calls, turns
 from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
 from driftpin.store.writing.events import record_event
 from driftpin.store.writing.heads import share_workspace
-from driftpin.store.writing.pins import PinVerb
 
 TITLE_CHARACTERS_MAX = 80
 
@@ -120,16 +119,9 @@ async def _spawn(transaction: Transaction, actor: Actor, lease: TurnLease, spawn
     snapshot_id = await outside_calls.find_request_snapshot(transaction, lease)
     if snapshot_id is not None:
         agent_id, _ = await find_binding(transaction, parent.id)
-        await pin_new_chat(
-            transaction,
-            actor,
-            pin.chat_id,
-            snapshot_id=snapshot_id,
-            agent_id=agent_id,
-            event_id=event_id,
-            verb=PinVerb.INHERIT,
-            inputs={"parent_id": parent.id, "turn": lease.turn, "call_id": spawn.call_id},
-        )
+        told = {"parent_id": parent.id, "turn": lease.turn, "call_id": spawn.call_id}
+        birth = Birth(snapshot_id, agent_id, told)
+        await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
     made = await turns.get_chat_row(transaction, pin.chat_id)
     await begin_turn(transaction, made, user_message(spawn.task), ChatState.RUNNING)
     return pin.chat_id

@@ -66,6 +66,7 @@ from driftpin.runner.requests import Prepared, drift_note, record_of
 from driftpin.runner.sending import Sender
 from driftpin.runner.streaming import AnswerCollector
 from driftpin.runner.toolbox import SkillTools, Toolbox, ToolSource
+from driftpin.store.failures import is_storage_away
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
 from driftpin.store.values import MessageRow, PinnedRead, TurnState
@@ -110,7 +111,8 @@ class Turn:
         """Carry the turn to its end, or to where others have to answer first.
 
         A refusal on the way fails the turn and says why.
-        Raises LeaseLost when another worker has taken the turn over.
+        Raises LeaseLost when another worker has taken the turn over, and Unavailable when the
+        storage is away: the turn is then left as it is, to whoever can go on with it.
         """
         try:
             end, error = await self._carry_out(), None
@@ -119,6 +121,8 @@ class Turn:
         except LeaseLost:
             raise
         except DriftpinError as refusal:
+            if is_storage_away(refusal):
+                raise
             end, error = TurnState.FAILED, f"{refusal.code}: {refusal.message}"
         await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
 

@@ -20,6 +20,7 @@ from driftpin.operations.renew_turn import renew_turn
 from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
+from driftpin.store.failures import is_storage_away
 from driftpin.store.leases import ClaimedTurn, LeaseLost, TurnLease
 from driftpin.store.store import Store
 from driftpin.store.values import TurnState
@@ -110,6 +111,7 @@ class TurnWorker:
     async def _claim_forever(self) -> None:
         while not self._is_stopping:
             self._wake.clear()
+            began_s = self._clock.monotonic_s()
             try:
                 await self._free_left()
                 await self._claim_all()
@@ -117,6 +119,10 @@ class TurnWorker:
                 log.warning("turns_not_claimed", code=refusal.code)
             except Exception:
                 log.exception("turns_not_claimed")
+            # Every commit of every chat wakes: looks must not take the time of those who work.
+            took_s = self._clock.monotonic_s() - began_s
+            rest_s = min(took_s * limits.TURN_LOOK_REST, limits.TURN_LOOK_REST_LONGEST_S)
+            await asyncio.sleep(rest_s)
             # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(limits.TURN_POLL_S):
@@ -161,7 +167,12 @@ class TurnWorker:
             self.counts["taken_over"] += 1
             log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
         except DriftpinError as refusal:
-            await self._fail(claimed, f"{refusal.code}: {refusal.message}")
+            if is_storage_away(refusal):
+                # Its lease runs out, and it goes on from its last committed step.
+                self.counts["left"] += 1
+                log.warning("turn_left", chat_id=chat_id, code=refusal.code)
+            else:
+                await self._fail(claimed, f"{refusal.code}: {refusal.message}")
         except Exception:
             log.exception("turn_failed", chat_id=chat_id, turn=claimed.lease.turn)
             await self._fail(claimed, "internal: the server met a fault; its log says more")

@@ -41,6 +41,11 @@ class StorageDamaged(StorageTrouble):
     default_code = "storage_damaged"
 
 
+# What passes by itself, or when somebody brings the storage back.
+AWAY: Final = frozenset(
+    each.default_code for each in (StorageBusy, StorageReadOnly, StorageTrouble)
+)
+
 # PostgreSQL: disk full; lock not available and query cancelled by a timeout; a standby, or told to
 # be read-only; damaged pages and indexes.
 OF_STATES: Final[Mapping[str, type[StorageTrouble]]] = {
@@ -126,6 +131,11 @@ def _is_connection_trouble(failure: DBAPIError, state: str) -> bool:
     return is_connection_lost(failure) or state == "53300"
 
 
+def is_storage_away(failure: DriftpinError) -> bool:
+    """Whether the storage could not do something for now, which says nothing about what it was."""
+    return failure.code in AWAY
+
+
 __all__ = [
     "StorageBusy",
     "StorageDamaged",
@@ -134,6 +144,7 @@ __all__ = [
     "damage_of",
     "is_connection_lost",
     "is_retryable",
+    "is_storage_away",
     "sql_state",
     "unavailable_from",
 ]

@@ -43,7 +43,7 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
     "store/writing/permits": ("tests/store/test_permits.py",),
     "store/writing/pins": (*MOVES, "tests/operations/test_refresh_context.py"),
     "credentials": ("tests/test_credentials.py",),
-    "server/access": ("tests/server/test_authentication.py",),
+    "server/access": ("tests/server/test_authentication.py", "tests/server/test_gate.py"),
     "chat/": ("tests/chat",),
     "chat/skill_paths": ("tests/chat", "tests/fuzz"),
     "context/mcp_config": ("tests/context/test_mcp_config.py",),

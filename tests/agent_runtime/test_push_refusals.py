@@ -61,6 +61,7 @@ class EndlessWaits(CountedWaits):
         self._begun: asyncio.Queue[float] = asyncio.Queue()
 
     async def __call__(self, event: asyncio.Event, timeout_s: float) -> None:
+        assert not event.is_set(), "what ended an earlier wait must not end this one"
         self._begun.put_nowait(timeout_s)
         await event.wait()
 
@@ -200,12 +201,13 @@ async def test_a_pause_that_ends_is_noticed_before_the_wait_is_over(
     monkeypatch.setattr(limits, "SYNC_RESUME_SPREAD_S", 0)
     waits = EndlessWaits()
     scene = Scene(waits)
-    scene.server.failures.append(Unavailable("Paused.", code="sync_paused"))
+    scene.server.failures.extend([Unavailable("Paused.", code="sync_paused")] * 2)
     async with scene.running():
         scene.pusher.offer(state_with(1, b"one"))
-        await waits.begin(is_idle=False)
-        assert scene.pusher.is_sync_paused
-        scene.pusher.try_again_soon()
+        for _ in range(2):
+            await waits.begin(is_idle=False)
+            assert scene.pusher.is_sync_paused
+            scene.pusher.try_again_soon()
         assert await scene.deliver(1) == "accepted"
     assert not scene.pusher.is_sync_paused
 
@@ -219,6 +221,15 @@ async def test_states_of_passes_before_the_first_that_counts_are_not_sent() -> N
         scene.pusher.offer(state_with(2, b"two"))
         assert await scene.deliver(2) == "accepted"
     assert [push.digest for push in scene.server.pushes] == [state_with(2, b"two").snapshot.digest]
+
+
+async def test_waits_begin_small_again_once_a_state_got_through(scene: Scene) -> None:
+    async with scene.running():
+        for number in (1, 2):
+            scene.server.failures.extend([Unavailable()] * 2)
+            scene.pusher.offer(state_with(number, b"%d" % number))
+            await scene.deliver(number)
+    assert scene.waits.waits_s == [0.125, 0.25] * 2
 
 
 async def test_a_state_that_is_asked_for_while_an_earlier_one_travels_is_pushed_too(

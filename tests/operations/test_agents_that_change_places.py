@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from driftpin.errors import Gone, NotFound
+from driftpin import limits
+from driftpin.errors import Gone, NotFound, PushOutdated
 from driftpin.events.event import EventKind
 from driftpin.identity import WORKER, Actor, AgentId, agent_actor, digest_of
 from driftpin.operations.delete_agent import delete_agent
@@ -12,7 +14,9 @@ from driftpin.operations.rebind_chat import rebind_chat
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.operations.update_chat import update_chat
+from driftpin.store.database import Transaction
 from driftpin.store.store import Store
+from driftpin.store.tables import agents
 from driftpin.store.values import PushResult
 
 NEVER_ENROLLED = AgentId("01890000-0000-7000-8000-0000000000ff")
@@ -87,6 +91,23 @@ async def test_no_chat_is_bound_to_a_deleted_agent(stage: Any, store: Store) -> 
     await delete_agent(store, stage.owner, stage.agent.id)
     with pytest.raises(NotFound):
         await rebind_chat(store, stage.owner, chat_id, None)
+
+
+async def test_a_run_from_before_a_restore_is_asked_for_a_hello_and_not_fenced(
+    stage: Any, store: Store
+) -> None:
+    await stage.agent.push({"AGENTS.md": "one"})
+
+    async def restore(transaction: Transaction) -> None:
+        epoch = limits.INCARNATIONS_PER_EPOCH_MAX
+        await transaction.connection.execute(
+            update(agents).values(incarnation=agents.c.incarnation + epoch)
+        )
+
+    await store.database.write(restore)
+    with pytest.raises(PushOutdated) as caught:
+        await stage.agent.push({"AGENTS.md": "two"})
+    assert caught.value.code == "hello_required"
 
 
 async def test_e24_an_agent_that_nobody_knows_is_gone_like_a_deleted_one(

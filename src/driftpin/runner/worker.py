@@ -168,7 +168,8 @@ class TurnWorker:
             log.warning("turn_taken_over", chat_id=chat_id, turn=claimed.lease.turn)
         except DriftpinError as refusal:
             if is_storage_away(refusal):
-                # Its lease runs out, and it goes on from its last committed step.
+                # It goes on from its last committed step when it can be freed.
+                self._left.append(claimed.lease)
                 self.counts["left"] += 1
                 log.warning("turn_left", chat_id=chat_id, code=refusal.code)
             else:

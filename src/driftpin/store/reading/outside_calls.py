@@ -73,7 +73,8 @@ async def read_spawning(connection: AsyncConnection, actor: Actor, chat_id: Chat
         .join(line, line.c.parent_id == above.c.id)
         .where(line.c.depth < DEPTH_LOOKED_AT_MAX)
     )
-    depth = (await connection.execute(select(func.max(line.c.depth)))).scalar_one()
+    deepest = select(line.c.depth).order_by(line.c.depth.desc()).limit(1)
+    depth = (await connection.execute(deepest)).scalar_one_or_none()
     if depth is None:
         raise NotFound
     started = select(func.count()).where(

@@ -9,7 +9,7 @@ from driftpin.cli.app import run
 from driftpin.cli.exits import ExitCode, Finished, exit_code_of, run_guarded
 
 DENIED = {"Unauthenticated", "Forbidden", "Gone", "PushOutdated"}
-UNREACHABLE = {"Unreachable", "Unavailable", "RateLimited"}
+UNREACHABLE = {"Unreachable", "Unavailable", "StorageTrouble", "RateLimited"}
 FINDINGS = {"PreconditionFailed", "HeadMoved"}
 FAMILIES = [
     family

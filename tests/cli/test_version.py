@@ -55,5 +55,5 @@ def test_help_lists_every_command_without_importing_a_server() -> None:
             "approvals",
             "sync",
         ),
-        *("backup", "restore", "doctor", "password", "login-link"),
+        *("backup", "restore", "doctor", "password", "login-link", "usage", "review"),
     }

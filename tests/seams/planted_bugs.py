@@ -20,9 +20,10 @@ from driftpin.operations.pin_moves import Step
 from driftpin.store.database import Transaction
 from driftpin.store.reading import chats as reading_chats
 from driftpin.store.reading import drift as reading_drift
-from driftpin.store.tables import chat_pin_history, chat_pins
+from driftpin.store.tables import chat_pin_history, chat_pins, events
 from driftpin.store.writing.compared_moves import ComparedMove, compare_and_move
 from driftpin.store.writing.garbage import remove_snapshots
+from driftpin.store.writing.heads import append_head
 from driftpin.store.writing.pins import LockedPin, lock_pins
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -72,10 +73,12 @@ def event_is_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def head_comes_without_its_event(patch: pytest.MonkeyPatch) -> None:
-    async def silent(*_: Any, **__: Any) -> int:
+    async def silent(transaction: Transaction, *head: Any, **told: Any) -> int:
+        event_id = await append_head(transaction, *head, **told)
+        await transaction.connection.execute(delete(events).where(events.c.id == event_id))
         return 1
 
-    patch.setattr(accept_snapshot, "record_event", silent)
+    patch.setattr(accept_snapshot, "append_head", silent)
 
 
 def lists_show_everything(patch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,19 @@
 """A world in which something is wrong must be found: faults are planted here and nowhere else."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from driftpin.agent.numbering import Content, Numbering
-from driftpin.events.event import EventKind
+from driftpin.identity import AgentId
 from driftpin.operations import accept_snapshot, refresh_context
 from driftpin.operations.single_moves import try_move as moved_by
 from driftpin.server.event_stream import EventStream
 from driftpin.store.database import Transaction
+from driftpin.store.tables import events
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.events import record_event
-from driftpin.store.writing.heads import LockedAgent
+from driftpin.store.writing.heads import LockedAgent, append_head
 from world.runs import histories
 
 SEEDS = range(50)
@@ -81,11 +81,16 @@ def test_an_agent_that_forgets_its_numbers_at_a_hello_is_found(
 
 
 def test_an_event_that_is_not_recorded_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def record_some(transaction: Transaction, kind: EventKind, **told: Any) -> int:
-        payload: Mapping[str, Any] = told["payload"]
-        return 0 if "7" in payload["digest"][-2:] else await record_event(transaction, kind, **told)
+    async def record_some(
+        transaction: Transaction, agent_id: AgentId, head: SnapshotRef, **told: Any
+    ) -> int:
+        event_id = await append_head(transaction, agent_id, head, **told)
+        if "7" not in head.digest[-2:]:
+            return event_id
+        await transaction.connection.execute(delete(events).where(events.c.id == event_id))
+        return 0
 
-    monkeypatch.setattr(accept_snapshot, "record_event", record_some)
+    monkeypatch.setattr(accept_snapshot, "append_head", record_some)
     assert is_found("0 events 'agent.head' for 1 changes")
 
 

@@ -14,7 +14,8 @@ INTRODUCTION: Final = """\
 # Evidence
 
 What driftpin promises about faults is shown by runs of the fault tests. Every commit runs them
-with small counts and fixed seeds (`./scripts/test`); `./scripts/chaos NAME --count N --seed S` runs
+with small counts and fixed seeds (`./scripts/test`, `./scripts/proofs`);
+`./scripts/chaos NAME --count N --seed S` runs
 the same code for longer, and with `--keep` its result is kept here. A run that never met what it is
 to prove (a conflict, a fence, a duplicate, a kill, …) counts as broken.
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftpin import limits
+from driftpin.context.fetch_and_run import fetch_and_run_lines
 from driftpin.context.hidden_text import HIDDEN_PATTERN, HIDDEN_RANGES, visible
 from driftpin.context.scanner import find_in_text
 
@@ -139,10 +140,22 @@ def test_every_fetcher_is_seen_in_any_spelling_and_company(
         "git fetch && make",
         "echo hi | sh",
         "Use curl.\n| sh",
+        "irmgard wrote this | sh",
     ],
 )
 def test_a_line_that_only_fetches_or_only_runs_is_not(line: str) -> None:
     assert codes(line) == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(["curl", "CURL", "irm", "xcurl", "irmgard", "fetch(", " | sh", "\n", " "])
+    )
+)
+def test_text_in_ascii_is_searched_a_faster_way_with_the_same_result(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    among_others = list(fetch_and_run_lines(f"{text}\n\u00e9"))
+    assert list(fetch_and_run_lines(text)) == among_others
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,16 @@ from typing import Final
 _SHELL: Final = r"(?:(?:ba|z|da|k|fi|c|tc)?sh|pwsh|powershell)"
 _INTERPRETER: Final = r"(?:python[\d.]{0,6}|node|deno|bun|perl|ruby|php)"
 _FETCHER_WORD: Final = (
-    r"(?:curl|wget|aria2c|iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString|urlopen"
-    r"|urlretrieve|(?:requests|httpx)\.get|fetch\()"
+    r"(?:(?:curl|wget2?|aria2c|iwr|irm|Invoke-WebRequest|Invoke-RestMethod|DownloadString|urlopen"
+    r"|urlretrieve|(?:requests|httpx)\.get)(?!\w)|fetch\()"
 )
-# One of these stands wherever `_FETCHER` finds anything; seeing that none does is much faster.
+# One of these stands wherever `_FETCHER` finds anything in ASCII; to look for them is much faster.
 _FETCHER_STEMS: Final = (
     *("curl", "wget", "aria2c", "iwr", "irm", "invoke-webrequest", "invoke-restmethod"),
     *("downloadstring", "urlopen", "urlretrieve", "requests.get", "httpx.get", "fetch("),
 )
 _FETCHER: Final = re.compile(rf"(?<![\w-]){_FETCHER_WORD}", re.IGNORECASE)
+_FETCHER_STEM: Final = re.compile("|".join(map(re.escape, _FETCHER_STEMS)))
 _PIPED: Final = re.compile(
     r"\|&?[ \t]{0,64}"
     r"(?:[\w./-]{0,64}(?:sudo|env|exec|nohup)(?:[ \t]{1,8}-?[\w=]{1,64}){0,4}?[ \t]{1,8})?"
@@ -56,11 +57,11 @@ class FetchAndRun:
 
 def fetch_and_run_lines(text: str) -> Iterator[FetchAndRun]:
     """Yield every line that fetches and runs, in order, once each."""
-    if _names_no_fetcher(text):
-        return
     # Spaces of the same length keep every position what it is in the text.
     joined = _CONTINUED.sub(lambda match: " " * len(match.group()), text)
-    fetcher = _FETCHER.search(joined)
+    # Beyond ASCII letters have more than two cases, and lower ones need not be as long.
+    lowered = joined.lower() if joined.isascii() else None
+    fetcher = _next_fetcher(joined, lowered, 0)
     while fetcher is not None:
         line_start = joined.rfind("\n", 0, fetcher.start()) + 1
         line_end = joined.find("\n", fetcher.end())
@@ -68,15 +69,20 @@ def fetch_and_run_lines(text: str) -> Iterator[FetchAndRun]:
         line = joined[line_start:line_end]
         if _runs(line, fetcher.end() - line_start):
             yield FetchAndRun(fetcher.start(), line.strip())
-        fetcher = _FETCHER.search(joined, line_end)
+        fetcher = _next_fetcher(joined, lowered, line_end)
 
 
-def _names_no_fetcher(text: str) -> bool:
-    """Whether that is certain at a glance; beyond ASCII letters have more than two cases."""
-    if not text.isascii():
-        return False
-    lowered = text.lower()
-    return not any(stem in lowered for stem in _FETCHER_STEMS)
+def _next_fetcher(text: str, lowered: str | None, start: int) -> re.Match[str] | None:
+    """Return what `_FETCHER` finds first from `start` on."""
+    if lowered is None:
+        return _FETCHER.search(text, start)
+    if not any(stem in lowered for stem in _FETCHER_STEMS):
+        return None
+    for stem in _FETCHER_STEM.finditer(lowered, start):
+        found = _FETCHER.match(text, stem.start())
+        if found is not None:
+            return found
+    return None
 
 
 def _runs(line: str, fetched_at: int) -> bool:

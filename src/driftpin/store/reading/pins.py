@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, bindparam, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from driftpin.context.resource import Kind, Status
 from driftpin.context.tokens import estimate_tokens
@@ -68,6 +69,11 @@ async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
+    return pinned_from(row, pin)
+
+
+def pinned_from(row: Row[Any], pin: NamedFromClause[Any]) -> PinnedRead:
+    """Return what a row says of a chat, a pin (the columns of this alias) and its manifest."""
     snapshot = snapshot_from(row, pin)
     return PinnedRead(
         chat=chat_from(row),
@@ -204,5 +210,6 @@ __all__ = [
     "list_history",
     "list_pin_moves",
     "list_pinned_entries",
+    "pinned_from",
     "read_pin",
 ]

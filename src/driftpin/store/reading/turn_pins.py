@@ -13,13 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from driftpin.errors import Conflict, NotFound
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import visible_chats
-from driftpin.store.reading.columns import (
-    chat_from,
-    snapshot_alias,
-    snapshot_columns,
-    snapshot_from,
-)
-from driftpin.store.reading.manifests import sound_manifest
+from driftpin.store.reading.columns import snapshot_alias, snapshot_columns
+from driftpin.store.reading.pins import pinned_from
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, turns
 from driftpin.store.values import PinnedRead
 
@@ -121,16 +116,10 @@ async def _read(connection: AsyncConnection, statement: Any) -> PinnedRead:
     row = (await connection.execute(statement)).first()
     if row is None:
         raise NotFound
-    snapshot = snapshot_from(row, PIN)
-    if snapshot is None and row.named is not None:
+    pinned = pinned_from(row, PIN)
+    if pinned.snapshot is None and row.named is not None:
         raise Conflict("What this turn runs on is no longer kept.", code="snapshot_expired")
-    return PinnedRead(
-        chat=chat_from(row),
-        revision=row.revision,
-        snapshot=snapshot,
-        manifest=None if snapshot is None else sound_manifest(row.manifest, snapshot.digest),
-        agent_id=row.agent_id,
-    )
+    return pinned
 
 
 __all__ = ["read_request_pin", "read_turn_pin"]

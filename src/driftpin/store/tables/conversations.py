@@ -161,6 +161,14 @@ turns = Table(
     sqlite_with_rowid=False,
 )
 
+
+def _of_turn() -> ForeignKeyConstraint:
+    """Return what binds a row to its turn, with which it goes."""
+    return ForeignKeyConstraint(
+        ["chat_id", "turn"], ["turns.chat_id", "turns.number"], ondelete="CASCADE"
+    )
+
+
 turn_chunks = Table(
     "turn_chunks",
     metadata,
@@ -170,11 +178,7 @@ turn_chunks = Table(
     Column("chunk_offset", Integer, nullable=False),
     Column("content", Text, nullable=False),
     PrimaryKeyConstraint("chat_id", "turn", "attempt", "chunk_offset"),
-    ForeignKeyConstraint(
-        ["chat_id", "turn"],
-        ["turns.chat_id", "turns.number"],
-        ondelete="CASCADE",
-    ),
+    _of_turn(),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -196,11 +200,7 @@ tool_calls = Table(
     # No foreign key: that there was a sub-chat is known when it is gone.
     Column("sub_chat_id", Id),
     PrimaryKeyConstraint("chat_id", "turn", "call_id"),
-    ForeignKeyConstraint(
-        ["chat_id", "turn"],
-        ["turns.chat_id", "turns.number"],
-        ondelete="CASCADE",
-    ),
+    _of_turn(),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -229,11 +229,7 @@ compactions = Table(
     Column("summary", Text, nullable=False),
     Column("at", Instant, nullable=False),
     PrimaryKeyConstraint("chat_id", "turn", "message_count"),
-    ForeignKeyConstraint(
-        ["chat_id", "turn"],
-        ["turns.chat_id", "turns.number"],
-        ondelete="CASCADE",
-    ),
+    _of_turn(),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

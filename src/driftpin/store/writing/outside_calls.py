@@ -13,7 +13,7 @@ from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.tables import chat_tools, tool_calls, turns
 from driftpin.store.values import TurnState
-from driftpin.store.writing.turns import PARKED, WAITING
+from driftpin.store.writing.turns import PARKED, WAITING, is_call
 
 
 async def add_chat_tools(
@@ -39,11 +39,7 @@ async def keep_result(
     """Keep what a call gave until all calls of its answer have given something."""
     await transaction.connection.execute(
         update(tool_calls)
-        .where(
-            tool_calls.c.chat_id == chat_id,
-            tool_calls.c.turn == turn,
-            tool_calls.c.call_id == result.call_id,
-        )
+        .where(is_call(chat_id, turn, result.call_id))
         .values(result=json.dumps(message_to_json(Message(Role.TOOL, (result,)))))
     )
 
@@ -54,11 +50,7 @@ async def start_outside_call(
     """Count a call as started: it is the client's now, or that of a sub-chat."""
     await transaction.connection.execute(
         update(tool_calls)
-        .where(
-            tool_calls.c.chat_id == lease.chat_id,
-            tool_calls.c.turn == lease.turn,
-            tool_calls.c.call_id == call_id,
-        )
+        .where(is_call(lease.chat_id, lease.turn, call_id))
         .values(state="started", sub_chat_id=sub_chat_id)
     )
 

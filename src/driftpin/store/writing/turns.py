@@ -300,17 +300,22 @@ async def start_tool_calls(
     return frozenset((await transaction.connection.execute(statement)).scalars())
 
 
+def is_call(chat_id: ChatId, turn: int, call_id: str) -> ColumnElement[bool]:
+    """Choose one call of a turn."""
+    return and_(
+        tool_calls.c.chat_id == chat_id,
+        tool_calls.c.turn == turn,
+        tool_calls.c.call_id == call_id,
+    )
+
+
 async def close_tool_call(
     transaction: Transaction, lease: TurnLease, call_id: str, outcome: str
 ) -> None:
     """Write down how a call ended: `ok`, the code of its failure, or that it is unknown."""
     await transaction.connection.execute(
         update(tool_calls)
-        .where(
-            tool_calls.c.chat_id == lease.chat_id,
-            tool_calls.c.turn == lease.turn,
-            tool_calls.c.call_id == call_id,
-        )
+        .where(is_call(lease.chat_id, lease.turn, call_id))
         .values(state="done" if outcome != UNKNOWN_RESULT.code else "unknown", outcome=outcome)
     )
 
@@ -341,6 +346,7 @@ __all__ = [
     "get_chat_row",
     "has_waiting_turn",
     "hold_present_pin",
+    "is_call",
     "lock_chat_state",
     "record_pin_of_turn",
     "reopen_turn",

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from driftpin.chat.compaction import Compaction
 from driftpin.chat.messages import user_message
-from driftpin.chat.receipts import Outcome, RequestRecord, sent_entry
-from driftpin.identity import WORKER, Actor, ChatId, digest_of
+from driftpin.chat.receipts import Outcome, sent_entry
+from driftpin.identity import WORKER, Actor, ChatId
 from driftpin.operations.append_chunk import append_chunk
 from driftpin.operations.begin_request import begin_request
 from driftpin.operations.claim_turn import claim_turn
@@ -26,26 +26,8 @@ from driftpin.operations.submit_results import submit_results
 from driftpin.store.leases import TurnLease
 from driftpin.store.values import TurnState
 from seams.access_world import NO_USERS, READERS, UPDATERS, Caller, Row, World, outcomes
+from unpinned_request import UNPINNED_REQUEST
 
-NOTHING = digest_of(b"")
-REQUEST = RequestRecord(
-    chat_id="",
-    turn=1,
-    number=1,
-    snapshot=None,
-    prompt_digest=None,
-    revision=None,
-    policy="pin",
-    prefix=NOTHING,
-    tools=NOTHING,
-    messages=NOTHING,
-    volatile=NOTHING,
-    model="offline",
-    settings=(),
-    budget_tokens=1_000_000,
-    left_out=(),
-    renderer_version=1,
-)
 CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
 UPDATE_CHAT = outcomes("not_found", ok=UPDATERS, forbidden={Caller.READER}, **NO_USERS)
 NONE_YET = outcomes("not_found", nothing=READERS | {Caller.WORKER})
@@ -74,7 +56,9 @@ async def _append(world: World, actor: Actor, lease: TurnLease) -> object:
 
 
 async def _begin(world: World, actor: Actor, lease: TurnLease) -> object:
-    return await begin_request(world.store, actor, lease, REQUEST, revision=0, snapshot_id=None)
+    return await begin_request(
+        world.store, actor, lease, UNPINNED_REQUEST, revision=0, snapshot_id=None
+    )
 
 
 async def _commit_answer(world: World, actor: Actor, lease: TurnLease) -> object:
@@ -82,7 +66,7 @@ async def _commit_answer(world: World, actor: Actor, lease: TurnLease) -> object
         world.store,
         actor,
         lease,
-        sent_entry(REQUEST, previous=None),
+        sent_entry(UNPINNED_REQUEST, previous=None),
         snapshot_id=None,
         message=None,
         outcome=Outcome.FAILED,

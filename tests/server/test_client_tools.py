@@ -2,22 +2,23 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 from door import Door
 from driftpin.chat.messages import Message, Role, ToolCallPart
-from driftpin.chat.receipts import Outcome, RequestRecord
-from driftpin.identity import WORKER, ChatId, digest_of
+from driftpin.chat.receipts import Outcome
+from driftpin.identity import WORKER, ChatId
 from driftpin.operations.begin_request import begin_request
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.commit_answer import commit_answer
 from driftpin.operations.park_turn import Parking, park_turn
 from driftpin.store.leases import TurnLease
 from server.test_turn_stream import open_stream
+from unpinned_request import UNPINNED_REQUEST
 
 WAIT_S = 5.0
 TOOL = {"name": "note", "description": "Takes a note.", "parameters": {"type": "object"}}
-NOTHING = digest_of(b"")
 CALL = ToolCallPart("call_1", "note", '{"text": "one"}')
 
 
@@ -37,24 +38,7 @@ async def _ask_client(door: Door, chat_id: str) -> TurnLease:
     store = door.services.store
     claimed = await claim_turn(store, WORKER, holder="w", lease_s=15)
     assert claimed is not None
-    record = RequestRecord(
-        chat_id=ChatId(chat_id),
-        turn=1,
-        number=1,
-        snapshot=None,
-        prompt_digest=None,
-        revision=None,
-        policy="pin",
-        prefix=NOTHING,
-        tools=NOTHING,
-        messages=NOTHING,
-        volatile=NOTHING,
-        model="offline",
-        settings=(),
-        budget_tokens=1,
-        left_out=(),
-        renderer_version=1,
-    )
+    record = replace(UNPINNED_REQUEST, chat_id=ChatId(chat_id))
     sent = await begin_request(store, WORKER, claimed.lease, record, revision=0, snapshot_id=None)
     await commit_answer(
         store,

@@ -123,16 +123,19 @@ def _assess_body(
 def _assess_text(
     before: Digest | None, after: Digest | None, bodies: BodyReader, *, path: str
 ) -> tuple[Severity, tuple[Finding, ...]]:
-    """Judge text that a model follows; one that is new counts as edited from nothing."""
+    """Judge text that a model follows.
+
+    One that is new, or whose former text cannot be read, counts as edited from nothing.
+    """
     new = find_text(bodies, after)
-    old = "" if before is None else find_text(bodies, before)
-    if new is None or old is None:
+    if new is None:
         return Severity.BEHAVIOURAL, ()
+    read = find_text(bodies, before)
+    old = read or ""
     findings = new_findings(old, new, path=path)
     if brings_hidden(old, new) or brings_fetch(old, new):
         return Severity.RISKY, findings
-    is_edit = before is not None
-    same_words = is_edit and is_cosmetic(old, new, path=path)
+    same_words = read is not None and is_cosmetic(read, new, path=path)
     return (Severity.COSMETIC if same_words else Severity.BEHAVIOURAL), findings
 
 

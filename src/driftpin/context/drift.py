@@ -18,7 +18,7 @@ from driftpin.context.severity import Severity, worst
 from driftpin.context.tool_drift import ToolDrift
 
 # Raised whenever the same two snapshots would give another answer.
-DRIFT_VERSION: Final = 4
+DRIFT_VERSION: Final = 5
 
 # As many states of a source are looked back on to tell whether it flaps.
 _FLAPPING_STATES: Final = 8

@@ -13,6 +13,7 @@ import pytest
 
 from driftpin.review.folder import ReviewFolder
 from driftpin.review.rounds import replay
+from sarif_schema import check_sarif
 
 RECORDED = Path(__file__).parent / "recorded"
 FORMS = ("review.json", "review.md", "review.sarif", "review.html")
@@ -32,6 +33,7 @@ def test_every_artefact_of_a_recorded_round_is_rebuilt_byte_for_byte(
     for name in FORMS:
         written = (RECORDED / "rounds" / str(number) / name).read_bytes()
         assert played.artefacts[name].encode() == written
+    check_sarif(played.artefacts["review.sarif"])
     events = [each for each in folder.events() if not hasattr(each, "kind")]
     assert played.decided.event == events[number - 1]
 

@@ -1,7 +1,7 @@
 """Reports: nothing in them acts, SARIF keeps to its structure, and hostile text is reported."""
 
+import copy
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,44 +16,17 @@ from driftpin.review.report import report_of
 from driftpin.review.rounds import artefacts_of
 from review.pure import decided, inputs_of, said
 from review.world import answer, claim, ruling
+from sarif_schema import check_sarif, sarif_validator
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 41))
 HOSTILE = (
     "![x](https://evil.example/p.png) <img src=x onerror=alert(1)> @everyone [a](javascript:b) "
     "www.evil.example `code` /approve #12 GH-7 \u202edesrever | cell"
 )
-LEVELS = {"none", "note", "warning", "error"}
-BASELINES = {"new", "unchanged", "updated", "absent"}
 
 
 def artefacts(inputs: RoundInputs, ran: Decided, events: list[Event]) -> dict[str, str]:
     return artefacts_of(report_of(inputs, ran, state_of(events)))
-
-
-def check_sarif(text: str) -> dict[str, Any]:
-    """Check what SARIF 2.1.0 requires of the parts that are used, and return the only run."""
-    document = json.loads(text)
-    assert document["version"] == "2.1.0"
-    (run,) = document["runs"]
-    driver = run["tool"]["driver"]
-    rules = [rule["id"] for rule in driver["rules"]]
-    assert driver["name"]
-    assert len(set(rules)) == len(rules)
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]] == result["ruleId"]
-        assert result["level"] in LEVELS
-        assert result["baselineState"] in BASELINES
-        assert result["message"]["text"]
-        assert all(isinstance(each, str) for each in result["partialFingerprints"].values())
-        for location in result["locations"]:
-            region = location["physicalLocation"]["region"]
-            assert 1 <= region["startLine"] <= region["endLine"]
-            assert location["physicalLocation"]["artifactLocation"]["uri"].isascii()
-        for suppression in result.get("suppressions", ()):
-            assert suppression["kind"] in {"inSource", "external"}
-            assert suppression["status"] in {"accepted", "underReview", "rejected"}
-    found: dict[str, Any] = run
-    return found
 
 
 def test_sarif_has_the_right_baseline_states_over_three_rounds() -> None:
@@ -83,6 +56,63 @@ def test_sarif_has_the_right_baseline_states_over_three_rounds() -> None:
     assert [(each["properties"]["id"], each["baselineState"]) for each in told["results"]] == [
         ("CRF-2", "unchanged"), ("CRF-3", "updated"),
     ]  # fmt: skip
+
+
+def test_sarif_suppresses_what_was_acknowledged_and_what_was_withdrawn_with_the_reason() -> None:
+    claims = [
+        claim("a.py", line, f"line {line}", f"number {line} is wrong in its own way {line}")
+        for line in (5, 20, 35)
+    ]
+    first_inputs = inputs_of({"a.py": TEXT})
+    first = decided(first_inputs, [said("panel.edge-cases", answer(*claims))])
+    names = [each.id for each in first.event.findings]
+    events: list[Event] = [
+        first.event,
+        Replied(names[0], ReplyKind.ACKNOWLEDGED, "after the release", "me", "now"),
+        Replied(names[1], ReplyKind.CONTESTED, "the caller checks it", "me", "now"),
+    ]
+    after = TEXT.replace("line 40\n", "line forty\n")
+    inputs = inputs_of({"a.py": after}, last={"a.py": TEXT}, number=2)
+    gone = said(f"verify.verifier.{names[1]}", ruling("withdrawn", "a.py", 20, "line 20"))
+    run = check_sarif(artefacts(inputs, decided(inputs, [gone], events), events)["review.sarif"])
+    told = {each["properties"]["id"]: each for each in run["results"]}
+    assert {name: each["baselineState"] for name, each in told.items()} == {
+        names[0]: "unchanged",
+        names[1]: "updated",
+        names[2]: "unchanged",
+    }
+    (acknowledged,) = told[names[0]]["suppressions"]
+    (withdrawn,) = told[names[1]]["suppressions"]
+    assert (acknowledged["status"], acknowledged["justification"]) == (
+        "accepted",
+        "after the release",
+    )
+    assert withdrawn["justification"] == "the caller checks it"
+    assert "suppressions" not in told[names[2]]
+
+
+def test_the_schema_refuses_what_the_standard_does_not_know() -> None:
+    inputs = inputs_of({"a.py": TEXT})
+    claims = [claim("a.py", 5, "line 5", "number 5 is wrong")]
+    ran = decided(inputs, [said("panel.edge-cases", answer(*claims))])
+    log = json.loads(artefacts(inputs, ran, [])["review.sarif"])
+    result = log["runs"][0]["results"][0]
+    for place, value in (
+        (("level",), "fatal"),
+        (("baselineState",), "old"),
+        (("locations", 0, "physicalLocation", "region", "startLine"), 0),
+        (("partialFingerprints", "driftpin/v1"), 7),
+        (("suppressions",), [{"status": "accepted"}]),
+        (("surprise",), True),
+    ):
+        broken = copy.deepcopy(log)
+        at = broken["runs"][0]["results"][0]
+        for key in place[:-1]:
+            at = at[key]
+        at[place[-1]] = value
+        assert not sarif_validator().is_valid(broken), place
+    assert result["baselineState"] == "new"
+    assert sarif_validator().is_valid(log)
 
 
 def shown(markdown: str) -> list[str]:

@@ -4,6 +4,7 @@ from driftpin.review.rounds import Ran, replay
 from driftpin.review.verdict import Verdict
 from review.seed_case import SeedCase
 from review.world import World
+from sarif_schema import check_sarif
 
 
 def states(ran: Ran) -> dict[str, str]:
@@ -16,6 +17,11 @@ def severities(ran: Ran) -> dict[str, str]:
 
 def panel(ran: Ran) -> int:
     return len(ran.report.summary.panel)
+
+
+def baselines(ran: Ran) -> list[str]:
+    run = check_sarif(ran.artefacts["review.sarif"])
+    return [each["baselineState"] for each in run["results"]]
 
 
 async def test_four_rounds_on_one_change(world: World) -> None:
@@ -51,4 +57,10 @@ async def test_four_rounds_on_one_change(world: World) -> None:
     assert fourth.report.summary.verdict is Verdict.APPROVE
     assert [each.number for each in fourth.report.rounds] == [1, 2, 3, 4]
     for number in range(1, 5):
-        assert replay(world.folder, number).different == ()
+        played = replay(world.folder, number)
+        assert played.different == ()
+        check_sarif(played.artefacts["review.sarif"])
+    assert baselines(first) == ["new"] * 5
+    assert baselines(second) == ["absent"] * 5 + ["new"] * 2
+    assert baselines(third) == ["absent"] * 2
+    assert baselines(fourth) == []

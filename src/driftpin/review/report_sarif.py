@@ -1,14 +1,12 @@
 """The report as SARIF 2.1.0, for tools that show findings of analysers."""
 
-import json
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
 
 from driftpin.review.finding import Finding, Severity, State
 from driftpin.review.report import RoundReport
+from driftpin.wire.sarif import file_location, sarif_document
 
-SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {
     Severity.P0: "error",
     Severity.P1: "error",
@@ -26,25 +24,21 @@ def report_to_sarif(report: RoundReport) -> str:
     """Return the report as SARIF, in a stable order."""
     findings = [each.finding for each in report.findings]
     rules = sorted({_rule(each) for each in findings})
-    run = {
-        "tool": {
-            "driver": {
-                "name": "driftpin review",
-                "version": report.inputs.tool_version,
-                "rules": [{"id": rule, "shortDescription": {"text": rule}} for rule in rules],
-            }
-        },
-        "automationDetails": {"id": f"driftpin/{report.inputs.target}/{report.summary.number}"},
-        "columnKind": "unicodeCodePoints",
-        "results": [_result(each, rules, report) for each in findings if _is_told(each, report)],
-        "properties": {
+    driver = {
+        "name": "driftpin review",
+        "version": report.inputs.tool_version,
+        "rules": [{"id": rule, "shortDescription": {"text": rule}} for rule in rules],
+    }
+    return sarif_document(
+        driver,
+        [_result(each, rules, report) for each in findings if _is_told(each, report)],
+        automation_id=f"driftpin/{report.inputs.target}/{report.summary.number}",
+        properties={
             "verdict": report.summary.verdict.value,
             "snapshot": report.inputs.snapshot,
             "head": report.inputs.head,
         },
-    }
-    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    )
 
 
 def _rule(finding: Finding) -> str:
@@ -59,13 +53,13 @@ def _is_told(finding: Finding, report: RoundReport) -> bool:
 
 
 def _result(finding: Finding, rules: list[str], report: RoundReport) -> dict[str, object]:
-    rule = _rule(finding)
+    rule, place = _rule(finding), finding.place
     result: dict[str, object] = {
         "ruleId": rule,
         "ruleIndex": rules.index(rule),
         "level": _LEVELS[finding.severity],
         "message": {"text": f"[{finding.id}] {finding.statement}"},
-        "locations": [{"physicalLocation": _location(finding)}],
+        "locations": [file_location(place.path, place.first, place.last)],
         "partialFingerprints": {"driftpin/v1": finding.fingerprint.removeprefix("sha256:")},
         "baselineState": _baseline(finding, report),
         "properties": {
@@ -79,12 +73,6 @@ def _result(finding: Finding, rules: list[str], report: RoundReport) -> dict[str
     if finding.state in _SUPPRESSED:
         result["suppressions"] = [_suppression(finding)]
     return result
-
-
-def _location(finding: Finding) -> Mapping[str, object]:
-    place = finding.place
-    region = {"startLine": max(place.first, 1), "endLine": max(place.last, place.first, 1)}
-    return {"artifactLocation": {"uri": quote(place.path)}, "region": region}
 
 
 def _baseline(finding: Finding, report: RoundReport) -> str:

@@ -8,6 +8,7 @@ import typer
 from driftpin.cli.commands import (
     account,
     chats,
+    locks,
     operator,
     pins,
     receipts,
@@ -44,7 +45,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         callback=_driftpin,
     )
-    for family in (service, workspace, pins, account):
+    for family in (service, workspace, locks, pins, account):
         app.add_typer(family.app)
     app.add_typer(workspace.sources_app, name="sources")
     app.add_typer(chats.app, name="chat")

@@ -23,9 +23,7 @@ def export(reach: Reach, name: str, directory: Path, *, as_json: bool) -> None:
 
     with output.progress("Fetching the pin …"):
         pin = in_session(reach, read)
-    manifest = base64.b64decode(pin.manifest)
-    if digest_of(manifest) != pin.snapshot:
-        raise Rejected("The server's manifest is not the pinned one.", code="digest_mismatch")
+    manifest = pinned_manifest(pin)
     files = plan_tree(resources_of(manifest))
     blobs = {Digest(file.digest): base64.b64decode(file.data) for file in pin.files}
     write_tree(directory, manifest, files, blobs)
@@ -36,4 +34,12 @@ def export(reach: Reach, name: str, directory: Path, *, as_json: bool) -> None:
         say(f"{output.counted(len(files), 'file')} of {pin.snapshot} in {str(directory)!r}.")
 
 
-__all__ = ["export"]
+def pinned_manifest(pin: ExportShape) -> bytes:
+    """Return the manifest of an exported pin; Rejected (`digest_mismatch`) if it is another one."""
+    manifest = base64.b64decode(pin.manifest)
+    if digest_of(manifest) != pin.snapshot:
+        raise Rejected("The server's manifest is not the pinned one.", code="digest_mismatch")
+    return manifest
+
+
+__all__ = ["export", "pinned_manifest"]

@@ -13,14 +13,19 @@ from driftpin.settings import Settings, load_settings, state_directory
 
 def build_workspace(directory: Path, settings: Settings) -> Workspace:
     """Return the workspace at a directory; UsageError (`no_such_directory`) if there is none."""
-    names = settings.instruction_files
     return Workspace(
         get_directory(directory),
         source_file(directory, settings),
         home=find_home() if settings.user_roots else None,
         clock=SystemClock(),
-        settings=ScanSettings() if names is None else ScanSettings(instruction_names=names),
+        settings=scan_settings(settings),
     )
+
+
+def scan_settings(settings: Settings) -> ScanSettings:
+    """Return what is looked for."""
+    names = settings.instruction_files
+    return ScanSettings() if names is None else ScanSettings(instruction_names=names)
 
 
 def source_file(directory: Path, settings: Settings) -> SourceFile:
@@ -34,4 +39,4 @@ def settings_of(state: str | None) -> Settings:
     return load_settings({"state_dir": state}).settings
 
 
-__all__ = ["build_workspace", "settings_of", "source_file"]
+__all__ = ["build_workspace", "scan_settings", "settings_of", "source_file"]

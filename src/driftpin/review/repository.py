@@ -69,9 +69,13 @@ class TreeEntry:
 class Repository:
     """The repository that a directory belongs to."""
 
-    def __init__(self, directory: Path) -> None:
-        """Find it; UsageError (`no_repository`) where there is none."""
+    def __init__(self, directory: Path, *, may_fetch: bool = True) -> None:
+        """Find it; UsageError (`no_repository`) where there is none.
+
+        Unless it `may_fetch`, objects that a partial clone lacks stay lacking.
+        """
         self._directory = directory
+        self._may_fetch = may_fetch
         try:
             top = self.run("rev-parse", "--show-toplevel").strip()
         except Rejected:
@@ -94,7 +98,7 @@ class Repository:
         ended = subprocess.run(  # noqa: S603 options are pinned, names stand behind them
             ["git", "--no-pager", *_PINNED, *arguments],  # noqa: S607 the user's git
             cwd=self._directory,
-            env=_environment(index),
+            env=_environment(index, may_fetch=self._may_fetch),
             input=said,
             capture_output=True,
             timeout=limits.REVIEW_GIT_TIMEOUT_S,
@@ -230,12 +234,13 @@ def _own_index() -> Iterator[Path]:
         yield Path(place) / "index"
 
 
-def _environment(index: Path | None) -> dict[str, str]:
+def _environment(index: Path | None, *, may_fetch: bool) -> dict[str, str]:
     """Return the environment of git: no prompts, no variables that point it elsewhere."""
     kept = {name: each for name, each in os.environ.items() if not name.startswith("GIT_")}
     own = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     named = {} if index is None else {"GIT_INDEX_FILE": str(index)}
-    return {**kept, **own, **named}
+    offline = {} if may_fetch else {"GIT_NO_LAZY_FETCH": "1"}
+    return {**kept, **own, **named, **offline}
 
 
 __all__ = ["Range", "Repository", "TreeEntry"]

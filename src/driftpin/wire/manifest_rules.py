@@ -46,7 +46,11 @@ SKILL_TEXT_FILE: Final = "SKILL.md"
 
 def read_resource(entry: Entry, index: int) -> Resource:
     """Return the resource that the entry at `index` stands for, or refuse it by its first fault."""
-    at = f"/manifest/resources/{index}"
+    return read_resource_at(entry, f"/manifest/resources/{index}")
+
+
+def read_resource_at(entry: Entry, at: str) -> Resource:
+    """Return the resource that an entry stands for; the pointer of a refusal begins with `at`."""
     refuse_unknown_keys(entry, KNOWN_KEYS, at)
     kind = _kind(required(entry, "kind", at), at)
     source = _source(required(entry, "source", at), kind, at)
@@ -305,6 +309,7 @@ __all__ = [
     "list_at",
     "object_at",
     "read_resource",
+    "read_resource_at",
     "refuse_over",
     "refuse_unknown_keys",
     "required",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from evidence_page import evidence_page
 from typer.main import get_command
 
-from driftpin import errors, limits
+from driftpin import errors, limits, review_limits
 from driftpin.cli.app import build_app as build_cli
 from driftpin.clock import SystemClock
 from driftpin.errors import DriftpinError
@@ -187,17 +187,22 @@ def _status(family: type[DriftpinError]) -> str:
     return "" if family in (errors.UsageError, errors.Unreachable) else str(status)
 
 
+def _sections_of_limits() -> list[str]:
+    modules = (ROOT / "src" / "driftpin" / name for name in ("limits.py", "review_limits.py"))
+    return [part for each in modules for part in each.read_text(encoding="utf-8").split("\n\n")]
+
+
 def limits_page() -> str:
     """Return the page of every maximum, in the order and under the words of the code."""
     lines = ["# Limits", "", "Exactly at a limit is fine, one more is not."]
-    sections = (ROOT / "src" / "driftpin" / "limits.py").read_text(encoding="utf-8").split("\n\n")
-    for section in sections:
+    values = {**vars(limits), **vars(review_limits)}
+    for section in _sections_of_limits():
         names = re.findall(r"^([A-Z][A-Z0-9_]+): Final = ", section, re.MULTILINE)
         title = re.match(r"# (.+?)[.:]?(?: \(|\n)", section)
         if not names or title is None:
             continue
         lines += ["", f"## {title.group(1).rstrip('.')}", "", "| limit | value |", "| --- | --- |"]
-        lines += [f"| `{name}` | {getattr(limits, name):,} |" for name in names]
+        lines += [f"| `{name}` | {values[name]:,} |" for name in names]
     return MADE + "\n".join(lines) + "\n"
 
 

@@ -293,28 +293,6 @@ DIFF_WORK_MAX: Final = 20_000_000
 # Pairs of removed and added resources that are compared for likeness; past it only equal ones pair.
 RENAME_PAIRS_MAX: Final = 400
 
-# Code review (spec/review.md).
-REVIEW_ROUNDS_MAX: Final = 6
-REVIEW_DIFF_LINES_MAX: Final = 20_000
-REVIEW_CHUNK_LINES_MAX: Final = 400
-REVIEW_WHOLE_LINES_MAX: Final = 3_000
-REVIEW_SMALL_LINES_MAX: Final = 100
-REVIEW_SMALL_FILES_MAX: Final = 2
-REVIEW_FILE_BYTES_MAX: Final = 1 * MIB
-REVIEW_REVIEWERS_MAX: Final = 16
-# Each holds a stream of their client's twenty connections.
-REVIEW_ASKED_AT_ONCE_MAX: Final = 12
-REVIEW_CLAIMS_PER_REVIEWER_MAX: Final = 100
-REVIEW_REPAIRS_MAX: Final = 1
-REVIEW_ANSWER_TIMEOUT_S: Final = 900.0
-REVIEW_TEXT_CHARACTERS_MAX: Final = 4_000
-REVIEW_ANSWER_BYTES_MAX: Final = 512 * KIB
-REVIEW_QUOTE_WINDOW_LINES: Final = 10
-REVIEW_NEAR_LINES: Final = 5
-REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
-REVIEW_ROLES_MAX: Final = 64
-REVIEW_GIT_TIMEOUT_S: Final = 120.0
-
 # Pages (server.pages, web). Past the last two, code has no colours, and lines no changed words.
 PAGE_FORM_BYTES_MAX: Final = 2 * MIB
 PAGE_TURNS_MAX: Final = 40
@@ -394,5 +372,3 @@ assert HISTORY_KEPT_DAYS >= EVENTS_KEPT_DAYS
 assert TURN_RENEW_S * 3 < TURN_LEASE_S
 # One skill file that was replaced as a whole must fit into a diff, both sides of it.
 assert DIFF_BYTES_MAX >= 2 * SKILL_FILE_BYTES_MAX
-assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
-assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX

@@ -142,6 +142,10 @@ class Settings(BaseSettings):
         Literal["refuse", "warn", "allow"],
         Field(description="What becomes of a call of an MCP tool that is not the pinned one"),
     ] = "refuse"
+    review_may_approve: Annotated[
+        bool,
+        Field(description="Whether a published review approves or requests changes; else comments"),
+    ] = False
     tool_timeout_s: Annotated[
         float,
         Field(

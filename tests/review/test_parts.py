@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Conflict, Malformed, Rejected
 from driftpin.review.anchors import source_text
 from driftpin.review.bundled_roles import bundled_files, roster_with
@@ -112,7 +112,7 @@ def test_a_large_change_is_shown_in_parts_that_own_every_line() -> None:
     assert len(shown) == 3_600
     assert len({line.text for line in shown}) == 3_600
     assert all(
-        sum(len(each.lines) for each in chunk.changes) <= limits.REVIEW_CHUNK_LINES_MAX
+        sum(len(each.lines) for each in chunk.changes) <= review_limits.REVIEW_CHUNK_LINES_MAX
         for chunk in chunks
     )
     scouts = {task.subject for task in plan(book_of(inputs, [])).tasks}

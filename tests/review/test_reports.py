@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -130,7 +132,19 @@ def test_no_text_becomes_mark_up(text: str) -> None:
         assert ACTIVE.isdisjoint(
             shown(f"a {written}\n\nb" if written != code_block(text) else written)
         )
-    assert "@" not in plain(text)
+    read = unescape(plain(text)).replace("\\", "")
+    assert re.search(r"@\w|#\d|GH-\d|\bwww\.|\w://", read) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@octocat", "#12", "octo/repo#12", "GH-7", "www.example.org", "https://example.org", "a@b.cd"],
+)
+def test_a_forge_finds_nobody_and_nothing_in_the_text_that_markdown_makes(text: str) -> None:
+    (paragraph,) = [each for each in MarkdownIt().parse(plain(text)) if each.type == "inline"]
+    made = "".join(each.content for each in paragraph.children or ())
+    assert made.replace("\u200b", "") == text
+    assert made != text
 
 
 def test_hostile_text_of_claims_acts_in_no_report() -> None:

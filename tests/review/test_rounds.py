@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.cli.exits import Finished
 from driftpin.client.transport import CONNECTIONS_MAX
 from driftpin.errors import Malformed, Rejected, UsageError
@@ -129,7 +129,12 @@ async def test_no_more_are_asked_at_once_than_a_client_has_connections_for(world
     ran = await world.round()
     assert len(ran.report.live) == 20
     assert world.played is not None
-    assert 1 < world.played.most_at_once <= limits.REVIEW_ASKED_AT_ONCE_MAX < CONNECTIONS_MAX - 4
+    assert (
+        1
+        < world.played.most_at_once
+        <= review_limits.REVIEW_ASKED_AT_ONCE_MAX
+        < CONNECTIONS_MAX - 4
+    )
 
 
 @pytest.mark.parametrize(("tokens", "phase"), [(4_500, "panel")])

@@ -34,19 +34,7 @@ from served import open_server
 
 Claim = dict[str, Any]
 NOTHING = json.dumps({"claims": [], "complete": {}})
-WISH = ReviewWish(
-    range_text=None,
-    is_staged=False,
-    is_worktree=False,
-    patch=None,
-    directory=Path(),
-    name=None,
-    model="scripted",
-    tokens_max=1,
-    out=None,
-    is_lifted=False,
-    as_json=True,
-)
+WISH = ReviewWish(model="scripted", tokens_max=1, as_json=True)
 
 
 def claim(path: str, line: int, quote: str, statement: str, **more: Any) -> Claim:

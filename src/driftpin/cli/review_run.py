@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from driftpin import limits
+from driftpin import limits, review_limits
 from driftpin.cli import output
 from driftpin.cli.exits import Finished, say
 from driftpin.cli.options import Reach
 from driftpin.cli.places import get_directory
 from driftpin.cli.review_base import BaseTree, resolve_base
+from driftpin.cli.review_forge import find_pull, open_github, publish_round, pull_resolver
 from driftpin.cli.review_server import reviewing_client
 from driftpin.client import Client
 from driftpin.errors import NotFound, UsageError
@@ -20,6 +22,7 @@ from driftpin.identity import Digest
 from driftpin.review.admission import Admitted, Pinned, admit
 from driftpin.review.bundled_roles import roster_with
 from driftpin.review.folder import ReviewFolder, write_file
+from driftpin.review.github.api import GitHub
 from driftpin.review.inputs import RoundInputs, Settings
 from driftpin.review.ledger import ReviewState, state_of
 from driftpin.review.panel import Reviewers, SubChats
@@ -36,34 +39,56 @@ Connect = Callable[[], AbstractAsyncContextManager[Client]]
 
 @dataclass(frozen=True, slots=True)
 class ReviewWish:
-    """What to review and how; exactly one of the first four is set."""
+    """What to review and how; exactly one of the first four is set. A range may be a pull request.
 
-    range_text: str | None
-    is_staged: bool
-    is_worktree: bool
-    patch: Path | None
-    directory: Path
-    name: str | None
-    model: str | None
-    tokens_max: int
-    out: Path | None
-    is_lifted: bool
-    as_json: bool
+    `is_published` posts the round on its pull request.
+    """
+
+    range_text: str | None = None
+    is_staged: bool = False
+    is_worktree: bool = False
+    patch: Path | None = None
+    directory: Path = Path()
+    name: str | None = None
+    model: str | None = None
+    tokens_max: int = review_limits.REVIEW_TOKENS_PER_ROUND_MAX
+    out: Path | None = None
+    is_lifted: bool = False
+    as_json: bool = False
+    is_published: bool = False
 
 
 def review(reach: Reach, wish: ReviewWish) -> None:
     """Run one round and end with the code of its verdict."""
     repository = Repository(get_directory(wish.directory))
-    resolve = _resolver(repository, wish)
+    pull = find_pull(repository, wish.range_text)
+    if pull is None:
+        if wish.is_published:
+            raise UsageError("--publish is for a pull request.")
+        run_review(reach, wish, repository, _resolver(repository, wish))
+    with open_github(pull) as github:
+        resolve = pull_resolver(repository, github)
+        run_review(reach, wish, repository, resolve, github if wish.is_published else None)
+
+
+def run_review(
+    reach: Reach,
+    wish: ReviewWish,
+    repository: Repository,
+    resolve: Callable[[], Range],
+    github: GitHub | None = None,
+) -> NoReturn:
+    """Run one round, publish it where it is to be, and end with the code of its verdict."""
     loaded = load_settings(reach.flags()).settings
     shelf = shelf_of(state_directory(loaded), repository.directory)
-    wanted = resolve()
     settings = Settings(wish.model or loaded.model, wish.tokens_max)
+    wanted = resolve()
     run = ReviewRun(repository, wanted, lambda: resolve().head, shelf, settings, wish)
     ran = asyncio.run(run.run(lambda: reviewing_client(reach)))
     _show(ran, wish)
-    gaps = ran.report.decided.gaps
-    raise Finished(exit_of(ran.report.summary.verdict, gaps))
+    if github is not None:
+        publish_round(github, ran.artefacts["review.json"].encode(), loaded)
+    raise Finished(exit_of(ran.report.summary.verdict, ran.report.decided.gaps))
 
 
 def _resolver(repository: Repository, wish: ReviewWish) -> Callable[[], Range]:
@@ -213,4 +238,12 @@ def write_markdown(text: str) -> None:
     Console().print(Markdown(text, hyperlinks=False))
 
 
-__all__ = ["BegunRun", "Connect", "ReviewRun", "ReviewWish", "review", "write_markdown"]
+__all__ = [
+    "BegunRun",
+    "Connect",
+    "ReviewRun",
+    "ReviewWish",
+    "review",
+    "run_review",
+    "write_markdown",
+]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from driftpin import __version__, limits
+from driftpin import __version__, review_limits
 from driftpin.errors import Rejected, UsageError
 from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
@@ -52,13 +52,16 @@ def admit(
     if size_of(inputs.changes) is Size.TOO_LARGE:
         split = "; ".join(proposed_split(inputs.changes)[:10])
         raise Rejected(
-            f"The change has more than {limits.REVIEW_DIFF_LINES_MAX} lines; review it in parts,"
-            f" for example {split}.",
+            f"The change has more than {review_limits.REVIEW_DIFF_LINES_MAX} lines;"
+            f" review it in parts, for example {split}.",
             code="change_too_large",
         )
     blocked = blocked_by(inputs, before)
-    if inputs.number > limits.REVIEW_ROUNDS_MAX and not is_lifted:
-        blocked = (f"it had its {limits.REVIEW_ROUNDS_MAX} rounds; --more lifts that", *blocked)
+    if inputs.number > review_limits.REVIEW_ROUNDS_MAX and not is_lifted:
+        blocked = (
+            f"it had its {review_limits.REVIEW_ROUNDS_MAX} rounds; --more lifts that",
+            *blocked,
+        )
     return Admitted(inputs, blocked)
 
 

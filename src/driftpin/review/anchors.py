@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.identity import digest_of
 from driftpin.review.finding import Anchor, Place, Side
 
@@ -238,7 +238,7 @@ def _alike(anchor: Anchor, text: SourceText, path: str, near: int) -> Located | 
 
 def quote_stands(quote: str, text: SourceText, first: int, last: int) -> bool:
     """Whether a quotation occurs within the window around a range, white space folded."""
-    window = limits.REVIEW_QUOTE_WINDOW_LINES
+    window = review_limits.REVIEW_QUOTE_WINDOW_LINES
     low, high = max(0, first - 1 - window), min(text.count, last + window)
     return normalise(quote) in " ".join(line for line in text.folded[low:high] if line)
 

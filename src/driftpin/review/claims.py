@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Malformed
 from driftpin.review.anchors import SourceText, quote_stands, side_text
 from driftpin.review.finding import NEEDS_TRIGGER, Claim, Place, Severity, Side
@@ -118,7 +118,7 @@ def read_answer(text: str, role: str, trees: Trees) -> Answer:
     bad: list[BadClaim] = []
     for number, written in enumerate(raw.claims, start=1):
         read = _read_claim(written, role, trees)
-        if number > limits.REVIEW_CLAIMS_PER_REVIEWER_MAX:
+        if number > review_limits.REVIEW_CLAIMS_PER_REVIEWER_MAX:
             bad.append(BadClaim(number, "this is more claims than one reviewer may make"))
         elif isinstance(read, Claim):
             claims.append(read)
@@ -169,12 +169,18 @@ def _claim(raw: _RawClaim, role: str) -> Claim:
     )
 
 
+def _texts(claim: Claim) -> tuple[str, ...]:
+    """Return every text of a claim: whoever publishes it relies on their length."""
+    told = (claim.statement, claim.evidence, claim.quote, claim.trigger, claim.outcome)
+    return (*told, claim.fix, claim.proof, claim.category, claim.symbol, claim.cites)
+
+
 def _errors(claim: Claim, trees: Trees) -> Iterator[str]:
     """Yield what is wrong with a claim: the place first, then the quotation, then the words."""
     place = claim.place
-    longest = max(map(len, (claim.statement, claim.evidence, claim.quote, claim.fix)))
-    if longest > limits.REVIEW_TEXT_CHARACTERS_MAX:
-        yield f"a text is longer than {limits.REVIEW_TEXT_CHARACTERS_MAX} characters"
+    longest = max(map(len, _texts(claim)))
+    if longest > review_limits.REVIEW_TEXT_CHARACTERS_MAX:
+        yield f"a text is longer than {review_limits.REVIEW_TEXT_CHARACTERS_MAX} characters"
     if not claim.statement or not claim.category:
         yield "a claim needs a statement and a category"
     text = side_text(place, trees.old, trees.new)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.review.anchors import fingerprint, likeness, make_anchor, side_text, tokens
 from driftpin.review.claims import Trees
 from driftpin.review.finding import Anchor, Claim, Place, Severity, Voice
@@ -100,7 +100,7 @@ def _group_order(group: Group) -> tuple[int, str, int, str]:
     return (group.severity.rank, group.place.path, group.place.first, group.lead.fingerprint)
 
 
-def is_near(one: Place, other: Place, lines: int = limits.REVIEW_NEAR_LINES) -> bool:
+def is_near(one: Place, other: Place, lines: int = review_limits.REVIEW_NEAR_LINES) -> bool:
     """Whether two ranges of one file lie within so many lines of each other."""
     same = one.path == other.path and one.side is other.side
     return same and one.first - lines <= other.last and other.first - lines <= one.last
@@ -154,7 +154,7 @@ def _near_pairs(ordered: Sequence[Anchored]) -> Iterator[tuple[int, int]]:
         key=lambda at: (places[at].path, places[at].side.value, places[at].first, at),
     )
     for position, left in enumerate(by_line):
-        reach = places[left].last + limits.REVIEW_NEAR_LINES
+        reach = places[left].last + review_limits.REVIEW_NEAR_LINES
         for right in by_line[position + 1 :]:
             if places[right].path != places[left].path or places[right].first > reach:
                 break

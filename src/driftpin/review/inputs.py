@@ -8,7 +8,7 @@ from typing import NewType
 import msgspec
 import rfc8785
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Malformed
 from driftpin.identity import Digest, digest_of
 from driftpin.review.anchors import SourceText, source_text
@@ -24,8 +24,8 @@ class Settings:
     """What a person may set for a round."""
 
     model: str
-    tokens_max: int = limits.REVIEW_TOKENS_PER_ROUND_MAX
-    panel_max: int = limits.REVIEW_REVIEWERS_MAX
+    tokens_max: int = review_limits.REVIEW_TOKENS_PER_ROUND_MAX
+    panel_max: int = review_limits.REVIEW_REVIEWERS_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from driftpin import limits
+from driftpin import limits, review_limits
 from driftpin.client import Client
 from driftpin.client.conversation import converse
 from driftpin.errors import DriftpinError, Unauthenticated, Unreachable
@@ -78,7 +78,7 @@ class SubChats:
             if failure:
                 return Exchange(task.key, tuple(said), failure, tokens, chat_id)
             examined = examine(task, answer)
-            if not examined.errors or len(said) > limits.REVIEW_REPAIRS_MAX:
+            if not examined.errors or len(said) > review_limits.REVIEW_REPAIRS_MAX:
                 failure = "" if examined.is_answer else BAD_ANSWER
                 found = (tuple(said), failure, tokens, chat_id, examined.outside)
                 return Exchange(task.key, *found)
@@ -87,7 +87,7 @@ class SubChats:
     async def _turn(self, chat_id: str, text: str) -> tuple[str, str, int]:
         """Return the answer, the code of what failed, and the tokens of one turn."""
         try:
-            async with asyncio.timeout(limits.REVIEW_ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(review_limits.REVIEW_ANSWER_TIMEOUT_S):
                 turn, messages = await converse(self._client, chat_id, text)
         except TimeoutError:
             await self._client.interrupt_chat(chat_id)
@@ -115,7 +115,7 @@ def _text(messages: Sequence[MessageShape]) -> str:
         parts = message.content.get("parts")
         listed = parts if isinstance(parts, list) and message.role == "assistant" else []
         texts += [str(part.get("text") or "") for part in listed if isinstance(part, dict)]
-    return "\n".join(texts)[: limits.REVIEW_ANSWER_BYTES_MAX]
+    return "\n".join(texts)[: review_limits.REVIEW_ANSWER_BYTES_MAX]
 
 
 __all__ = ["BAD_ANSWER", "Examine", "Examined", "Reviewers", "SubChats"]

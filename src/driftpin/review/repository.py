@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Rejected, UsageError
 
 _PINNED: Final = (
@@ -101,7 +101,7 @@ class Repository:
             env=_environment(index, may_fetch=self._may_fetch),
             input=said,
             capture_output=True,
-            timeout=limits.REVIEW_GIT_TIMEOUT_S,
+            timeout=review_limits.REVIEW_GIT_TIMEOUT_S,
             check=False,
         )
         if ended.returncode != 0:
@@ -175,6 +175,19 @@ class Repository:
             tree = self.run("write-tree", index=index).strip()
         return Range(head, head, tree, patch.name, f"patch:{patch.name}")
 
+    def remotes(self) -> Mapping[str, str]:
+        """Return the addresses of the remotes by their names."""
+        try:
+            written = self.run("config", "--get-regexp", r"^remote\..*\.url$")
+        except Rejected:
+            return {}
+        pairs = (line.partition(" ") for line in written.splitlines())
+        return {key.removeprefix("remote.").removesuffix(".url"): url for key, _, url in pairs}
+
+    def fetch(self, remote: str, *names: str) -> None:
+        """Bring what a remote has under these names, beside every branch and tag of here."""
+        self.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, *names)
+
     def patch(self, base: str, head: str, context: int = CONTEXT_LINES) -> str:
         """Return the difference of two trees."""
         return self.run("diff", *_DIFF, f"--unified={context}", base, head, "--")
@@ -202,7 +215,7 @@ class Repository:
         small = [
             name
             for name, _, size in (line.partition(" ") for line in sizes.splitlines())
-            if size.isdigit() and int(size) <= limits.REVIEW_FILE_BYTES_MAX
+            if size.isdigit() and int(size) <= review_limits.REVIEW_FILE_BYTES_MAX
         ]
         written = self.run_bytes(
             "cat-file", "--batch", said="".join(f"{n}\n" for n in small).encode()

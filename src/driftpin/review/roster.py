@@ -12,7 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Rejected
 from driftpin.review.diff import FileChange
 
@@ -92,8 +92,8 @@ def _listed(written: str) -> tuple[str, ...]:
 
 def read_roster(files: Mapping[str, str]) -> tuple[RoleCard, ...]:
     """Return the roles of these files, in their order; each slug once."""
-    if len(files) > limits.REVIEW_ROLES_MAX:
-        raise Rejected(f"More than {limits.REVIEW_ROLES_MAX} roles.", code="bad_role")
+    if len(files) > review_limits.REVIEW_ROLES_MAX:
+        raise Rejected(f"More than {review_limits.REVIEW_ROLES_MAX} roles.", code="bad_role")
     roles = [parse_role(name, text) for name, text in sorted(files.items())]
     if len({role.slug for role in roles}) != len(roles):
         raise Rejected("Two roles have one slug.", code="bad_role")
@@ -115,7 +115,7 @@ def choose_panel(
     round_number: int,
     proposed: Iterable[str] = (),
     owners: Iterable[str] = (),
-    roles_max: int = limits.REVIEW_REVIEWERS_MAX,
+    roles_max: int = review_limits.REVIEW_REVIEWERS_MAX,
 ) -> Panel:
     """Return core roles, then those that the delta triggers, that were proposed or own a finding.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.errors import Malformed, Rejected
 from driftpin.identity import digest_of
 from driftpin.review.deciding import HEAD_MOVED, Decided, decide
@@ -111,7 +111,7 @@ class RoundRun:
         asked = [task for task in tasks if task.key not in found]
         self.tell(f"{tasks[0].phase.value}: {_named(asked)}")
 
-        seats = asyncio.Semaphore(limits.REVIEW_ASKED_AT_ONCE_MAX)
+        seats = asyncio.Semaphore(review_limits.REVIEW_ASKED_AT_ONCE_MAX)
 
         async def ask_one(task: Task) -> None:
             async with seats:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Final
 
-from driftpin import limits
+from driftpin import review_limits
 from driftpin.review.diff import FileChange
 
 
@@ -65,12 +65,12 @@ def source_lines(changes: Iterable[FileChange]) -> int:
 def size_of(changes: Sequence[FileChange]) -> Size:
     """Return the size class of a whole range."""
     lines = sum(each.size for each in changes)
-    if lines > limits.REVIEW_DIFF_LINES_MAX:
+    if lines > review_limits.REVIEW_DIFF_LINES_MAX:
         return Size.TOO_LARGE
-    if lines > limits.REVIEW_WHOLE_LINES_MAX:
+    if lines > review_limits.REVIEW_WHOLE_LINES_MAX:
         return Size.CHUNKED
-    is_small = lines <= limits.REVIEW_SMALL_LINES_MAX
-    if is_small and len(changes) <= limits.REVIEW_SMALL_FILES_MAX:
+    is_small = lines <= review_limits.REVIEW_SMALL_LINES_MAX
+    if is_small and len(changes) <= review_limits.REVIEW_SMALL_FILES_MAX:
         return Size.SMALL
     return Size.WHOLE
 
@@ -83,7 +83,7 @@ def chunks_of(changes: Sequence[FileChange]) -> tuple[Chunk, ...]:
     lines = 0
     for piece in (piece for change in changes for piece in _pieces(change)):
         size = len(piece.lines)
-        if parts[-1] and lines + size > limits.REVIEW_CHUNK_LINES_MAX:
+        if parts[-1] and lines + size > review_limits.REVIEW_CHUNK_LINES_MAX:
             parts.append([])
             lines = 0
         parts[-1].append(piece)
@@ -94,8 +94,8 @@ def chunks_of(changes: Sequence[FileChange]) -> tuple[Chunk, ...]:
 def _pieces(change: FileChange) -> Iterable[FileChange]:
     """Yield a file's change hunk by hunk, long hunks cut at the limit."""
     for hunk in change.hunks or ((),):
-        for start in range(0, max(len(hunk), 1), limits.REVIEW_CHUNK_LINES_MAX):
-            part = hunk[start : start + limits.REVIEW_CHUNK_LINES_MAX]
+        for start in range(0, max(len(hunk), 1), review_limits.REVIEW_CHUNK_LINES_MAX):
+            part = hunk[start : start + review_limits.REVIEW_CHUNK_LINES_MAX]
             yield FileChange(
                 change.old_path, change.path, change.kind, change.is_binary, (part,) if part else ()
             )

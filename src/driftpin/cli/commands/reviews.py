@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from driftpin.cli.options import JsonFlag, Reach, reaching
-from driftpin.limits import REVIEW_TOKENS_PER_ROUND_MAX
+from driftpin.review_limits import REVIEW_TOKENS_PER_ROUND_MAX
 
 if TYPE_CHECKING:
     from driftpin.cli.review_pages import Which
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 DirectoryOption = Annotated[Path, typer.Option("--dir", help="A directory in the repository.")]
 NameOption = Annotated[
     str | None, typer.Option("--name", help="The review's name; without it, the last one used.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="provider:model, `offline` or `scripted`.")
+]
+TokensOption = Annotated[
+    int, typer.Option("--tokens", help="How many tokens the round may take.", min=0)
 ]
 FindingArgument = Annotated[str, typer.Argument(metavar="CRF-n", help="A finding's id.")]
 
@@ -38,7 +44,7 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    help="Review a change: BASE..HEAD, or --staged, --worktree or --patch FILE.",
+    help="Review a change: BASE..HEAD, a pull request, or --staged, --worktree or --patch FILE.",
 )
 
 
@@ -47,7 +53,8 @@ app = typer.Typer(
 def run(
     reach: Reach,
     range_text: Annotated[
-        str | None, typer.Argument(metavar="RANGE", help="BASE..HEAD of a git repository.")
+        str | None,
+        typer.Argument(metavar="RANGE", help="BASE..HEAD of a git repository, or a pull request."),
     ] = None,
     *,
     staged: Annotated[bool, typer.Option("--staged", help="What is staged.")] = False,
@@ -57,14 +64,13 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="The review's name; else it is the range's.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="provider:model, `offline` or `scripted`.")
-    ] = None,
-    tokens_max: Annotated[
-        int, typer.Option("--tokens", help="How many tokens the round may take.", min=0)
-    ] = REVIEW_TOKENS_PER_ROUND_MAX,
+    model: ModelOption = None,
+    tokens_max: TokensOption = REVIEW_TOKENS_PER_ROUND_MAX,
     out: Annotated[Path | None, typer.Option("--out", help="Write the reports there too.")] = None,
     more: Annotated[bool, typer.Option("--more", help="Go on past the last round.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Post the round on the pull request.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run one round: 0 approve, 1 open, 2 blocking, 3 incomplete, 4 blocked, 5 usage, 6 budget."""
@@ -83,8 +89,46 @@ def run(
         out=out,
         is_lifted=more,
         as_json=as_json,
+        is_published=publish,
     )
     with_review_exits(lambda: review(reach, wish))
+
+
+@app.command()
+@reaching
+def publish(
+    reach: Reach,
+    pull: Annotated[str, typer.Argument(metavar="PULL", help="An address, or #N.")],
+    *,
+    directory: DirectoryOption = Path(),
+    name: Annotated[
+        str | None, typer.Option("--name", help="The review's name; else the pull request's.")
+    ] = None,
+) -> None:
+    """Post the last round of a review on a pull request; posts nothing twice."""
+    from driftpin.cli.review_comments import publish_last
+    from driftpin.cli.review_exits import with_review_exits
+
+    with_review_exits(lambda: publish_last(reach, directory, name, pull))
+
+
+@app.command()
+@reaching
+def event(
+    reach: Reach,
+    file: Annotated[Path, typer.Argument(help="The event, as a job of the forge gets it.")],
+    *,
+    directory: DirectoryOption = Path(),
+    model: ModelOption = None,
+    tokens_max: TokensOption = REVIEW_TOKENS_PER_ROUND_MAX,
+) -> None:
+    """Do what a comment on a pull request asks for: a round, or an answer to a finding."""
+    from driftpin.cli.review_comments import answer_event
+    from driftpin.cli.review_exits import with_review_exits
+    from driftpin.cli.review_run import ReviewWish
+
+    wish = ReviewWish(directory=directory, model=model, tokens_max=tokens_max)
+    with_review_exits(lambda: answer_event(reach, file, wish))
 
 
 def _which(reach: Reach, directory: Path, name: str | None) -> "Which":

@@ -1,0 +1,50 @@
+"""Every maximum of a code review and of publishing one; the others stand in `limits`."""
+
+from typing import Final
+
+from driftpin.limits import KIB, MESSAGE_BYTES_MAX, MIB
+
+# Code review (spec/review.md).
+REVIEW_ROUNDS_MAX: Final = 6
+REVIEW_DIFF_LINES_MAX: Final = 20_000
+REVIEW_CHUNK_LINES_MAX: Final = 400
+REVIEW_WHOLE_LINES_MAX: Final = 3_000
+REVIEW_SMALL_LINES_MAX: Final = 100
+REVIEW_SMALL_FILES_MAX: Final = 2
+REVIEW_FILE_BYTES_MAX: Final = 1 * MIB
+REVIEW_REVIEWERS_MAX: Final = 16
+# Each holds a stream of their client's twenty connections.
+REVIEW_ASKED_AT_ONCE_MAX: Final = 12
+REVIEW_CLAIMS_PER_REVIEWER_MAX: Final = 100
+REVIEW_REPAIRS_MAX: Final = 1
+REVIEW_ANSWER_TIMEOUT_S: Final = 900.0
+REVIEW_TEXT_CHARACTERS_MAX: Final = 4_000
+REVIEW_ANSWER_BYTES_MAX: Final = 512 * KIB
+REVIEW_QUOTE_WINDOW_LINES: Final = 10
+REVIEW_NEAR_LINES: Final = 5
+REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
+REVIEW_ROLES_MAX: Final = 64
+REVIEW_GIT_TIMEOUT_S: Final = 120.0
+
+# A recorded round as a document, on its way to a forge or to the server (wire.reviews).
+REVIEW_DOCUMENT_BYTES_MAX: Final = 8 * MIB
+REVIEW_DOCUMENT_ITEMS_MAX: Final = 5_000
+REVIEW_DOCUMENT_TEXT_CHARACTERS_MAX: Final = 20_000
+
+# Publishing to a forge (review.github).
+FORGE_BODY_CHARACTERS_MAX: Final = 65_536
+FORGE_ANSWER_BYTES_MAX: Final = 16 * MIB
+FORGE_PAGE_ITEMS: Final = 100
+FORGE_PAGES_MAX: Final = 100
+FORGE_TRIES_MAX: Final = 4
+FORGE_TIMEOUT_S: Final = 30.0
+FORGE_RETRY_FIRST_S: Final = 2.0
+FORGE_WRITE_PAUSE_S: Final = 1.0
+# A second limit that names no time is over after a minute at the soonest.
+FORGE_SECOND_LIMIT_WAIT_S: Final = 60.0
+FORGE_WAIT_LONGEST_S: Final = 300.0
+FORGE_EVENT_BYTES_MAX: Final = 25 * MIB
+FORGE_REPLY_CHARACTERS_MAX: Final = 4_000
+
+assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
+assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX

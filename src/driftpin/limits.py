@@ -51,6 +51,16 @@ MCP_RETRY_LONGEST_S: Final = 300.0
 # How long a server must stay up for its next failure to count as the first.
 MCP_SETTLED_AFTER_S: Final = 60.0
 
+# A pin as an MCP server of its own.
+GATEWAY_MESSAGE_BYTES_MAX: Final = 1 * MIB
+GATEWAY_RESOURCES_PER_PAGE: Final = 200
+GATEWAY_PROMPTS_PER_PAGE: Final = 200
+# A client that closes its end waits for about two seconds, and then ends the process.
+GATEWAY_DRAIN_S: Final = 1.0
+GATEWAY_LINES_AHEAD_MAX: Final = 64
+# A tool with its schema is long.
+GATEWAY_TOOLS_PER_PAGE: Final = 50
+
 # Resources that are listed but not ok keep their place; even their number has an end.
 AGENT_RESOURCES_LISTED_MAX: Final = 2_000
 # What one manifest and the observations beside it may come to, as the agent estimates them.

@@ -22,6 +22,7 @@ from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.fork_chat import fork_chat
 from driftpin.operations.idempotency import run_once
 from driftpin.operations.keep_deployment_fact import keep_deployment_fact
+from driftpin.operations.permit_tool_call import permit_tool_call
 from driftpin.operations.prepare_deployment import prepare_deployment
 from driftpin.operations.restore_backup import restore_backup
 from driftpin.operations.revoke_token import revoke_token
@@ -138,6 +139,11 @@ async def _unshare_chat(world: World, actor: Actor, chat_id: ChatId) -> object:
 
 async def _update_chat(world: World, actor: Actor, chat_id: ChatId) -> object:
     return await update_chat(world.store, actor, chat_id, title="new")
+
+
+async def _permit_tool_call(world: World, actor: Actor, chat_id: ChatId) -> object:
+    await permit_tool_call(world.store, actor, chat_id, "fake__add")
+    return "done"
 
 
 async def _send_message(world: World, actor: Actor, chat_id: ChatId) -> object:
@@ -354,6 +360,7 @@ OPERATIONS = (
     Row("share_chat", on_chat(_share_chat), MASTER_CHAT),
     Row("unshare_chat", on_chat(_unshare_chat), MASTER_CHAT),
     Row("send_message", on_chat(_send_message), UPDATE_CHAT),
+    Row("permit_tool_call", on_chat(_permit_tool_call), UPDATE_CHAT),
     Row(
         "fork_chat",
         _fork_chat,

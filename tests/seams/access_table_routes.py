@@ -311,6 +311,14 @@ ROWS: Final = (
     RouteRow(
         "POST", "/api/v1/agent/context/refresh", "/api/v1/agent/context/refresh", agents(403, 403)
     ),
+    RouteRow(
+        "POST",
+        "/mcp/chats/{chat_id}",
+        "/mcp/chats/{chat}",
+        READ_CHAT,
+        {"jsonrpc": "2.0", "id": 1, "method": "ping"},
+    ),
+    RouteRow("GET", "/mcp/chats/{chat_id}", "/mcp/chats/{chat}", READ_CHAT),
     # 101 is the answer to a socket that was opened.
     RouteRow("WS", "/api/v1/agent/link", "/api/v1/agent/link", agents(101, 101)),
 )

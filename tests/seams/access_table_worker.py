@@ -47,6 +47,10 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         ),
         "lets a turn go under its lease, and reads what the chats that it started answered",
     ),
+    "server/mcp_door.py": (
+        frozenset({"PinReader"}),
+        "fetches the bytes that a pin names which its caller has read as itself",
+    ),
     "runner/sending.py": (
         frozenset({"begin_request", "commit_answer"}),
         "writes receipts and answers of a turn under its lease",

@@ -26,6 +26,8 @@ CASES = [
 ]
 # Routes that name something which a caller may be unable to see, for each such caller.
 HIDDEN = [row for row in ROWS if 404 in row.statuses]
+# What a client of MCP takes.
+BOTH = "application/json, text/event-stream"
 FORM = "application/x-www-form-urlencoded"
 NOTHING = dict.fromkeys(("chat", "workspace", "agent", "reader", "token"), NO_ID) | dict.fromkeys(
     ("head", "blob"), str(NO_DIGEST)
@@ -64,7 +66,7 @@ async def _ask(
     world: World, door: Door, row: RouteRow, caller: Caller, places: dict[str, str]
 ) -> tuple[Answer, list[str]]:
     """Return the answer, and every statement that it took."""
-    headers = {"Content-Type": "application/json" if row.form is None else FORM}
+    headers = {"Content-Type": "application/json" if row.form is None else FORM, "Accept": BOTH}
     if caller is not Caller.NOBODY:
         headers["Authorization"] = f"Bearer {await door.token_of(world.actor_of(caller))}"
     with world.recorder.on() as statements:

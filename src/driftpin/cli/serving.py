@@ -58,9 +58,10 @@ def build_server(settings: Settings) -> Server:
             events=timedelta(days=settings.events_kept_days),
         ),
         collection_interval_s=settings.collection_interval_s,
+        tools=ToolRules(ChangePolicy(settings.changed_tools), settings.tool_timeout_s),
     )
     return Server(
-        get_database(settings), options=options, make_workers=partial(_make_workers, settings)
+        get_database(settings), options=options, make_workers=partial(_make_workers, options.tools)
     )
 
 
@@ -161,9 +162,8 @@ def get_database(settings: Settings) -> Database:
     )
 
 
-def _make_workers(settings: Settings, store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
+def _make_workers(rules: ToolRules, store: Store, clock: Clock, calls: AgentCalls) -> TurnWorker:
     name = f"{socket.gethostname()}-{os.getpid()}-{RandomIds().fresh(clock.now())}"
-    rules = ToolRules(ChangePolicy(settings.changed_tools), settings.tool_timeout_s)
     tools = AgentTools(store, calls, rules)
     return TurnWorker(store, EnvironmentModels(), clock, name=name, agent_tools=tools)
 

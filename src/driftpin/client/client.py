@@ -4,7 +4,7 @@ Every method raises the refusal that the server raised, and Unreachable when no 
 Methods that list return everything, page by page, except `list_chats`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from typing import Self
 import httpx2
 
 from driftpin.client.chats import CHATS, ChatCalls
+from driftpin.client.pin_relay import PinRelay
 from driftpin.client.streams import Streamed, watch
 from driftpin.client.transport import Transport
 from driftpin.client.workspaces import V1, WorkspaceCalls
@@ -65,6 +66,20 @@ class Client(WorkspaceCalls, ChatCalls):
         path, query = f"{CHATS}/{chat_id}/stream", {"turn": turn}
         async with watch(self._transport, path, query=query, cursor=cursor) as streamed:
             yield streamed
+
+    async def relay_pin(
+        self,
+        chat_id: str,
+        lines: AsyncIterator[bytes],
+        write: Callable[[str], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        """Carry an MCP client's `lines` to the chat's pin, and each answer to `write`.
+
+        Ends with the lines. What goes wrong is an answer of the protocol, or told to `complain`.
+        """
+        relay = PinRelay(self._transport, f"/mcp/chats/{chat_id}", write, complain)
+        await relay.run(lines)
 
 
 async def _events(

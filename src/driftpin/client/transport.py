@@ -22,6 +22,7 @@ ANSWER_TIMEOUT_S: Final = 45.0
 SILENCE_MAX_S: Final = 40.0
 CONNECTIONS_MAX: Final = 20
 RETRY_AFTER_DIGITS_MAX: Final = 9
+JSON_MEDIA_TYPE: Final = "application/json"
 
 
 class Transport:
@@ -103,7 +104,7 @@ class Transport:
     ) -> bytes:
         """Return the bytes of the answer; raises as `call` does."""
         written = None if body is None else body.model_dump_json(exclude_unset=True)
-        media_type = {} if body is None else {"Content-Type": "application/json"}
+        media_type = {} if body is None else {"Content-Type": JSON_MEDIA_TYPE}
         try:
             response = await self._http.request(
                 method,
@@ -123,17 +124,46 @@ class Transport:
         self, path: str, *, query: Query | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Give the bytes of an answer as they come; raises as `call` does, also in between."""
+        async with self._answered("GET", path, query=query, headers=headers) as response:
+            if not response.is_success:
+                raise _refusal(response, await response.aread())
+            yield self._bytes_of(response)
+
+    @asynccontextmanager
+    async def exchange(
+        self, path: str, content: bytes, *, headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
+        """Post JSON; give the headers of the answer, and its bytes as they come.
+
+        Raises as `call` does, also in between; an answer in plain JSON is none that raises.
+        """
+        headers = {"Content-Type": JSON_MEDIA_TYPE, **headers}
+        async with self._answered("POST", path, content=content, headers=headers) as response:
+            media_type = response.headers.get("Content-Type", "").partition(";")[0]
+            if not response.is_success and media_type != JSON_MEDIA_TYPE:
+                raise _refusal(response, await response.aread())
+            yield response.headers, self._bytes_of(response)
+
+    @asynccontextmanager
+    async def _answered(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[httpx2.Response]:
         try:
             async with self._http.stream(
-                "GET",
+                method,
                 path,
+                content=content,
                 params=written_query(query),
                 headers=headers,
                 timeout=httpx2.Timeout(SILENCE_MAX_S, connect=CONNECT_TIMEOUT_S),
             ) as response:
-                if not response.is_success:
-                    raise _refusal(response, await response.aread())
-                yield self._bytes_of(response)
+                yield response
         except httpx2.HTTPError as failure:
             raise self._unreachable(failure) from failure
 
@@ -176,4 +206,4 @@ def _refusal(response: httpx2.Response, content: bytes) -> DriftpinError:
     return error_from(response.status_code, problem)
 
 
-__all__ = ["Query", "Transport", "written_query"]
+__all__ = ["JSON_MEDIA_TYPE", "Query", "Transport", "written_query"]

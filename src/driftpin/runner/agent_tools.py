@@ -179,10 +179,15 @@ class AgentTools:
 
     def sources(self, pin: PinnedRead, context: PinnedContext | None) -> tuple[ToolSource, ...]:
         """Return the sources; the files of a workspace are offered where an agent serves it."""
-        agent = ChatAgent(self._caller, pin)
+        pinned = self.pinned(pin, context)
+        if pin.agent_id is None:
+            return (pinned,)
+        return (pinned, WorkspaceTools(ChatAgent(self._caller, pin)))
+
+    def pinned(self, pin: PinnedRead, context: PinnedContext | None) -> McpTools:
+        """Return the tools of MCP servers alone."""
         tools = () if context is None else self._tools_of(context)
-        pinned = McpTools(self._store, agent, pin, tools, self._rules)
-        return (pinned,) if pin.agent_id is None else (pinned, WorkspaceTools(agent))
+        return McpTools(self._store, ChatAgent(self._caller, pin), pin, tools, self._rules)
 
     def _tools_of(self, context: PinnedContext) -> tuple[McpTool, ...]:
         if context.snapshot not in self._kept:

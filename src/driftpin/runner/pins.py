@@ -25,17 +25,18 @@ class PinReader:
 
     async def read(self, chat_id: ChatId, turn: int) -> tuple[PinnedRead, PinnedContext | None]:
         """Return the pin that the turn's next request is built from; no context if it has none."""
-        return await self._with_context(await self._store.read_turn_pin(self._actor, chat_id, turn))
+        return await self.with_context(await self._store.read_turn_pin(self._actor, chat_id, turn))
 
     async def read_of_request(
         self, chat_id: ChatId, turn: int
     ) -> tuple[PinnedRead, PinnedContext | None]:
         """Return the pin that the turn's newest request was built from, whoever made it."""
-        return await self._with_context(
+        return await self.with_context(
             await self._store.read_request_pin(self._actor, chat_id, turn)
         )
 
-    async def _with_context(self, pin: PinnedRead) -> tuple[PinnedRead, PinnedContext | None]:
+    async def with_context(self, pin: PinnedRead) -> tuple[PinnedRead, PinnedContext | None]:
+        """Return a pin that was read, whoever read it, with the bytes that it names."""
         if pin.snapshot is None or pin.manifest is None:
             return pin, None
         context = await self._context_of(pin)

@@ -42,6 +42,7 @@ from driftpin.server.gate import Gate
 from driftpin.server.header_limit import HeaderLimit
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.mcp_door import McpDoor
 from driftpin.server.measuring import Measured
 from driftpin.server.metrics import Metrics
 from driftpin.server.openapi import describe
@@ -63,6 +64,7 @@ from driftpin.server.routes import (
     pages_signing_in,
     pages_turns,
     pages_workspaces,
+    pin_gateway,
     receipts,
     signing_in,
     snapshots,
@@ -115,6 +117,7 @@ def build_app(services: Services) -> FastAPI:
         sync,
         metrics_route,
         agent,
+        pin_gateway,
         assets,
         pages_chats,
         pages_context,
@@ -180,6 +183,7 @@ def compose_services(
         calls=calls,
         gate=Gate(clock),
         drift_keeper=DriftKeeper(store),
+        mcp=McpDoor(store, calls, cursors, options.tools),
         options=options,
         workers=workers,
     )

@@ -40,11 +40,12 @@ class JsonBody(Generic[AnyShape]):
             raise Malformed("The body was cut.", code="body_cut") from None
         if not body and self.may_be_empty:
             return read_shape(self.shape, b"{}")
-        _check_media_type(request)
+        check_media_type(request)
         return read_shape(self.shape, body)
 
 
-def _check_media_type(request: Request) -> None:
+def check_media_type(request: Request) -> None:
+    """Refuse a body that does not say that it is JSON; raises Unsupported."""
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != JSON_MEDIA_TYPE or charset not in ("", "utf-8"):
@@ -102,4 +103,4 @@ def _too_large(bytes_max: int) -> TooLarge:
     )
 
 
-__all__ = ["JsonBody", "read_body"]
+__all__ = ["JsonBody", "check_media_type", "read_body"]

@@ -30,6 +30,8 @@ def configure_logs(level: str) -> None:
         format="%(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("driftpin").setLevel(LEVELS[level])
+    # It tells of the beginning and end of every single request.
+    logging.getLogger("mcp").setLevel(max(LEVELS[level], logging.WARNING))
 
 
 def _plain_line(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from driftpin.clock import Clock
 from driftpin.identity import ChatId
 from driftpin.operations.collect_garbage import DEFAULT_RETENTION, Retention
 from driftpin.passwords import Passwords
+from driftpin.runner.agent_tools import ToolRules
 from driftpin.server.admission import Admission
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.cursors import Cursors
@@ -19,6 +20,7 @@ from driftpin.server.gate import Gate
 from driftpin.server.hosts import EVERY_HOST, HostRule
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.mcp_door import McpDoor
 from driftpin.server.metrics import Metrics
 from driftpin.server.pulse import Pulse
 from driftpin.server.stock_counter import StockCounter
@@ -57,6 +59,8 @@ class ServerOptions:
     # Whoever can edit a file in a workspace could accept the edit, so this stays off by default.
     agents_may_refresh: bool = False
     hosts: HostRule = EVERY_HOST
+    # For calls of pinned tools that come from elsewhere than a turn.
+    tools: ToolRules = field(default_factory=ToolRules)
     # How long a server that is told to stop goes on serving, not ready any more.
     drain_s: float = 0.0
     retention: Retention = DEFAULT_RETENTION
@@ -79,6 +83,7 @@ class Services:
     link_keeper: LinkKeeper
     calls: AgentCalls
     drift_keeper: DriftKeeper
+    mcp: McpDoor
     options: ServerOptions
     workers: TurnWorkers | None = None
     passwords: Passwords = field(default_factory=Passwords)

@@ -145,4 +145,13 @@ def export(
     exporting.export(reach, chat, directory, as_json=as_json)
 
 
+@app.command()
+@reaching
+def mcp(reach: Reach, chat: ChatArgument = "last") -> None:
+    """Serve a chat's pin to an MCP client on the standard streams, until its input ends."""
+    from driftpin.cli import mcp_stdio
+
+    mcp_stdio.serve(reach, chat)
+
+
 __all__ = ["app"]

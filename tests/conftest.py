@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from driftpin.clock import SystemClock
@@ -34,6 +35,15 @@ from stepping import CountingIds, SteppedClock
 # How long an example takes says something about the machine, and nothing about the product.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+# A traceback that is drawn with all its variables takes seconds; nobody reads it.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

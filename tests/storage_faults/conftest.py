@@ -11,7 +11,7 @@ from driftpin.store.store import Store
 from people import People
 from stepping import CountingIds, SteppedClock
 
-WAIT_S = 0.3
+WAIT_S = 0.5
 OpenDoor = Callable[..., Awaitable[Door]]
 
 

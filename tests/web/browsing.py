@@ -3,15 +3,17 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
 from playwright.async_api import (
     Browser,
     BrowserContext,
+    Error,
     Page,
     Request,
     ViewportSize,
@@ -21,7 +23,8 @@ from playwright.async_api import (
 
 from web.house import House
 
-WAIT_MS: Final = 10_000
+log = structlog.get_logger(__name__)
+WAIT_MS: Final = 30_000
 DESKTOP: Final = ViewportSize(width=1280, height=860)
 PHONE: Final = ViewportSize(width=390, height=844)
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
@@ -34,6 +37,7 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+STANDING: Final = "[document.documentElement.dataset.link, document.hidden]"
 expect.set_options(timeout=WAIT_MS)
 SHOTS: Final = Path(__file__).parents[2] / ".screenshots"
 # Those that the documents show are made again when somebody asks for it.
@@ -73,6 +77,13 @@ class Person:
 
     def _note_request(self, request: Request) -> None:
         self.asked.append(request.url)
+
+    async def tell(self) -> None:
+        """Write down how things stand, for whoever reads why a test failed."""
+        for page in self.context.pages:
+            with suppress(Error):
+                log.info("page", url=page.url, standing=await page.evaluate(STANDING))
+        log.info("asked", urls=self.asked[-40:], said=self.said)
 
     @property
     def foreign(self) -> list[str]:

@@ -65,6 +65,7 @@ def house_on_postgresql(
 async def person(browser: Browser, house: House) -> AsyncIterator[Person]:
     async with signed_in(browser, house) as opened:
         yield opened
+        await opened.tell()
         # Whatever a page says is a fault of it: a blocked script, a broken reference, a dialog.
         assert opened.said == []
         assert opened.foreign == []

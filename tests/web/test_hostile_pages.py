@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import (  # type: ignore[import-untyped] # it has none
     Axe,
 )
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from mcp_agent.conftest import PROGRAM
 from tcp_proxy import proxied, target_of
@@ -115,6 +115,37 @@ async def test_a_lost_connection_is_said_and_repaired(browser: Browser, house: H
         await house.publish("# Rules\n\nMeanwhile.\n")
         await expect(page.locator(".name .badge")).to_have_text("clean")
         proxy.is_refusing = False
+        await expect(page.locator(".name .badge")).to_have_text(re.compile("dirty"))
+        await expect(page.get_by_text("Connection lost")).to_be_hidden()
+
+
+@pytest.mark.parametrize("failing", [503, 429, None], ids=["busy", "too-often", "cut"])
+async def test_a_page_that_could_not_be_drawn_anew_stays_and_is_asked_for_again(
+    browser: Browser, house: House, failing: int | None
+) -> None:
+    async with signed_in(browser, house) as person:
+        page = person.page
+        await house.publish("# Rules\n\nOne.\n")
+        await person.make_chat("Busy")
+        await expect(page.locator("html")).to_have_attribute("data-link", "live")
+        failed: list[str] = []
+
+        async def fail(route: Route) -> None:
+            if "hx-request" not in route.request.headers:
+                await route.continue_()
+                return
+            failed.append(route.request.url)
+            if failing is None:
+                await route.abort()
+            else:
+                await route.fulfill(status=failing, body="<main id='page'>busy</main>")
+
+        await page.route("**/chats/*", fail)
+        await house.publish("# Rules\n\nTwo.\n")
+        await expect(page.get_by_text("Connection lost")).to_be_visible()
+        await expect(page.locator(".name .badge")).to_have_text("clean")
+        assert failed
+        await page.unroute("**/chats/*")
         await expect(page.locator(".name .badge")).to_have_text(re.compile("dirty"))
         await expect(page.get_by_text("Connection lost")).to_be_hidden()
 

@@ -7,7 +7,6 @@ checkpoint. PostgreSQL runs at READ COMMITTED; what needs more takes a row lock 
 
 import asyncio
 import copy
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -36,12 +35,11 @@ from driftpin.store.engines import (
     postgres_engine,
     sqlite_engine,
 )
-from driftpin.store.failures import is_connection_lost, is_retryable, unavailable_from
+from driftpin.store.failures import is_connection_lost, unavailable_from
+from driftpin.store.patience import Patience
 from driftpin.store.values import Quotas
 
 Outcome = TypeVar("Outcome")
-RETRY_FIRST_S: Final = 0.005
-RETRY_LONGEST_S: Final = 0.25
 POOL_SIZE: Final = 16
 NO_QUOTAS: Final = Quotas()
 # What keeps turns and agents alive never queues behind everything else.
@@ -247,8 +245,9 @@ class Database:
         """Run `operation` in one transaction and commit it; return what it returned.
 
         After a serialization failure or a deadlock the whole operation runs again, with jitter,
-        until it succeeds or the deadline passes, so it must read everything afresh and keep
-        nothing between runs. A commit that was not answered is looked for, and the operation runs
+        until it succeeds or the deadline passes, and once more after a connection that ended before
+        its commit, so it must read everything afresh and keep nothing between runs. A commit that
+        was not answered is looked for, and the operation runs
         again only if it is not there. Raises Unavailable when the storage cannot be had, with
         `outcome_unknown` when it cannot be told what became of the commit; any other exception
         rolls back and passes through.
@@ -284,21 +283,19 @@ class Database:
     async def _try_to_write(
         self, operation: Callable[[Transaction], Awaitable[Outcome]], writer: AsyncEngine
     ) -> Outcome:
-        deadline_s = self._clock.monotonic_s() + self._wait_s
-        for attempt in range(limits.OPERATION_TRIES_MAX):
+        patience = Patience(self._clock.monotonic_s, self._wait_s)
+        for _ in range(limits.OPERATION_TRIES_MAX):
             try:
                 ended = await self._write_once(operation, writer)
-                if ended.is_answered or await self._is_committed(ended.transaction, deadline_s):
+                if ended.is_answered or await self._is_committed(ended.transaction, patience):
                     return self._announced(ended)
             except DBAPIError as failure:
-                is_late = self._clock.monotonic_s() >= deadline_s
-                if is_late or not is_retryable(failure):
+                if not patience.forgives(failure):
                     raise unavailable_from(failure) from failure
             except (PoolTimeoutError, OSError) as failure:
                 raise unavailable_from(failure) from failure
             self._retries["retries"] += 1
-            longest_s = min(RETRY_LONGEST_S, RETRY_FIRST_S * 2**attempt)
-            await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311 jitter, not a secret
+            await patience.pause()
         raise StorageTrouble("The storage is busy; try again.", code="storage_busy")
 
     async def _write_once(
@@ -322,13 +319,10 @@ class Database:
                 return _Ended(outcome, transaction, is_answered=False)
         return _Ended(outcome, transaction, is_answered=True)
 
-    async def _is_committed(self, transaction: Transaction, deadline_s: float) -> bool:
-        def is_late() -> bool:
-            return self._clock.monotonic_s() >= deadline_s
-
+    async def _is_committed(self, transaction: Transaction, patience: Patience) -> bool:
         # What has written nothing has nothing to lose.
         witness = transaction.witness
-        return witness is None or await was_committed(self._reader, witness, is_late)
+        return witness is None or await was_committed(self._reader, witness, patience.is_over)
 
     def _announced(self, ended: _Ended[Outcome]) -> Outcome:
         if ended.transaction.has_events:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import URL, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from driftpin import limits
@@ -134,9 +135,12 @@ class _Connection(asyncpg.Connection):
 
 
 def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
-    """Return an engine whose connections, statements and locks are waited for as long at most."""
+    """Return an engine whose connections, statements and locks are waited for as long at most.
+
+    A connection whose end was noticed while nobody used it is replaced before somebody does.
+    """
     timeout_ms = str(int(wait_s * 1000))
-    return create_async_engine(
+    engine = create_async_engine(
         _driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -149,10 +153,18 @@ def postgres_engine(url: URL, *, pool_size: int, wait_s: float) -> AsyncEngine:
                 "application_name": "driftpin",
                 "statement_timeout": timeout_ms,
                 "lock_timeout": timeout_ms,
-                "idle_in_transaction_session_timeout": timeout_ms,
+                # Not a wait of ours: how long a process that stands still may keep its locks.
+                "idle_in_transaction_session_timeout": str(int(limits.OPERATION_DEADLINE_S * 1000)),
             },
         },
     )
+
+    def look(connection: Any, _record: Any, _proxy: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    event.listen(engine.sync_engine, "checkout", look)
+    return engine
 
 
 __all__ = [

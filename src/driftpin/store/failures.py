@@ -86,6 +86,15 @@ def is_retryable(failure: DBAPIError) -> bool:
     return sql_state(failure) in RETRYABLE_STATES
 
 
+def was_cut_off(failure: DBAPIError) -> bool:
+    """Whether the connection ended under the operation, before anything was asked to commit.
+
+    A pool may hold connections whose server has begun anew; on a fresh one the operation may
+    succeed.
+    """
+    return failure.connection_invalidated
+
+
 def unavailable_from(failure: Exception) -> DriftpinError:
     """Return what a caller is told; broken constraints and statements pass through as they are."""
     family = _family_of(failure)
@@ -147,4 +156,5 @@ __all__ = [
     "is_storage_away",
     "sql_state",
     "unavailable_from",
+    "was_cut_off",
 ]

@@ -4,6 +4,7 @@
 
   const GATHER_MS = 60;
   const SPEAK_MS = 150;
+  const AGAIN_MS = 3000;
   const NEAR_END_PX = 160;
   const root = document.documentElement;
   const waiting = new Map();
@@ -46,6 +47,20 @@
     root.dataset.link = state;
   }
 
+  // Whoever is too busy to answer now is asked again; what is shown stays, and says that it is old.
+  const isBusy = (status) => status === 429 || status >= 500;
+  let isListening = false;
+  document.addEventListener("htmx:after:request", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    if (sourceElement.id === "page" && isBusy(response.status)) {
+      setLink("lost");
+      soon("again", AGAIN_MS, showAnew);
+    } else if (sourceElement.id === "page" && isListening) setLink("live");
+    if (sourceElement.id !== "events" || response.status < 400) return;
+    setLink("lost");
+    setTimeout(() => location.reload(), AGAIN_MS);
+  });
+
   document.addEventListener("htmx:after:sse:message", (event) => {
     const message = event.detail.message;
     if (event.target.id === "words") showWords();
@@ -57,11 +72,14 @@
   document.addEventListener("htmx:after:sse:connection", (event) => {
     if (event.target.id !== "events") return;
     if (root.dataset.link === "lost") showAnew();
+    isListening = true;
     setLink("live");
   });
 
   document.addEventListener("htmx:before:sse:connection", (event) => {
-    if (event.target.id === "events" && event.detail.connection.attempt > 0) setLink("lost");
+    if (event.target.id !== "events" || event.detail.connection.attempt === 0) return;
+    isListening = false;
+    setLink("lost");
   });
 
   document.addEventListener("htmx:sse:error", (event) => {
@@ -72,9 +90,13 @@
   });
 
   document.addEventListener("htmx:error", (event) => {
+    if (event.target.id === "page") {
+      setLink("lost");
+      soon("again", AGAIN_MS, showAnew);
+    }
     if (event.target.id !== "events") return;
     setLink("lost");
-    setTimeout(() => location.reload(), 3000);
+    setTimeout(() => location.reload(), AGAIN_MS);
   });
 
   // Instants are told in the time of whoever reads them.

@@ -264,6 +264,8 @@ SYNC_RESUME_SPREAD_S: Final = 1.0
 WAKE_UP_RETRY_S: Final = 1.0
 STREAM_FLUSH_INTERVAL_MS: Final = 100
 STREAM_SEND_TIMEOUT_S: Final = 10
+# A stream rests for as long as it looked, so that streams never take the time of those who write.
+STREAM_LOOK_REST_LONGEST_S: Final = 0.05
 # How long a stream that the server ends may take to end by itself.
 STREAM_END_GRACE_S: Final = 1.0
 # How soon an idle stream notices that its caller may no longer listen.

@@ -36,7 +36,7 @@ from runner.room import RULE, push
 TESTS: Final = Path(__file__).parents[1]
 PROGRAM: Final = "faults.turns_main"
 CHATS_MAX: Final = 10
-COMMITS_MAX: Final = 120
+COMMITS_MAX: Final = 60
 # A worker that gets nothing done in this time is stuck.
 STUCK_S: Final = 60
 ROLES: Final = ["user", "assistant", "tool", "assistant", "tool", "assistant"]

@@ -20,10 +20,14 @@ WAIT_S = 5
 
 @dataclass(slots=True)
 class Say:
-    """One answer; with `holds` it waits before it is given, with `fails` none comes."""
+    """One answer; with `holds` it waits before it is given, with `fails` none comes.
+
+    Before each of the `pieces`, and behind the last, the model waits until it may go on.
+    """
 
     text: str = ""
     calls: tuple[ToolCallPart, ...] = ()
+    pieces: tuple[str, ...] = ()
     holds: bool = False
     fails: bool = False
 
@@ -38,6 +42,7 @@ class ToldModel:
     requests: list[ModelRequest] = field(default_factory=list)
     is_held: asyncio.Event = field(default_factory=asyncio.Event)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         self.requests.append(request)
@@ -49,6 +54,11 @@ class ToldModel:
             raise Unavailable("The provider is away.", code="model_unavailable")
         if say.text:
             yield TextDelta(say.text)
+        for piece in say.pieces:
+            await self.go_on.acquire()
+            yield TextDelta(piece)
+        if say.pieces:
+            await self.go_on.acquire()
         for call in say.calls:
             yield ToolCallRequested(call)
         yield Finished(FinishReason.TOOL_CALLS if say.calls else FinishReason.STOP)

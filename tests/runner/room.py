@@ -81,6 +81,16 @@ class Room:
         last = (await self.messages())[-1]
         return "".join(part.get("text", "") for part in last.content["parts"])
 
+    async def streamed(self, words: str) -> list[str]:
+        """Wait until these words of the first turn can be read as they stream; return them."""
+
+        async def read() -> list[str] | None:
+            chunks = await self.store.get_stream_chunks(self.owner, self.chat_id, 1, (0, -1))
+            texts = [str(chunk.content["text"]) for chunk in chunks]
+            return texts if "".join(texts) == words else None
+
+        return await self.commits.until(read)
+
     async def push(self, rule: bytes) -> None:
         """Let the agent push another rule."""
         self.seq += 1

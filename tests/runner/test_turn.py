@@ -25,6 +25,7 @@ from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
 from driftpin.runner.worker import TurnWorker
 from driftpin.store.leases import LeaseLost
+from runner.held import READ_RULES, Say, ToldModel
 from runner.room import Room
 from stepping import SteppedClock
 
@@ -156,11 +157,32 @@ async def test_streamed_text_is_kept_while_the_turn_runs(room: Room) -> None:
     model = HeldModel()
     room.models.known["tested"] = model
     await room.send("Tell me.")
-    await asyncio.wait_for(model.has_spoken.wait(), 5)
-    chunks = await room.store.get_stream_chunks(room.owner, room.chat_id, 1, (0, -1))
-    assert [chunk.content["text"] for chunk in chunks] == ["word "]
+    assert await room.streamed("word ") == ["word "]
     model.let_go.set()
     await room.finished(1)
+
+
+async def test_words_before_a_pause_are_handed_on_without_more_of_them(room: Room) -> None:
+    model = ToldModel([Say(pieces=("one ", "two ", "three"))])
+    room.models.known["tested"] = model
+    await room.send("Count.")
+    for words in ("one ", "one two ", "one two three"):
+        model.go_on.release()
+        await room.streamed(words)
+    model.go_on.release()
+    await room.finished(1)
+    assert await room.said() == "one two three"
+
+
+async def test_words_that_come_at_once_are_kept_with_their_answer(room: Room) -> None:
+    model = ToldModel([Say("I look.", (READ_RULES,)), Say("Done.", holds=True)])
+    room.models.known["tested"] = model
+    await room.send("Tidy up.")
+    await model.held()
+    assert await room.streamed("I look.") == ["I look."]
+    model.let_go.set()
+    await room.finished(1)
+    assert await room.streamed("") == []
 
 
 async def test_another_worker_goes_on_from_the_last_committed_step(

@@ -24,6 +24,7 @@ from driftpin.operations.send_message import send_message
 from driftpin.operations.start_tool_calls import start_tool_calls
 from driftpin.operations.submit_results import submit_results
 from driftpin.store.leases import TurnLease
+from driftpin.store.turn_values import StreamedText
 from driftpin.store.values import TurnState
 from seams.access_world import NO_USERS, READERS, UPDATERS, Caller, Row, World, outcomes
 from unpinned_request import UNPINNED_REQUEST
@@ -51,7 +52,7 @@ async def _claim(world: World, actor: Actor) -> object:
 
 
 async def _append(world: World, actor: Actor, lease: TurnLease) -> object:
-    await append_chunk(world.store, actor, lease, offset=0, text="x")
+    await append_chunk(world.store, actor, lease, StreamedText(0, "x"))
     return "done"
 
 

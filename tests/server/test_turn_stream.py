@@ -17,6 +17,7 @@ from driftpin.operations.send_message import add_message
 from driftpin.server.turn_stream import TurnStream
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
+from driftpin.store.turn_values import StreamedText
 from driftpin.store.values import TurnState
 
 WAIT_S = 5.0
@@ -71,7 +72,7 @@ async def claim(door: Door, holder: str = "worker") -> TurnLease:
 async def say(door: Door, lease: TurnLease, *texts: str) -> None:
     offset = 0
     for text in texts:
-        await append_chunk(door.services.store, WORKER, lease, offset=offset, text=text)
+        await append_chunk(door.services.store, WORKER, lease, StreamedText(offset, text))
         offset += len(text)
 
 

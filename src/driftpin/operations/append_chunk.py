@@ -5,18 +5,17 @@ from driftpin.operations.claim_turn import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
+from driftpin.store.turn_values import StreamedText
 from driftpin.store.writing import turns
 
 
-async def append_chunk(
-    store: Store, actor: Actor, lease: TurnLease, *, offset: int, text: str
-) -> None:
-    """Store `text` behind `offset` characters of this attempt. Raises LeaseLost."""
+async def append_chunk(store: Store, actor: Actor, lease: TurnLease, batch: StreamedText) -> None:
+    """Store words of this attempt. Raises LeaseLost."""
     require_worker(actor)
 
     async def append(transaction: Transaction) -> None:
         await turns.require_lease(transaction, lease)
-        await turns.add_chunk(transaction, lease, offset, text)
+        await turns.add_chunk(transaction, lease, batch)
 
     await store.database.write(append)
 

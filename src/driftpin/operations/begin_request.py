@@ -34,27 +34,25 @@ async def begin_request(
     require_worker(actor)
 
     async def begin(transaction: Transaction) -> ReceiptEntry:
-        await turns.require_lease(transaction, lease)
         await turns.record_pin_of_turn(transaction, lease, revision, snapshot_id)
-        number, previous = await _settle_last(transaction, lease)
-        entry = sent_entry(request, previous=previous)
-        await receipts.add_entry(transaction, number + 1, entry, snapshot_id)
+        entry = sent_entry(request, previous=await _settle_last(transaction, lease))
+        await receipts.add_entry(transaction, entry, snapshot_id)
         return entry
 
     return await store.database.write(begin)
 
 
-async def _settle_last(transaction: Transaction, lease: TurnLease) -> tuple[int, Digest | None]:
-    """Return the number and digest of the chain's last entry, which is an outcome afterwards."""
+async def _settle_last(transaction: Transaction, lease: TurnLease) -> Digest | None:
+    """Return the digest of the chain's last entry, which is an outcome afterwards."""
     last = await receipts.find_last_entry(transaction, lease.chat_id)
     if last is None:
-        return 0, None
+        return None
     if last.entry.phase is Phase.OUTCOME:
-        return last.number, digest_of_entry(last.entry)
+        return digest_of_entry(last.entry)
     settled = outcome_entry(last.entry, Outcome.UNKNOWN)
     # Of the pin that was asked with, which need not be the one that is asked with now.
-    await receipts.add_entry(transaction, last.number + 1, settled, last.snapshot_id)
-    return last.number + 1, digest_of_entry(settled)
+    await receipts.add_entry(transaction, settled, last.snapshot_id)
+    return digest_of_entry(settled)
 
 
 __all__ = ["begin_request"]

@@ -24,8 +24,8 @@ async def claim_turn(
         found = await turns.find_claimable_turn(transaction)
         if found is None:
             return None
-        lease = await turns.take_turn(transaction, found, holder, lease_s)
-        chat = await turns.get_chat_row(transaction, lease.chat_id)
+        chat = await turns.get_chat_row(transaction, found.chat_id)
+        lease = await turns.take_turn(transaction, found, chat, holder, lease_s)
         await record_event(
             transaction,
             EventKind.CHAT_TURN,

@@ -6,10 +6,13 @@ from driftpin.chat.receipts import Outcome, ReceiptEntry, outcome_entry
 from driftpin.chat.tokens import TokenCounts
 from driftpin.identity import Actor
 from driftpin.operations.claim_turn import require_worker
+from driftpin.operations.finish_turn import finish_in
 from driftpin.operations.send_message import add_message
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
+from driftpin.store.turn_values import StreamedText
+from driftpin.store.values import TurnState
 from driftpin.store.writing import receipts, turns
 from driftpin.store.writing.compactions import add_compaction
 
@@ -26,8 +29,13 @@ async def commit_answer(
     tokens: TokenCounts | None = None,
     error_code: str = "",
     compaction: Compaction | None = None,
+    unkept: StreamedText | None = None,
+    ends_turn: bool = False,
 ) -> None:
     """Store the answer to the request `sent`; without a message only its outcome.
+
+    `unkept` are those of its words that no reader of the stream has had. An answer that asks for
+    nothing more `ends_turn`.
 
     A request that summed messages up has a `compaction`, which holds from then on.
 
@@ -38,16 +46,18 @@ async def commit_answer(
 
     async def commit(transaction: Transaction) -> None:
         # Positions are given under the chat's lock, as for a message that is sent meanwhile.
-        await turns.lock_chat_state(transaction, lease.chat_id)
-        await turns.require_lease(transaction, lease)
-        last = await receipts.find_last_entry(transaction, lease.chat_id)
-        assert last is not None, "an outcome follows what was sent"
-        await receipts.add_entry(transaction, last.number + 1, entry, snapshot_id)
+        state = await turns.hold_turn(transaction, lease)
+        await receipts.add_entry(transaction, entry, snapshot_id)
         if message is not None:
             await turns.add_tool_calls(transaction, lease, message.calls)
             await add_message(transaction, lease.chat_id, lease.workspace_id, lease.turn, message)
         if compaction is not None:
             await add_compaction(transaction, lease, compaction)
+        if ends_turn:
+            # Readers have the rest of its words from its messages then.
+            await finish_in(transaction, lease, state, TurnState.DONE)
+        elif unkept is not None and unkept.text:
+            await turns.add_chunk(transaction, lease, unkept)
 
     await store.database.write(commit)
 

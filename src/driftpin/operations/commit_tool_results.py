@@ -22,8 +22,7 @@ async def commit_tool_results(
 
     async def commit(transaction: Transaction) -> None:
         # Positions are given under the chat's lock, as for a message that is sent meanwhile.
-        await turns.lock_chat_state(transaction, lease.chat_id)
-        await turns.require_lease(transaction, lease)
+        await turns.hold_turn(transaction, lease)
         for result in results:
             outcome = result.code or ("error" if result.is_error else "ok")
             await turns.close_tool_call(transaction, lease, result.call_id, outcome)

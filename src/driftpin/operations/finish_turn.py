@@ -24,24 +24,34 @@ async def finish_turn(
     assert end not in UNFINISHED, "an end is an end"
 
     async def finish(transaction: Transaction) -> None:
-        state = await turns.lock_chat_state(transaction, lease.chat_id)
-        await turns.require_lease(transaction, lease)
-        await turns.close_turn(transaction, lease, end.value, error)
-        verb = ChatVerb.FAIL if end is TurnState.FAILED else ChatVerb.FINISH
-        following = next_state(state, verb)
-        if await turns.has_waiting_turn(transaction, lease.chat_id):
-            following = next_state(following, ChatVerb.START)
-        shown = error if following is ChatState.ERROR else None
-        await turns.set_chat_state(transaction, lease.chat_id, following, shown)
-        await record_event(
-            transaction,
-            EventKind.CHAT_TURN,
-            workspace_id=lease.workspace_id,
-            chat_id=lease.chat_id,
-            payload={"turn": lease.turn, "state": end.value, "error": error},
-        )
+        state = await turns.hold_turn(transaction, lease)
+        await finish_in(transaction, lease, state, end, error)
 
     await store.database.write(finish)
 
 
-__all__ = ["finish_turn"]
+async def finish_in(
+    transaction: Transaction,
+    lease: TurnLease,
+    state: ChatState,
+    end: TurnState,
+    error: str | None = None,
+) -> None:
+    """Do the same inside a transaction that has the chat in this state, and the lease."""
+    await turns.close_turn(transaction, lease, end.value, error)
+    verb = ChatVerb.FAIL if end is TurnState.FAILED else ChatVerb.FINISH
+    following = next_state(state, verb)
+    if await turns.has_waiting_turn(transaction, lease.chat_id):
+        following = next_state(following, ChatVerb.START)
+    shown = error if following is ChatState.ERROR else None
+    await turns.set_chat_state(transaction, lease.chat_id, following, shown)
+    await record_event(
+        transaction,
+        EventKind.CHAT_TURN,
+        workspace_id=lease.workspace_id,
+        chat_id=lease.chat_id,
+        payload={"turn": lease.turn, "state": end.value, "error": error},
+    )
+
+
+__all__ = ["finish_in", "finish_turn"]

@@ -23,8 +23,7 @@ async def start_tool_calls(
     require_worker(actor)
 
     async def start(transaction: Transaction) -> frozenset[str]:
-        await turns.lock_chat_state(transaction, lease.chat_id)
-        await turns.require_lease(transaction, lease)
+        await turns.hold_turn(transaction, lease)
         return await turns.start_tool_calls(transaction, lease, [call.call_id for call in calls])
 
     return await store.database.write(start)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from driftpin.chat.compaction import Compaction
 from driftpin.chat.messages import Message, as_sent
 from driftpin.chat.receipts import Outcome, ReceiptEntry
-from driftpin.clock import Clock
 from driftpin.errors import DriftpinError
 from driftpin.identity import WORKER
 from driftpin.models.port import Model
@@ -17,6 +16,7 @@ from driftpin.runner.requests import Prepared, record_of
 from driftpin.runner.streaming import Answer, AnswerCollector
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.store import Store
+from driftpin.store.turn_values import StreamedText
 
 # What a receipt says of a failure that is no refusal.
 INTERNAL = "internal"
@@ -28,7 +28,6 @@ class Sender:
 
     store: Store
     model: Model
-    clock: Clock
     lease: TurnLease
     is_stopping: Callable[[], bool]
 
@@ -68,9 +67,13 @@ class Sender:
         sent: ReceiptEntry,
         answer: Answer,
         *,
+        unkept: StreamedText | None = None,
         compaction: Compaction | None = None,
     ) -> None:
-        """Commit an answer; one that summed messages up is kept as a `compaction`, not shown."""
+        """Commit an answer; one that summed messages up is kept as a `compaction`, not shown.
+
+        An answer that calls nothing ends the turn with it.
+        """
         await commit_answer(
             self.store,
             WORKER,
@@ -80,7 +83,9 @@ class Sender:
             message=answer.message if compaction is None else None,
             outcome=Outcome.ANSWERED,
             tokens=answer.tokens,
+            unkept=unkept,
             compaction=compaction,
+            ends_turn=compaction is None and not answer.message.calls,
         )
 
     async def sum_up(
@@ -93,7 +98,7 @@ class Sender:
             self.lease, number, self.model, prepared.pin, request, purpose="compaction"
         )
         asked = replace(prepared, request=request, record=record)
-        collector = AnswerCollector(_keep_nothing, self.clock, 0, frozenset())
+        collector = AnswerCollector(_keep_nothing, 0, frozenset())
         sent, answer = await self.send(asked, collector, keeps_words=False)
         summed_up = replace(following, summary=answer.message.text)
         await self.keep(asked, sent, answer, compaction=summed_up)
@@ -128,7 +133,7 @@ class Sender:
         )
 
 
-async def _keep_nothing(offset: int, text: str) -> None:
+async def _keep_nothing(batch: StreamedText) -> None:
     """Show nobody what a model writes down for itself."""
 
 

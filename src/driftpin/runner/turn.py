@@ -69,6 +69,7 @@ from driftpin.runner.toolbox import SkillTools, Toolbox, ToolSource
 from driftpin.store.failures import is_storage_away
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
+from driftpin.store.turn_values import StreamedText
 from driftpin.store.values import MessageRow, PinnedRead, TurnState
 
 
@@ -90,6 +91,7 @@ class Turn:
     requests: int = 0
     streamed_characters: int = 0
     is_stopping: bool = False
+    has_ended: bool = False
     outside: OutsideTools = NO_OUTSIDE_TOOLS
     _asking: "asyncio.Task[Any] | None" = None
     _asked_from: tuple[PinnedRead, PinnedContext | None] | None = None
@@ -116,6 +118,9 @@ class Turn:
         """
         try:
             end, error = await self._carry_out(), None
+            if self.has_ended:
+                # Its last answer ended it, in the transaction that kept it.
+                return
         except LetGo:
             return
         except LeaseLost:
@@ -134,7 +139,7 @@ class Turn:
         if self.claimed.chat.state is ChatState.REQUIRES_ACTION:
             await end_waiting(self.store, WORKER, self.claimed.lease)
         while self.requests < limits.TURN_REQUESTS_MAX:
-            if self.is_stopping:
+            if self.is_stopping and not self.has_ended:
                 await stop_sub_chats(self.store, self.claimed.lease)
                 return TurnState.INTERRUPTED
             last = self.history[-1]
@@ -204,20 +209,19 @@ class Turn:
         self._asked_from = prepared.pin, prepared.context
         collector = AnswerCollector(
             self._keep_batch,
-            self.clock,
             self.streamed_characters,
             {call.call_id for message in self.history for call in message.calls},
         )
         sender = self._sender()
         sent, answer = await sender.send(prepared, collector)
-        self.streamed_characters = collector.offset_characters
-        await sender.keep(prepared, sent, answer)
+        unkept = collector.unkept
+        self.streamed_characters = unkept.end
+        await sender.keep(prepared, sent, answer, unkept=unkept)
+        self.has_ended = not answer.message.calls
         self.history.append(answer.message)
 
     def _sender(self) -> Sender:
-        return Sender(
-            self.store, self.model, self.clock, self.claimed.lease, lambda: self.is_stopping
-        )
+        return Sender(self.store, self.model, self.claimed.lease, lambda: self.is_stopping)
 
     async def _compact(self, prepared: Prepared) -> bool:
         """Let messages leave if they have outgrown the model's window; return whether any did."""
@@ -239,8 +243,8 @@ class Turn:
         self.compaction = following
         return True
 
-    async def _keep_batch(self, offset: int, text: str) -> None:
-        await append_chunk(self.store, WORKER, self.claimed.lease, offset=offset, text=text)
+    async def _keep_batch(self, batch: StreamedText) -> None:
+        await append_chunk(self.store, WORKER, self.claimed.lease, batch)
 
     def _count_answers_left_out(self) -> int:
         gone = 0 if self.compaction is None else self.compaction.count

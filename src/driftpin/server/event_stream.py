@@ -67,10 +67,12 @@ class EventStream:
         while not tailer.has_ended(endings):
             seen = tailer.count
             try:
-                batch, position = await self._read()
+                async with tailer.unhurried():
+                    batch, position = await self._read()
+                    is_welcome = await self._is_welcome()
             except Gone:
                 return
-            if not await self._is_welcome():
+            if not is_welcome:
                 return
             for event in batch:
                 deriver = Deriver(store, self.actor, self.chat_id)

@@ -68,6 +68,14 @@ class Tailer:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    @asynccontextmanager
+    async def unhurried(self) -> AsyncIterator[None]:
+        """Look, and then rest as long: every commit of everybody wakes, and may be one of many."""
+        time_s = asyncio.get_running_loop().time
+        began_s = time_s()
+        yield
+        await asyncio.sleep(min(time_s() - began_s, limits.STREAM_LOOK_REST_LONGEST_S))
+
     async def wait(self, seen: int, timeout_s: float | None = None) -> bool:
         """Wait until `count` is above `seen`; return False when that took longer than allowed."""
         if self._count > seen:

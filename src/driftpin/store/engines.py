@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from driftpin import limits
 from driftpin.errors import UsageError
+from driftpin.store import sqlite_driver
 
 # Opens a connection of the SQLite driver, as `aiosqlite.connect` does.
 Connect = Callable[..., Awaitable[Any]]
@@ -52,9 +53,7 @@ def sqlite_engine(
 
     `connect` opens the driver's connections in place of the driver itself.
     """
-    arguments: dict[str, Any] = {"timeout": wait_s}
-    if connect is not None:
-        arguments["async_creator_fn"] = connect
+    arguments = {"timeout": wait_s, "async_creator_fn": connect or sqlite_driver.connect}
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=pool_size,
@@ -75,7 +74,12 @@ def sqlite_engine(
         cursor.close()
 
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+        statement = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite_driver.Connection):
+            driver.begin(statement)
+        else:
+            connection.exec_driver_sql(statement)
 
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)

@@ -25,6 +25,19 @@ class ChunkRow:
     content: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedText:
+    """Words of an answer that stand behind `offset` characters of its attempt."""
+
+    offset: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        """Where the next words of the attempt stand."""
+        return self.offset + len(self.text)
+
+
 class CallState(StrEnum):
     """How far a call is; it is started at most once."""
 
@@ -60,4 +73,4 @@ class Spawning:
     started: int
 
 
-__all__ = ["UNFINISHED", "CallState", "ChunkRow", "Spawning", "ToolCallRow"]
+__all__ = ["UNFINISHED", "CallState", "ChunkRow", "Spawning", "StreamedText", "ToolCallRow"]

@@ -1,9 +1,9 @@
 """Users, tokens, workspaces and agents, as their callers may see them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.credentials import TokenKind
@@ -50,23 +50,27 @@ from driftpin.store.tables import (
 )
 from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
 
+_TOKEN: Final = (
+    select(
+        tokens,
+        users.c.is_administrator,
+        agents.c.workspace_id,
+        agents.c.deleted_at.label("agent_deleted_at"),
+    )
+    .outerjoin(users, users.c.id == tokens.c.user_id)
+    .outerjoin(agents, agents.c.id == tokens.c.agent_id)
+    .where(
+        tokens.c.secret_digest == bindparam("secret_digest", type_=tokens.c.secret_digest.type),
+        tokens.c.kind != TokenKind.LINK.value,
+    )
+)
+
 
 async def resolve_token(
     connection: AsyncConnection, _actor: Actor, secret_digest: Digest, now: datetime
 ) -> Actor:
     """Return whom the token signs in; anybody may ask who holds the secret."""
-    statement = (
-        select(
-            tokens,
-            users.c.is_administrator,
-            agents.c.workspace_id,
-            agents.c.deleted_at.label("agent_deleted_at"),
-        )
-        .outerjoin(users, users.c.id == tokens.c.user_id)
-        .outerjoin(agents, agents.c.id == tokens.c.agent_id)
-        .where(tokens.c.secret_digest == secret_digest, tokens.c.kind != TokenKind.LINK.value)
-    )
-    row = (await connection.execute(statement)).first()
+    row = (await connection.execute(_TOKEN, {"secret_digest": secret_digest})).first()
     if row is not None and row.agent_deleted_at is not None:
         raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
     is_over = row is not None and row.expires_at is not None and row.expires_at <= now

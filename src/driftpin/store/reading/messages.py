@@ -1,15 +1,16 @@
 """What was said in a chat: messages, turns, what streams, and receipts."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.chat.compaction import Compaction
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
-from driftpin.store.access import visible_chats
+from driftpin.store.access import KINDS_OF_ACTORS, acting, alike, visible_chats
 from driftpin.store.reading.columns import message_from, turn_from
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.receipt_values import ReceiptRow
@@ -131,9 +132,16 @@ def _has_left() -> ColumnElement[bool]:
 
 
 async def _require_visible(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -> None:
-    statement = select(chats.c.id).where(chats.c.id == chat_id, visible_chats(actor))
-    if (await connection.execute(statement)).first() is None:
+    asked = {"its_chat_id": chat_id, **acting(actor)}
+    if (await connection.execute(_seen_by(alike(actor)), asked)).first() is None:
         raise NotFound
+
+
+@lru_cache(maxsize=KINDS_OF_ACTORS)
+def _seen_by(actor: Actor) -> Select[Any]:
+    return select(chats.c.id).where(
+        chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor)
+    )
 
 
 def _receipt_from(row: Row[Any]) -> ReceiptRow:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, literal, select, update
+from sqlalchemy import case, delete, insert, literal, select, update
 
 from driftpin.chat.messages import Message, message_from_json, message_to_json
 from driftpin.chat.options import NO_OPTIONS, ChatOptions
@@ -23,6 +23,7 @@ from driftpin.store.writing.together import (
     Changes,
     carry_out,
     inserting,
+    next_number,
     row_parameters,
     together,
 )
@@ -49,6 +50,16 @@ CHAT_COLUMNS: Final = (
     "updated_at",
 )
 PIN_COLUMNS: Final = ("chat_id", "workspace_id", "revision", "is_archived")
+_ADD_MESSAGE: Final = (
+    inserting(messages, "id", "chat_id", "turn", "role", "content", "created_at")
+    .values(position=next_number(messages.c.position, messages.c.chat_id))
+    .returning(messages.c.position)
+)
+_ADD_TURN: Final = (
+    inserting(turns, "chat_id", "state", "fence", "attempt", "created_at")
+    .values(number=next_number(turns.c.number, turns.c.chat_id))
+    .returning(turns.c.number)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,36 +178,27 @@ async def remove_share(transaction: Transaction, chat_id: ChatId, user_id: UserI
 async def insert_message(
     transaction: Transaction, chat_id: ChatId, turn: int, message: Message
 ) -> MessageRow:
-    """Add a message behind the chat's last one.
-
-    The chat is locked first, so that two messages never want the same position.
-    """
-    connection = transaction.connection
-    await connection.execute(
-        select(chats.c.id).where(chats.c.id == chat_id).with_for_update(key_share=True)
-    )
-    position = await _next(transaction, messages.c.position, messages.c.chat_id == chat_id)
-    row = MessageRow(
-        id=MessageId(transaction.ids.fresh(transaction.now)),
+    """Add a message behind the chat's last one; the chat must be locked."""
+    content = dict(message_to_json(message))
+    message_id = MessageId(transaction.ids.fresh(transaction.now))
+    row = {
+        "id": message_id,
+        "chat_id": chat_id,
+        "turn": turn,
+        "role": message.role.value,
+        "content": json.dumps(content),
+        "created_at": transaction.now,
+    }
+    added = await transaction.connection.execute(_ADD_MESSAGE, row_parameters(messages, row))
+    return MessageRow(
+        id=message_id,
         chat_id=chat_id,
-        position=position,
+        position=added.scalar_one(),
         turn=turn,
         role=message.role.value,
-        content=dict(message_to_json(message)),
+        content=content,
         created_at=transaction.now,
     )
-    await connection.execute(
-        insert(messages).values(
-            id=row.id,
-            chat_id=chat_id,
-            position=position,
-            turn=turn,
-            role=row.role,
-            content=json.dumps(row.content),
-            created_at=row.created_at,
-        )
-    )
-    return row
 
 
 async def get_question(transaction: Transaction, chat_id: ChatId, turn: int) -> Message:
@@ -271,11 +273,14 @@ async def user_exists(transaction: Transaction, user_id: UserId) -> bool:
 
 async def insert_turn(transaction: Transaction, chat_id: ChatId) -> TurnRow:
     """Add a waiting turn behind the chat's last one; the chat must be locked."""
-    number = await _next(transaction, turns.c.number, turns.c.chat_id == chat_id)
-    turn = TurnRow(
+    state = TurnState.WAITING
+    row = {"chat_id": chat_id, "state": state.value, "created_at": transaction.now}
+    written = row_parameters(turns, {**row, "fence": 0, "attempt": 0})
+    number = (await transaction.connection.execute(_ADD_TURN, written)).scalar_one()
+    return TurnRow(
         chat_id=chat_id,
         number=number,
-        state=TurnState.WAITING,
+        state=state,
         holder=None,
         fence=0,
         lease_until=None,
@@ -286,25 +291,6 @@ async def insert_turn(transaction: Transaction, chat_id: ChatId) -> TurnRow:
         created_at=transaction.now,
         finished_at=None,
     )
-    await transaction.connection.execute(
-        insert(turns).values(
-            chat_id=chat_id,
-            number=number,
-            state=turn.state.value,
-            fence=0,
-            attempt=0,
-            created_at=turn.created_at,
-        )
-    )
-    return turn
-
-
-async def _next(
-    transaction: Transaction, column: ColumnElement[int], condition: ColumnElement[bool]
-) -> int:
-    statement = select(func.coalesce(func.max(column), 0) + 1).where(condition)
-    following: int = (await transaction.connection.execute(statement)).scalar_one()
-    return following
 
 
 __all__ = [

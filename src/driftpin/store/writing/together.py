@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Table, Update, bindparam, insert
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Delete,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -55,6 +66,15 @@ def parameter_of(table: Table, name: str) -> Any:
     return bindparam(_key(table, name), type_=table.c[name].type)
 
 
+def next_number(column: Column[int], within: Column[Any]) -> ColumnElement[int]:
+    """Return one more than the highest number among the rows that share the parameter `within`.
+
+    Whoever inserts it holds a lock, so that nobody else takes the same.
+    """
+    same = within == parameter_of(within.table, within.name)
+    return select(func.coalesce(func.max(column), 0) + 1).where(same).scalar_subquery()
+
+
 def row_parameters(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row's values under the names of their parameters."""
     return {_key(table, name): value for name, value in row.items()}
@@ -68,6 +88,7 @@ __all__ = [
     "Changes",
     "carry_out",
     "inserting",
+    "next_number",
     "parameter_of",
     "row_parameters",
     "together",

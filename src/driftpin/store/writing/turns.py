@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.states import ChatState
@@ -20,10 +28,27 @@ from driftpin.store.dialects import dialect_of
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, turns
+from driftpin.store.turn_values import StreamedText
 from driftpin.store.values import ChatRow, TurnState
+from driftpin.store.writing.together import row_parameters
+from driftpin.store.writing.turn_statements import (
+    ADD_CHUNK,
+    CLOSE_CALL,
+    CLOSE_TURN,
+    DROP_CHUNKS,
+    FIND_WAITING,
+    GET_CHAT,
+    LOCK_CHAT_OF_HELD_TURN,
+    LOCK_HELD_TURN,
+    RECORD_PIN,
+    RUNNING,
+    SET_CHAT_STATE,
+    START_CALLS,
+    WAITING,
+    held_by,
+    turn_of,
+)
 
-WAITING: Final = "waiting"
-RUNNING: Final = "running"
 DELEGATED: Final = TurnState.DELEGATED.value
 # Waits for the chat's client, or for sub-chats; until `lease_until`.
 PARKED: Final = (TurnState.REQUIRES_ACTION.value, DELEGATED)
@@ -81,9 +106,9 @@ def _has_its_answers() -> ColumnElement[bool]:
 
 
 async def take_turn(
-    transaction: Transaction, turn: Row[Any], holder: str, lease_s: float
+    transaction: Transaction, turn: Row[Any], chat: ChatRow, holder: str, lease_s: float
 ) -> TurnLease:
-    """Give the turn to `holder` with a new fence, and return the lease."""
+    """Give the turn of the chat to `holder` with a new fence, and return the lease."""
     statement = (
         update(turns)
         .where(turns.c.chat_id == turn.chat_id, turns.c.number == turn.number)
@@ -96,7 +121,6 @@ async def take_turn(
         )
     )
     await transaction.connection.execute(statement)
-    chat = await get_chat_row(transaction, turn.chat_id)
     return TurnLease(
         chat_id=turn.chat_id,
         workspace_id=chat.workspace_id,
@@ -108,18 +132,28 @@ async def take_turn(
 
 async def get_chat_row(transaction: Transaction, chat_id: ChatId) -> ChatRow:
     """Return the chat of a turn, which exists as long as the turn does."""
-    statement = select(chats).where(chats.c.id == chat_id)
-    return chat_from((await transaction.connection.execute(statement)).one())
+    found = await transaction.connection.execute(GET_CHAT, {"chats_id": chat_id})
+    return chat_from(found.one())
 
 
 async def require_lease(transaction: Transaction, lease: TurnLease) -> None:
     """Lock the turn and raise LeaseLost unless this very lease still holds it."""
-    statement = (
-        select(turns.c.fence).where(_is_turn(lease), turns.c.state == RUNNING).with_for_update()
-    )
-    fence = (await transaction.connection.execute(statement)).scalar_one_or_none()
-    if fence != lease.fence:
+    row = (await transaction.connection.execute(LOCK_HELD_TURN, held_by(lease))).first()
+    if row is None:
         raise LeaseLost
+
+
+async def hold_turn(transaction: Transaction, lease: TurnLease) -> ChatState:
+    """Lock the chat and then its turn, and return what the chat is doing.
+
+    Raises LeaseLost unless this very lease still holds the turn, also when the chat was deleted:
+    its turns went with it.
+    """
+    found = await transaction.connection.execute(LOCK_CHAT_OF_HELD_TURN, held_by(lease))
+    state = found.scalar_one_or_none()
+    if state is None:
+        raise LeaseLost
+    return ChatState(state)
 
 
 async def extend_lease(transaction: Transaction, lease: TurnLease, lease_s: float) -> None:
@@ -153,16 +187,18 @@ async def free_turns(transaction: Transaction) -> int:
 async def record_pin_of_turn(
     transaction: Transaction, lease: TurnLease, revision: int, snapshot_id: int | None
 ) -> None:
-    """Write down which pin the turn's newest request is built from; the first one is held."""
-    await transaction.connection.execute(
-        update(turns)
-        .where(_is_turn(lease))
-        .values(
-            pin_revision=None if snapshot_id is None else revision,
-            snapshot_id=snapshot_id,
-            held_revision=func.coalesce(turns.c.held_revision, revision),
-        )
-    )
+    """Write down which pin the turn's newest request is built from; the first one is held.
+
+    Locks the turn, and raises LeaseLost unless this very lease still holds it.
+    """
+    pin = {
+        "turns_pin_revision": None if snapshot_id is None else revision,
+        "turns_snapshot_id": snapshot_id,
+        "turns_held_revision": revision,
+    }
+    changed = await transaction.connection.execute(RECORD_PIN, held_by(lease) | pin)
+    if not changed.rowcount:
+        raise LeaseLost
 
 
 async def hold_present_pin(transaction: Transaction, chat_id: ChatId) -> None:
@@ -179,18 +215,9 @@ async def close_turn(
     transaction: Transaction, lease: TurnLease, state: str, error: str | None
 ) -> None:
     """End the turn and drop what streamed: its messages say it all now."""
-    await transaction.connection.execute(
-        update(turns)
-        .where(_is_turn(lease))
-        .values(
-            state=state, error=error, holder=None, lease_until=None, finished_at=transaction.now
-        )
-    )
-    await transaction.connection.execute(
-        delete(turn_chunks).where(
-            turn_chunks.c.chat_id == lease.chat_id, turn_chunks.c.turn == lease.turn
-        )
-    )
+    end = {"turns_state": state, "turns_error": error, "turns_finished_at": transaction.now}
+    await transaction.connection.execute(CLOSE_TURN, turn_of(lease) | end)
+    await transaction.connection.execute(DROP_CHUNKS, turn_of(lease))
 
 
 async def reopen_turn(transaction: Transaction, chat_id: ChatId, number: int) -> None:
@@ -218,21 +245,17 @@ async def replace_turns(transaction: Transaction, chat_id: ChatId, *, first: int
 
 async def has_waiting_turn(transaction: Transaction, chat_id: ChatId) -> bool:
     """Whether a message of this chat is still to be answered."""
-    statement = (
-        select(turns.c.number).where(turns.c.chat_id == chat_id, turns.c.state == WAITING).limit(1)
-    )
-    return (await transaction.connection.execute(statement)).first() is not None
+    found = await transaction.connection.execute(FIND_WAITING, {"turns_chat_id": chat_id})
+    return found.first() is not None
 
 
 async def set_chat_state(
     transaction: Transaction, chat_id: ChatId, state: ChatState, error: str | None
 ) -> None:
     """Write what the chat is doing; `updated_at` moves, since its messages did."""
-    await transaction.connection.execute(
-        update(chats)
-        .where(chats.c.id == chat_id)
-        .values(state=state.value, error=error, updated_at=transaction.now)
-    )
+    given = {"state": state.value, "error": error, "updated_at": transaction.now}
+    parameters = row_parameters(chats, {"id": chat_id, **given})
+    await transaction.connection.execute(SET_CHAT_STATE, parameters)
 
 
 async def lock_chat_state(transaction: Transaction, chat_id: ChatId) -> ChatState:
@@ -247,17 +270,16 @@ async def lock_chat_state(transaction: Transaction, chat_id: ChatId) -> ChatStat
     return ChatState(state)
 
 
-async def add_chunk(transaction: Transaction, lease: TurnLease, offset: int, text: str) -> None:
-    """Store a batch of streamed text behind `offset` characters of the same attempt."""
-    await transaction.connection.execute(
-        insert(turn_chunks).values(
-            chat_id=lease.chat_id,
-            turn=lease.turn,
-            attempt=lease.attempt,
-            chunk_offset=offset,
-            content=json.dumps({"text": text}),
-        )
-    )
+async def add_chunk(transaction: Transaction, lease: TurnLease, batch: StreamedText) -> None:
+    """Store a batch of streamed text of the lease's attempt."""
+    row = {
+        "chat_id": lease.chat_id,
+        "turn": lease.turn,
+        "attempt": lease.attempt,
+        "chunk_offset": batch.offset,
+        "content": json.dumps({"text": batch.text}),
+    }
+    await transaction.connection.execute(ADD_CHUNK, row_parameters(turn_chunks, row))
     transaction.has_events = True
 
 
@@ -286,18 +308,8 @@ async def start_tool_calls(
     transaction: Transaction, lease: TurnLease, call_ids: Sequence[str]
 ) -> frozenset[str]:
     """Start those of the calls that were never started, and return their ids."""
-    statement = (
-        update(tool_calls)
-        .where(
-            tool_calls.c.chat_id == lease.chat_id,
-            tool_calls.c.turn == lease.turn,
-            tool_calls.c.call_id.in_(call_ids),
-            tool_calls.c.state == "not_started",
-        )
-        .values(state="started")
-        .returning(tool_calls.c.call_id)
-    )
-    return frozenset((await transaction.connection.execute(statement)).scalars())
+    asked = {**turn_of(lease), "call_ids": list(call_ids)}
+    return frozenset((await transaction.connection.execute(START_CALLS, asked)).scalars())
 
 
 def is_call(chat_id: ChatId, turn: int, call_id: str) -> ColumnElement[bool]:
@@ -313,11 +325,13 @@ async def close_tool_call(
     transaction: Transaction, lease: TurnLease, call_id: str, outcome: str
 ) -> None:
     """Write down how a call ended: `ok`, the code of its failure, or that it is unknown."""
-    await transaction.connection.execute(
-        update(tool_calls)
-        .where(is_call(lease.chat_id, lease.turn, call_id))
-        .values(state="done" if outcome != UNKNOWN_RESULT.code else "unknown", outcome=outcome)
-    )
+    end = {
+        "call_id": call_id,
+        "state": "done" if outcome != UNKNOWN_RESULT.code else "unknown",
+        "outcome": outcome,
+    }
+    parameters = turn_of(lease) | row_parameters(tool_calls, end)
+    await transaction.connection.execute(CLOSE_CALL, parameters)
 
 
 def _until(transaction: Transaction, lease_s: float) -> ColumnElement[datetime]:
@@ -346,6 +360,7 @@ __all__ = [
     "get_chat_row",
     "has_waiting_turn",
     "hold_present_pin",
+    "hold_turn",
     "is_call",
     "lock_chat_state",
     "record_pin_of_turn",

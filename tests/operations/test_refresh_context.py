@@ -13,7 +13,8 @@ from driftpin.errors import (
     PreconditionFailed,
 )
 from driftpin.identity import digest_of
-from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.foresee_refresh import foresee_refresh
+from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
 from driftpin.operations.share_chat import share_chat
 from driftpin.operations.store_blobs import store_blobs
@@ -102,12 +103,12 @@ async def test_dry_run_says_what_would_happen_and_writes_nothing(
 ) -> None:
     chat_id = await dirty_chat(stage)
     before = await stored_bytes.count(events)
-    move = await refresh_context(store, stage.owner, chat_id, dry_run=True)
-    assert (move.moved, move.revision) == (True, 2)
+    foreseen = await foresee_refresh(store, stage.owner, chat_id, Refresh())
+    assert (foreseen.moves, foreseen.revision) == (True, 1)
     assert await stored_bytes.count(events) == before
     assert (await stage.context(chat_id)).revision == 1
     with pytest.raises(HeadMoved):
-        await refresh_context(store, stage.owner, chat_id, to=digest_of(b"never"), dry_run=True)
+        await foresee_refresh(store, stage.owner, chat_id, Refresh(to=digest_of(b"never")))
 
 
 async def test_f8_a_reader_may_not_refresh_and_a_stranger_sees_nothing(

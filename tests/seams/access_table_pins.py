@@ -8,12 +8,14 @@ from driftpin.identity import Actor, digest_of
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.check_store import check_rows, check_store, stream_findings
 from driftpin.operations.collect_garbage import collect_garbage
+from driftpin.operations.foresee_refresh import foresee_refresh
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.keep_drift import keep_drift
 from driftpin.operations.rebind_chat import rebind_chat
 from driftpin.operations.refresh_agent_chats import refresh_agent_chats
-from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
+from driftpin.operations.release_holds import release_holds
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.store_blobs import store_blobs
@@ -86,6 +88,15 @@ async def _refresh(world: World, actor: Actor) -> object:
     return await refresh_context(world.store, actor, await world.drifted_chat())
 
 
+async def _foresee(world: World, actor: Actor) -> object:
+    return await foresee_refresh(world.store, actor, await world.drifted_chat(), Refresh())
+
+
+async def _release(world: World, actor: Actor) -> object:
+    await release_holds(world.store, actor, world.chat_id, None)
+    return "done"
+
+
 async def _refresh_workspace(world: World, actor: Actor) -> object:
     return await refresh_workspace_chats(world.store, actor, world.workspace_id)
 
@@ -125,6 +136,11 @@ READS = (
         "read_drift",
         lambda world, actor: world.store.read_drift(actor, world.chat_id),
         CHAT_READERS,
+    ),
+    reads(
+        "list_holds",
+        lambda world, actor: world.store.list_holds(actor, world.chat_id),
+        outcomes("not_found", nothing=READERS | {Caller.WORKER}),
     ),
     reads(
         "list_head_manifests",
@@ -176,6 +192,8 @@ OPERATIONS = (
     Row("store_blobs", _store_blobs, EVERY_AGENT),
     Row("import_snapshot", _import_snapshot, outcomes("not_found", ok=MASTERS, **NO_USERS)),
     Row("refresh_context", _refresh, CHAT_UPDATERS),
+    Row("foresee_refresh", _foresee, CHAT_UPDATERS),
+    Row("release_holds", _release, CHAT_UPDATERS),
     Row(
         "refresh_workspace_chats",
         _refresh_workspace,

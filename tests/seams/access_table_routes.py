@@ -233,6 +233,10 @@ ROWS: Final = (
     RouteRow(
         "POST", f"{CHAT}/context/rebind", "/api/v1/chats/{chat}/context/rebind", UPDATE_CHAT, {}
     ),
+    RouteRow(
+        "POST", f"{CHAT}/context/release", "/api/v1/chats/{chat}/context/release", UPDATE_CHAT, {}
+    ),
+    RouteRow("GET", f"{CHAT}/context/holds", "/api/v1/chats/{chat}/context/holds", READ_CHAT),
     RouteRow("GET", f"{CHAT}/context/drift", "/api/v1/chats/{chat}/context/drift", READ_CHAT),
     RouteRow("GET", f"{CHAT}/context/history", "/api/v1/chats/{chat}/context/history", READ_CHAT),
     RouteRow("GET", f"{CHAT}/export", "/api/v1/chats/{chat}/export", READ_CHAT),

@@ -1,16 +1,17 @@
 """The verbs on chats and their pins, as a model test calls them on a deployment."""
 
 from driftpin.chat.messages import user_message
-from driftpin.identity import WORKER, Digest
+from driftpin.identity import WORKER, Actor, ChatId, Digest
 from driftpin.models.offline import OfflineModel
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.delete_chat import delete_chat
+from driftpin.operations.foresee_refresh import foresee_refresh
 from driftpin.operations.fork_chat import fork_chat
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.rebind_chat import rebind_chat
 from driftpin.operations.refresh_agent_chats import refresh_agent_chats
-from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.send_message import send_message
@@ -74,17 +75,19 @@ def refresh(
     cascade: bool,
     dry_run: bool,
 ) -> Answer:
+    actor, chat_id = world.actor(by), world.chats[index]
+    if dry_run:
+        return world.ask(_foresee(world, actor, chat_id, Refresh(to, if_match, cascade=cascade)))
     return world.move(
         refresh_context(
-            world.store,
-            world.actor(by),
-            world.chats[index],
-            to=to,
-            if_match_revision=if_match,
-            cascade=cascade,
-            dry_run=dry_run,
+            world.store, actor, chat_id, to=to, if_match_revision=if_match, cascade=cascade
         )
     )
+
+
+async def _foresee(world: PinWorld, actor: Actor, chat_id: ChatId, asked: Refresh) -> Answer:
+    found = await foresee_refresh(world.store, actor, chat_id, asked)
+    return found.revision + found.moves, found.moves, found.after.digest
 
 
 def refresh_all(world: PinWorld, by: str) -> Answer:

@@ -17,6 +17,7 @@ from driftpin.operations import (
     stored_snapshots,
 )
 from driftpin.operations.pin_moves import Step
+from driftpin.operations.rebind_courses import Course
 from driftpin.store.database import Transaction
 from driftpin.store.reading import chats as reading_chats
 from driftpin.store.reading import drift as reading_drift
@@ -24,7 +25,7 @@ from driftpin.store.tables import chat_pin_history, chat_pins, events
 from driftpin.store.writing.compared_moves import ComparedMove, compare_and_move
 from driftpin.store.writing.garbage import remove_snapshots
 from driftpin.store.writing.heads import append_head
-from driftpin.store.writing.pins import LockedPin, lock_pins
+from driftpin.store.writing.pins import LockedPin, PinVerb, lock_pins
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -93,21 +94,21 @@ def collector_knows_no_grace(patch: pytest.MonkeyPatch) -> None:
 
 
 def dirt_is_not_seen(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reading_drift, "_is_dirty", lambda _: False)
+    patch.setattr(reading_drift, "_differs", lambda _: False)
 
 
 def refresh_ignores_what_was_shown(patch: pytest.MonkeyPatch) -> None:
-    chosen = refresh_context._target
+    chosen = refresh_context.required_head
     patch.setattr(
-        refresh_context, "_target", lambda seen, asked: chosen(seen, replace(asked, to=None))
+        refresh_context, "required_head", lambda seen, asked: chosen(seen, replace(asked, to=None))
     )
 
 
 def rebind_ignores_risk(patch: pytest.MonkeyPatch) -> None:
-    async def reckless(_: Transaction, pins: Any, __: Any) -> list[str]:
-        return [pin.chat_id for pin in pins]
+    async def reckless(_: Transaction, pins: Any, head: Any) -> list[Course]:
+        return [Course(PinVerb.REBIND, tuple(pin.chat_id for pin in pins), head)]
 
-    patch.setattr(pin_moves, "_without_risk", reckless)
+    patch.setattr(pin_moves, "rebind_courses", reckless)
 
 
 PLANTS: Final[tuple[Plant, ...]] = (

@@ -145,7 +145,16 @@ async def test_a_dry_run_moves_nothing(greeted: Door) -> None:
     await greeted.push(seq=2, AGENTS="y")
     path = f"/chats/{chat['id']}/context"
     tried = await greeted.call(greeted.people.owner, "PUT", path, {"dry_run": True})
-    assert (tried.status_code, tried.json()["revision"], tried.json()["dirty"]) == (200, 1, True)
+    told = tried.json()
+    assert (tried.status_code, told["dry_run"], told["moves"], told["revision"]) == (
+        200,
+        True,
+        True,
+        2,
+    )
+    assert [entry["source"] for entry in told["entries"]] == ["workspace:AGENTS.md"]
+    kept = (await greeted.call(greeted.people.owner, "GET", path)).json()
+    assert (kept["revision"], kept["dirty"]) == (1, True)
 
 
 async def test_a_roll_back_and_its_history(greeted: Door) -> None:

@@ -6,7 +6,7 @@ from driftpin.cli import output
 from driftpin.cli.asking import confirm
 from driftpin.cli.exits import ExitCode, Finished, say
 from driftpin.cli.options import Reach
-from driftpin.cli.pin_pages import context_text, write_drift
+from driftpin.cli.pin_pages import context_text, write_drift, write_foreseen
 from driftpin.cli.session import Session, in_session
 from driftpin.errors import UsageError
 from driftpin.identity import is_digest
@@ -17,14 +17,15 @@ from driftpin.wire.api import (
     RefreshRequest,
     RollbackRequest,
 )
-from driftpin.wire.drift import DriftShape
+from driftpin.wire.drift import DriftShape, ForeseenShape
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshWish:
     """How to refresh: to the head that was seen, without asking, without moving, or with all.
 
-    With `is_now` a turn that runs has the new pin from its next request.
+    With `is_now` a turn that runs has the new pin from its next request. `accept` and `hold` name
+    sources, None for a list that was not given.
     """
 
     to: str | None
@@ -32,12 +33,22 @@ class RefreshWish:
     is_dry: bool
     has_cascade: bool
     is_now: bool
+    accept: tuple[str, ...] | None
+    hold: tuple[str, ...] | None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something is chosen."""
+        return self.accept is not None or self.hold is not None
+
+
+Moved = ContextShape | ForeseenShape
 
 
 def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> None:
     """Show the drift, ask, and move the pin to exactly the head whose drift was shown."""
 
-    async def act(session: Session) -> tuple[ChatShape, DriftShape, ContextShape | None]:
+    async def act(session: Session) -> tuple[ChatShape, DriftShape, Moved | None]:
         chat = await session.get_chat(name)
         drift = await session.client.get_drift(chat.id, has_diff=True, has_cost=True)
         if not as_json:
@@ -46,14 +57,19 @@ def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> Non
         if head is None or not _is_wanted(drift, wish, as_json=as_json):
             return chat, drift, None
         request = RefreshRequest(
-            to=head, cascade=wish.has_cascade, dry_run=wish.is_dry, now=wish.is_now
+            to=head, cascade=wish.has_cascade, now=wish.is_now, accept=wish.accept, hold=wish.hold
         )
+        if wish.is_dry:
+            return chat, drift, await session.client.foresee_refresh(chat.id, request)
         return chat, drift, await session.client.refresh_context(chat.id, request)
 
     chat, drift, moved = in_session(reach, act)
     if as_json:
-        output.write_json({"chat_id": chat.id, "drift": drift, "context": moved})
-    elif moved is not None and not wish.is_dry:
+        name_of_it = "foreseen" if wish.is_dry else "context"
+        output.write_json({"chat_id": chat.id, "drift": drift, name_of_it: moved})
+    elif isinstance(moved, ForeseenShape):
+        write_foreseen(moved)
+    elif moved is not None:
         _say_moved(chat, moved)
     if drift.entries and (moved is None or wish.is_dry):
         raise Finished(ExitCode.FINDINGS)
@@ -86,11 +102,11 @@ def rebind(reach: Reach, name: str, agent_id: str | None, *, as_json: bool) -> N
 def _is_wanted(drift: DriftShape, wish: RefreshWish, *, as_json: bool) -> bool:
     if wish.is_sure or wish.is_dry:
         return True
-    if not drift.entries:
+    if not drift.entries and not wish.is_part:
         return False
     if as_json:
         raise UsageError("With --json nobody is asked; say --yes or --dry-run.")
-    return confirm("Move the pin to this head?")
+    return confirm("Take this part of it?" if wish.is_part else "Move the pin to this head?")
 
 
 def _target(wanted: str | None, known: list[str | None]) -> str:

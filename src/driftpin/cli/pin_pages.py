@@ -16,7 +16,13 @@ from driftpin.wire.api import (
     ContextShape,
     FullContextShape,
 )
-from driftpin.wire.drift import CostShape, DriftEntryShape, DriftShape, HistoryEntryShape
+from driftpin.wire.drift import (
+    CostShape,
+    DriftEntryShape,
+    DriftShape,
+    ForeseenShape,
+    HistoryEntryShape,
+)
 from driftpin.wire.receipts import ReceiptShape
 
 SHORT_ID_CHARACTERS: Final = 8
@@ -25,6 +31,8 @@ PROMPT_MISSING: Final = {
     "renderer_changed": "another release rendered it",
     "digest_mismatch": "what is rendered now is not what was sent",
 }
+ENTRY_COLUMNS: Final = ("change", "source", "severity", "status", "note")
+CLEAN: Final = "clean: the pin is what the workspace is."
 CHAT_COLUMNS: Final = ("chat", "title", "state", "context", "pin", "revision", "since")
 
 
@@ -127,11 +135,12 @@ def receipt(reach: Reach, name: str, turn: int | None, *, has_prompt: bool, as_j
 
 def write_drift(drift: DriftShape) -> None:
     """Write a drift for people: what changed, the text of it, and what a refresh costs."""
+    for entry in drift.held:
+        say(f"held: {_source_of(entry)} ({entry.change}, {entry.severity})")
     if not drift.entries:
-        say("clean: the pin is what the workspace is.")
+        say("clean: the pin is what the workspace is, less what is held." if drift.held else CLEAN)
         return
-    columns = ("change", "source", "severity", "status", "note")
-    output.write_table(columns, map(_entry_row, drift.entries))
+    output.write_table(ENTRY_COLUMNS, map(_entry_row, drift.entries))
     for shown in drift.diffs or ():
         output.write_text("")
         output.write_text(shown.text.rstrip("\n"))
@@ -140,6 +149,17 @@ def write_drift(drift: DriftShape) -> None:
     say(f"severity {drift.severity}; head {drift.head}")
     if drift.cost is not None:
         say(_cost_text(drift.cost))
+
+
+def write_foreseen(foreseen: ForeseenShape) -> None:
+    """Write what a refresh would do: what it takes, holds and leaves, and what it costs."""
+    output.write_table(ENTRY_COLUMNS, map(_entry_row, foreseen.entries))
+    for word, entries in (("held", foreseen.held), ("still drift", foreseen.left)):
+        for entry in entries:
+            say(f"{word}: {_source_of(entry)}")
+    would = "would be pinned" if foreseen.moves else "stays pinned"
+    say(f"{output.short_digest(foreseen.snapshot)} {would}, revision {foreseen.revision}")
+    say(_cost_text(foreseen.cost))
 
 
 def chat_row(chat: ChatShape) -> Sequence[object]:
@@ -161,7 +181,8 @@ def context_text(context: ContextShape) -> str:
         return "not pinned yet"
     if context.dirty:
         return f"dirty, {context.severity}"
-    return "clean" if context.complete else "clean, waiting for tools"
+    held = f", {context.held} held" if context.held else ""
+    return f"clean{held}" if context.complete else f"clean{held}, waiting for tools"
 
 
 def instant_text(instant: datetime | None) -> str | None:
@@ -171,12 +192,21 @@ def instant_text(instant: datetime | None) -> str | None:
 
 def _entry_row(entry: DriftEntryShape) -> Sequence[object]:
     was, now = entry.status_before, entry.status_after
-    source = f"{entry.previous_source} → {entry.source}" if entry.previous_source else entry.source
     files = ", ".join(f"{file.get('change')} {file.get('path')}" for file in entry.files)
     findings = ", ".join(str(finding.get("code")) for finding in entry.findings)
     flapping = "flapping" if entry.flapping else ""
     note = "; ".join(part for part in (files, findings, flapping) if part)
-    return entry.change, source, entry.severity, now if was == now else f"{was} → {now}", note
+    return (
+        entry.change,
+        _source_of(entry),
+        entry.severity,
+        now if was == now else f"{was} → {now}",
+        note,
+    )
+
+
+def _source_of(entry: DriftEntryShape) -> str:
+    return f"{entry.previous_source} → {entry.source}" if entry.previous_source else entry.source
 
 
 def _cost_text(cost: CostShape) -> str:
@@ -214,4 +244,5 @@ __all__ = [
     "show",
     "status",
     "write_drift",
+    "write_foreseen",
 ]

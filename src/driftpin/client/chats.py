@@ -4,7 +4,7 @@ from driftpin import limits
 from driftpin.client.calls import Calls
 from driftpin.client.workspaces import V1
 from driftpin.wire import api
-from driftpin.wire.drift import DriftShape, HistoryEntryShape
+from driftpin.wire.drift import DriftShape, ForeseenShape, HistoryEntryShape, HoldShape
 from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
 from driftpin.wire.transfer import ExportShape, InterruptShape
 from driftpin.wire.turns import (
@@ -110,7 +110,7 @@ class ChatCalls(Calls):
     async def refresh_context(
         self, chat_id: str, request: api.RefreshRequest, *, if_match: str | None = None
     ) -> api.FullContextShape:
-        """Move a chat's pin to its head."""
+        """Move a chat's pin to its head, or to a part of it."""
         headers = None if if_match is None else {"If-Match": if_match}
         return await self._transport.call(
             "PUT",
@@ -119,6 +119,26 @@ class ChatCalls(Calls):
             body=request,
             headers=headers,
         )
+
+    async def foresee_refresh(self, chat_id: str, request: api.RefreshRequest) -> ForeseenShape:
+        """Return what a refresh would do, and move nothing."""
+        return await self._transport.call(
+            "PUT",
+            f"{CHATS}/{chat_id}/context",
+            ForeseenShape,
+            body=request.model_copy(update={"dry_run": True}),
+        )
+
+    async def list_holds(self, chat_id: str) -> tuple[HoldShape, ...]:
+        """Return what a chat keeps as it is."""
+        return await self._all(f"{CHATS}/{chat_id}/context/holds", HoldShape)
+
+    async def release_holds(
+        self, chat_id: str, request: api.ReleaseRequest
+    ) -> api.PageShape[HoldShape]:
+        """Let go of holds, and return what the chat still holds."""
+        path = f"{CHATS}/{chat_id}/context/release"
+        return await self._transport.call("POST", path, api.PageShape[HoldShape], body=request)
 
     async def roll_back_context(
         self, chat_id: str, request: api.RollbackRequest

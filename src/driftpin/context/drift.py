@@ -5,17 +5,18 @@ bytes are read only to tell how much a difference matters and what was renamed. 
 kept per (pin, head, `DRIFT_VERSION`) and is never stale.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from driftpin.context.assessment import Assessment, Change, FileChange, assess
 from driftpin.context.bodies import BodyReader
 from driftpin.context.likeness import pair_renames
-from driftpin.context.manifest import Snapshot
+from driftpin.context.manifest import Snapshot, entry_digest
 from driftpin.context.resource import Finding, Kind, Resource, ServerBody, Status
 from driftpin.context.severity import Severity, worst
 from driftpin.context.tool_drift import ToolDrift
+from driftpin.identity import Digest
 
 # Raised whenever the same two snapshots would give another answer.
 DRIFT_VERSION: Final = 5
@@ -29,7 +30,7 @@ class DriftEntry:
     """One source that differs; a renamed one stands under its new source.
 
     Status and reason are None on the side where the source is not listed. `findings` are those that
-    the change brought in.
+    the change brought in. `head_digest` names what the head lists under `source`, None if nothing.
     """
 
     source: str
@@ -44,6 +45,12 @@ class DriftEntry:
     files: tuple[FileChange, ...] = ()
     findings: tuple[Finding, ...] = ()
     tools: tuple[ToolDrift, ...] = ()
+    head_digest: Digest | None = None
+
+    @property
+    def in_head(self) -> Mapping[str, Digest | None]:
+        """What the head lists under each source that the entry speaks of, None for nothing."""
+        return dict.fromkeys(self.sources, None) | {self.source: self.head_digest}
 
     @property
     def sources(self) -> frozenset[str]:
@@ -141,6 +148,7 @@ def _entry(
         files=assessment.files,
         findings=assessment.findings,
         tools=assessment.tools,
+        head_digest=entry_digest(after) if after else None,
     )
 
 

@@ -34,6 +34,7 @@ def entry_to_json(entry: DriftEntry) -> dict[str, Json]:
         "files": [_file_to_json(file) for file in entry.files],
         "findings": [finding_to_json(finding) for finding in entry.findings],
         "tools": [_tool_to_json(tool) for tool in entry.tools],
+        "head_digest": entry.head_digest,
     }
 
 
@@ -99,6 +100,7 @@ def _entry_from_json(entry: Json) -> DriftEntry:
         files=tuple(_file_from_json(file) for file in files),
         findings=tuple(_finding_from_json(finding) for finding in findings),
         tools=tuple(_tool_from_json(tool) for tool in tools),
+        head_digest=_digest(entry["head_digest"]),
     )
 
 

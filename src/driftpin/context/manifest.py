@@ -96,6 +96,11 @@ def _document(entries: Iterable[bytes]) -> bytes:
     return b'{"resources":[' + b",".join(entries) + b'],"v":%d}' % MANIFEST_VERSION
 
 
+def entry_digest(resource: Resource) -> Digest:
+    """Return the digest of the resource's own entry: the same entry, the same digest, anywhere."""
+    return digest_of(_entries([resource]))
+
+
 def resource_to_json(resource: Resource) -> dict[str, Json]:
     """Return the resource as the manifest writes it."""
     return {
@@ -218,6 +223,7 @@ __all__ = [
     "Json",
     "Snapshot",
     "canonical_manifest",
+    "entry_digest",
     "resource_from_json",
     "resource_to_json",
     "resources_of",

@@ -256,7 +256,7 @@ async def _settle_chats(
         if workspace.current_agent_id is not None:
             pins += await lock_pins(transaction, of_agent(workspace.current_agent_id))
 
-    async def this_event(_moved: PinVerb | SnapshotRef) -> int:
+    async def this_event(*_moved: PinVerb | SnapshotRef | None) -> int:
         return event_id
 
     binding = Binding(agent.id, head)

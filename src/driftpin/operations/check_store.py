@@ -9,7 +9,7 @@ from driftpin.errors import Unavailable
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.constraints import find_missing_constraints
-from driftpin.store.reading import consistency, integrity
+from driftpin.store.reading import consistency, integrity, replays
 from driftpin.store.store import Store
 
 
@@ -105,6 +105,8 @@ async def _constraints(store: Store) -> AsyncIterator[StoreFinding]:
 
 async def _moves(store: Store) -> AsyncIterator[StoreFinding]:
     async for key in consistency.find_unexplained_moves(store.database):
+        yield StoreFinding(Rule.MOVE_INPUTS, f"history:{key}")
+    async for key in replays.find_wrong_parts(store.database):
         yield StoreFinding(Rule.MOVE_INPUTS, f"history:{key}")
 
 

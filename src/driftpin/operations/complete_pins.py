@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from driftpin.context.completion import fillable_holes, filled
+from driftpin.context.manifest import entry_digest
 from driftpin.identity import Actor, ChatId, WorkspaceId
 from driftpin.operations.pin_moves import Binding
 from driftpin.operations.stored_snapshots import store_snapshot
@@ -64,7 +65,8 @@ async def complete_pins(
         target = await store_snapshot(
             transaction, workspace_id, filled(pinned, head, sources), {}, Origin.DERIVED
         )
-        chosen = holding(of_pinned(snapshot_id, binding.agent_id), only)
+        filling = {r.source: entry_digest(r) for r in head.resources if r.source in sources}
+        chosen = holding(of_pinned(snapshot_id, binding.agent_id, filling), only)
         chat_ids = tuple(pin.chat_id for pin in await lock_pins(transaction, chosen))
         if chat_ids:
             inputs = {"agent_id": binding.agent_id, "sources": sorted(sources)}

@@ -19,6 +19,7 @@ from driftpin.store.writing.chats import (
     find_turn,
     insert_chat,
 )
+from driftpin.store.writing.holds import copy_holds
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
 
 
@@ -27,8 +28,9 @@ async def fork_chat(
 ) -> ChatView:
     """Return a new chat with the messages up to and with `turn`, pinned to what that turn ran on.
 
-    Without a title it has that of its origin. The acting user owns it, so it must be able to see
-    the workspace, not only this chat. Raises Conflict: `turn_unfinished`, `snapshot_expired`.
+    Without a title it has that of its origin, and it holds what that holds. The acting user owns
+    it, so it must be able to see the workspace, not only this chat. Raises Conflict:
+    `turn_unfinished`, `snapshot_expired`.
     """
     owner_id = require_user(actor)
     accepted = None if title is None else accept_title(title, "title")
@@ -47,6 +49,7 @@ async def fork_chat(
             agent_id, _ = await find_binding(transaction, chat_id)
             birth = Birth(snapshot_id, agent_id, told)
             await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
+            await copy_holds(transaction, chat_id, pin.chat_id)
         return await get_chat(transaction.connection, actor, pin.chat_id)
 
     return await store.database.write(operation)

@@ -13,6 +13,7 @@ from driftpin.errors import Conflict
 from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
 from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
 from driftpin.store.database import Transaction
+from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.heads import get_head, share_agent, share_workspace
 from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
 from driftpin.store.writing.snapshots import find_snapshot_by_id
@@ -71,7 +72,7 @@ async def hydrate_new_chat(
     if binding is None:
         return
 
-    async def its_event(_verb: PinVerb) -> int:
+    async def its_event(_verb: PinVerb, _target: SnapshotRef | None) -> int:
         return event_id
 
     settled: Settled = await bind_and_pin(transaction, actor, [pin], binding, its_event)

@@ -6,21 +6,21 @@ the database is none of the domain's and fails the whole operation.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
 import structlog
 
-from driftpin.context.drift import Severity
 from driftpin.errors import DriftpinError
 from driftpin.identity import Actor, AgentId, ChatId
+from driftpin.operations.rebind_courses import Course, rebind_courses
 from driftpin.store.database import Transaction
-from driftpin.store.reading.drift_summaries import find_drifts
+from driftpin.store.reading.holds import read_holds
 from driftpin.store.reading.manifests import check_intact
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.drift_summaries import keep_drifts
+from driftpin.store.writing.holds import drop_holds
 from driftpin.store.writing.pins import (
     LockedPin,
     Move,
@@ -32,7 +32,7 @@ from driftpin.store.writing.pins import (
 
 log = structlog.get_logger(__name__)
 
-EventSource = Callable[[PinVerb], Awaitable[int]]
+EventSource = Callable[[PinVerb, SnapshotRef | None], Awaitable[int]]
 
 
 class Step(StrEnum):
@@ -54,17 +54,30 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Which pins moved to the target, by which verb, or why they did not where they should have."""
+    """Which pins moved, by which verb and where to, or why they did not where they should have."""
 
-    target: SnapshotRef | None
-    hydrated: tuple[ChatId, ...] = ()
-    rebound: tuple[ChatId, ...] = ()
+    courses: tuple[Course, ...] = ()
     failure: DriftpinError | None = None
+
+    @property
+    def hydrated(self) -> tuple[ChatId, ...]:
+        """Every chat that got its first pin."""
+        return self._moved_by(PinVerb.HYDRATE)
+
+    @property
+    def rebound(self) -> tuple[ChatId, ...]:
+        """Every chat whose pin went with it to another agent."""
+        return self._moved_by(PinVerb.REBIND)
 
     @property
     def moved(self) -> tuple[ChatId, ...]:
         """Every chat whose pin moved."""
         return self.hydrated + self.rebound
+
+    def _moved_by(self, verb: PinVerb) -> tuple[ChatId, ...]:
+        return tuple(
+            chat_id for course in self.courses if course.verb is verb for chat_id in course.chat_ids
+        )
 
 
 def step_for(pin: LockedPin, head: SnapshotRef | None) -> Step:
@@ -98,42 +111,41 @@ async def bind_and_pin(
     steps = _by_step(pins, binding.head)
     due = [pin.chat_id for step in steps if step is not Step.KEEP for pin in steps[step]]
     failure: DriftpinError | None = None
-    moves: Mapping[PinVerb, list[ChatId]] = {}
+    courses: tuple[Course, ...] = ()
     try:
-        moves = await _decide(transaction, steps, binding) if due else {}
+        courses = await _decide(transaction, steps, binding) if due else ()
     except DriftpinError as refusal:
         log.warning("pin_step_failed", code=refusal.code, chats=len(due), exc_info=True)
         failure = refusal
-    moved = {verb: tuple(chat_ids) for verb, chat_ids in moves.items() if chat_ids}
-    for verb, chat_ids in moved.items():
+    for course in courses:
         move = Move(
-            verb=verb,
+            verb=course.verb,
             actor=actor,
             agent_id=binding.agent_id,
-            event_id=await event_of(verb),
-            inputs={"agent_id": binding.agent_id},
+            event_id=await event_of(course.verb, course.target),
+            inputs={"agent_id": binding.agent_id, **course.inputs},
         )
-        await move_pins(transaction, chat_ids, binding.head, move)
-    await _bind_others(transaction, pins, binding, moved)
+        await move_pins(transaction, course.chat_ids, course.target, move)
+        if course.overtaken:
+            await drop_holds(transaction, course.chat_ids, course.overtaken)
+    settled = Settled(courses, failure)
+    await _bind_others(transaction, pins, binding, set(settled.moved))
     if failure is not None:
         await set_pin_error(transaction, due, failure.code)
-    return Settled(
-        binding.head, moved.get(PinVerb.HYDRATE, ()), moved.get(PinVerb.REBIND, ()), failure
-    )
+    return settled
 
 
 async def _bind_others(
     transaction: Transaction,
     pins: Sequence[LockedPin],
     binding: Binding,
-    moved: Mapping[PinVerb, Sequence[ChatId]],
+    moved: Collection[ChatId],
 ) -> None:
     """Bind the chats whose pins stay where they are; a move binds its chats itself."""
-    done = {chat_id for chat_ids in moved.values() for chat_id in chat_ids}
     others = [
         pin.chat_id
         for pin in pins
-        if pin.chat_id not in done and (pin.agent_id != binding.agent_id or pin.error)
+        if pin.chat_id not in moved and (pin.agent_id != binding.agent_id or pin.error)
     ]
     if others:
         await bind_pins(transaction, others, binding.agent_id)
@@ -148,37 +160,28 @@ def _by_step(pins: Sequence[LockedPin], head: SnapshotRef | None) -> Mapping[Ste
 
 async def _decide(
     transaction: Transaction, steps: Mapping[Step, list[LockedPin]], binding: Binding
-) -> Mapping[PinVerb, list[ChatId]]:
-    """Return which chats move, by which verb; raises what stands against it."""
+) -> tuple[Course, ...]:
+    """Return which chats move, by which verb and where to; raises what stands against it."""
     if binding.head is not None:
         await check_intact(transaction.connection, binding.head)
-    hydrated: list[ChatId] = []
-    rebound: list[ChatId] = []
+    courses: list[Course] = []
     for step, pins in sorted(steps.items()):
+        chat_ids = tuple(pin.chat_id for pin in pins)
         match step:
             case Step.KEEP:
                 continue
             case Step.HYDRATE:
-                hydrated = [pin.chat_id for pin in pins]
+                courses.append(Course(PinVerb.HYDRATE, chat_ids, binding.head))
             case Step.UNPIN:
-                rebound = [pin.chat_id for pin in pins]
+                held = await read_holds(transaction.connection, chat_ids)
+                every = frozenset(source for holds in held.values() for source in holds)
+                courses.append(Course(PinVerb.REBIND, chat_ids, None, overtaken=every))
             case Step.REPIN:
-                rebound = await _without_risk(transaction, pins, binding.head)
+                assert binding.head is not None, "without a head there is nothing to pin anew"
+                courses += await rebind_courses(transaction, pins, binding.head)
             case _:
                 assert_never(step)
-    return {PinVerb.HYDRATE: hydrated, PinVerb.REBIND: rebound}
-
-
-async def _without_risk(
-    transaction: Transaction, pins: Sequence[LockedPin], head: SnapshotRef | None
-) -> list[ChatId]:
-    """Return the chats that may be pinned anew; decided once per distinct pinned snapshot."""
-    assert head is not None, "without a head there is nothing to pin anew"
-    pairs = {(pin.snapshot_id, head.id) for pin in pins if pin.snapshot_id is not None}
-    found = await find_drifts(transaction.connection, pairs)
-    await keep_drifts(transaction, found)
-    risky = {pair[0] for pair, known in found.items() if known.drift.severity is Severity.RISKY}
-    return [pin.chat_id for pin in pins if pin.snapshot_id not in risky]
+    return tuple(courses)
 
 
 __all__ = ["Binding", "EventSource", "Settled", "Step", "bind_and_pin", "step_for"]

@@ -54,9 +54,7 @@ async def rebind_in(
     await transaction.reach(Failpoint.MOVE_READ_HEAD)
     if pin.agent_id == binding.agent_id and pin.error is None and pin.snapshot_id is not None:
         return await move_of(transaction, pin, None)
-    settled = await bind_and_pin(
-        transaction, actor, [pin], binding, event_for(transaction, chat, binding.head)
-    )
+    settled = await bind_and_pin(transaction, actor, [pin], binding, event_for(transaction, chat))
     await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     if not settled.moved and (settled.failure or await _shows_otherwise(transaction, pin, binding)):
         await record_changed(transaction, chat, binding)

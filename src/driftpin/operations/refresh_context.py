@@ -1,4 +1,4 @@
-"""Refresh a chat: pin it to the head of its agent, because a person says so.
+"""Refresh a chat: pin it to the head of its agent, or to a part of it, because a person says so.
 
 The move compares and sets: chat, pin and head are read in one statement, and the pin moves only if
 it is still as it was read. A retry, and a race with a push or a rebind, look at everything again.
@@ -6,13 +6,16 @@ it is still as it was read. A retry, and a race with a push or a rebind, look at
 
 from dataclasses import dataclass
 
+from driftpin.context.holds import NO_HOLDS, Selection
 from driftpin.errors import Conflict, HeadMoved, PreconditionFailed, Unavailable
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, Digest
+from driftpin.operations.aims import Aim, aim_at_part
 from driftpin.operations.derive_snapshot import derive_subset
 from driftpin.operations.single_moves import (
     Intent,
     Moved,
+    record_held,
     record_pinned,
     refuse_archived,
     refuse_sub_chat,
@@ -21,10 +24,12 @@ from driftpin.operations.single_moves import (
 )
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
+from driftpin.store.reading.holds import read_holds
 from driftpin.store.store import Store
 from driftpin.store.values import PinMove, SnapshotRef
 from driftpin.store.writing.heads import lock_workspace
-from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
+from driftpin.store.writing.holds import replace_holds
+from driftpin.store.writing.pins import LockedPin, Move, PinVerb, lock_pin, move_pins
 from driftpin.store.writing.seen_pins import SeenPin, see_pin
 from driftpin.store.writing.sub_chats import list_birth_sources, lock_sub_chats
 from driftpin.store.writing.turns import hold_present_pin
@@ -37,13 +42,14 @@ LOOKS_MAX = 5
 class Refresh:
     """What was asked for. `to` is the head whose drift was shown, None for whatever it is now.
 
-    With `now` a turn that runs goes on with the new pin from its next request.
+    Without a `selection` the whole head is taken, and what was held is held no longer. With `now` a
+    turn that runs goes on with the new pin from its next request.
     """
 
     to: Digest | None = None
     if_match_revision: int | None = None
+    selection: Selection | None = None
     cascade: bool = False
-    dry_run: bool = False
     now: bool = False
 
 
@@ -54,21 +60,21 @@ async def refresh_context(
     *,
     to: Digest | None = None,
     if_match_revision: int | None = None,
+    selection: Selection | None = None,
     cascade: bool = False,
-    dry_run: bool = False,
     now: bool = False,
 ) -> PinMove:
-    """Pin the chat to its agent's head; `moved` is False if it was already.
+    """Pin the chat to its agent's head, or to the part of it that is selected.
 
-    A turn that runs keeps the pin that it began with, unless `now` lets its next request have the
-    new one. With `cascade` the chat's sub-chats follow, each with the part of the context it was
-    born with.
-    With `dry_run` nothing is written, and `moved` says whether something would have been. Raises
-    PreconditionFailed with `revision`; HeadMoved with `shown` and `head`; Conflict (`no_snapshot`,
-    `chat_archived`, `sub_chat`).
+    `moved` is False if that is what the chat was pinned to already. A turn that runs keeps the pin
+    that it began with, unless `now` lets its next request have the new one. With `cascade` the
+    chat's sub-chats follow, each with the part of the context it was born with.
+    Raises PreconditionFailed with `revision`; HeadMoved with `shown` and `head`; Conflict
+    (`no_snapshot`, `chat_archived`, `sub_chat`, `selection_conflict`); Rejected (`unknown_source`,
+    `too_large`).
     """
     require_user(actor)
-    asked = Refresh(to, if_match_revision, cascade, dry_run, now)
+    asked = Refresh(to, if_match_revision, selection, cascade, now)
 
     async def refresh(transaction: Transaction) -> PinMove:
         return await refresh_in(transaction, actor, chat_id, asked)
@@ -84,37 +90,58 @@ async def refresh_in(
     """Do the same inside a transaction of the caller's."""
     for _ in range(LOOKS_MAX):
         seen = await see_pin(transaction, actor, chat_id, action="pin.refresh")
-        head = _target(seen, asked)
+        head = required_head(seen, asked)
         await transaction.reach(Failpoint.MOVE_READ_HEAD)
-        if asked.dry_run:
-            return _foreseen(seen, head)
-        if asked.cascade:
-            # Nothing else binds or makes chats here meanwhile, so no sub-chat is missed.
+        if asked.cascade or asked.selection is not None:
+            # Nothing else binds or makes chats here meanwhile, so no sub-chat is missed, and what
+            # is derived is stored before any pin is locked.
             await lock_workspace(transaction, seen.chat.workspace_id)
-        moved = await _move(transaction, actor, seen, head, asked)
+        aim = await _aim(transaction, seen, head, asked)
+        moved = await _move(transaction, actor, seen, aim, asked)
         if moved is not None:
             if asked.now:
                 await hold_present_pin(transaction, chat_id)
             if asked.cascade:
-                await _cascade(transaction, actor, seen, head, moved.event_id)
+                await _cascade(transaction, actor, seen, aim.target, moved.event_id)
             return moved.move
     raise Unavailable("The pin is being moved by others; try again.", code="storage_busy")
 
 
+async def _aim(transaction: Transaction, seen: SeenPin, head: SnapshotRef, asked: Refresh) -> Aim:
+    if asked.selection is None:
+        return Aim(head, {"to": asked.to}, NO_HOLDS)
+    return await aim_at_part(transaction, seen, head, asked.selection)
+
+
 async def _move(
-    transaction: Transaction, actor: Actor, seen: SeenPin, head: SnapshotRef, asked: Refresh
+    transaction: Transaction, actor: Actor, seen: SeenPin, aim: Aim, asked: Refresh
 ) -> Moved | None:
     """Return where the pin stands, with its event if it moved; None if it changed meanwhile."""
-    if seen.pin.snapshot_id == head.id:
+    is_part = asked.selection is not None
+    if is_part and not await _is_unchanged(transaction, seen):
+        return None
+    if seen.pin.snapshot_id == aim.target.id:
+        if is_part and aim.holds != seen.holds:
+            await record_held(transaction, seen.chat, len(aim.holds))
+            await replace_holds(transaction, actor, seen.chat.id, seen.holds, aim.holds)
         return Moved(unmoved(seen, PinVerb.REFRESH), None)
-    inputs: dict[str, Digest | bool | None] = {"to": asked.to}
-    if asked.now:
-        inputs["now"] = True
+    inputs = {**aim.inputs, "now": True} if asked.now else aim.inputs
     intent = Intent(actor, PinVerb.REFRESH, inputs, covers_others=asked.cascade)
-    return await try_move(transaction, seen, head, intent)
+    moved = await try_move(transaction, seen, aim.target, intent)
+    if moved is not None:
+        await replace_holds(transaction, actor, seen.chat.id, seen.holds, aim.holds)
+    return moved
 
 
-def _target(seen: SeenPin, asked: Refresh) -> SnapshotRef:
+async def _is_unchanged(transaction: Transaction, seen: SeenPin) -> bool:
+    """Take the pin for this transaction alone; whether it and its holds are what was seen."""
+    pin = await lock_pin(transaction, seen.chat.id)
+    held = await read_holds(transaction.connection, [seen.chat.id])
+    return pin == seen.pin and held.get(seen.chat.id, NO_HOLDS) == seen.holds
+
+
+def required_head(seen: SeenPin, asked: Refresh) -> SnapshotRef:
+    """Return the head that the refresh is about, or refuse it as the pin stands."""
     refuse_archived(seen.pin)
     refuse_sub_chat(seen.pin)
     if asked.if_match_revision not in (None, seen.pin.revision):
@@ -128,34 +155,28 @@ def _target(seen: SeenPin, asked: Refresh) -> SnapshotRef:
     return seen.head
 
 
-def _foreseen(seen: SeenPin, head: SnapshotRef) -> PinMove:
-    would_move = seen.pin.snapshot_id != head.id
-    revision = seen.pin.revision + 1 if would_move else seen.pin.revision
-    return PinMove(seen.chat.id, revision, head, moved=would_move, verb=PinVerb.REFRESH.value)
-
-
 async def _cascade(
     transaction: Transaction,
     actor: Actor,
     seen: SeenPin,
-    head: SnapshotRef,
+    whole: SnapshotRef,
     event_id: int | None,
 ) -> None:
-    """Move every sub-chat below to the same head, or to its own part of it."""
+    """Move every sub-chat below to the same snapshot, or to its own part of it."""
     pins = await lock_sub_chats(transaction, actor, seen.chat.id)
     sources = await list_birth_sources(transaction, [pin.chat_id for pin in pins])
     groups: dict[tuple[str, ...] | None, list[LockedPin]] = {}
     for pin in pins:
         groups.setdefault(sources.get(pin.chat_id), []).append(pin)
     for part, members in groups.items():
-        target = head
+        target = whole
         if part is not None:
-            target = await derive_subset(transaction, seen.chat.workspace_id, head.id, part)
+            target = await derive_subset(transaction, seen.chat.workspace_id, whole.id, part)
         due = [pin.chat_id for pin in members if pin.snapshot_id != target.id]
         if due:
             if event_id is None:
                 event_id = await record_pinned(
-                    transaction, seen.chat, head, PinVerb.REFRESH, covers_others=True
+                    transaction, seen.chat, whole, PinVerb.REFRESH, covers_others=True
                 )
             move = Move(
                 verb=PinVerb.REFRESH,
@@ -167,4 +188,4 @@ async def _cascade(
             await move_pins(transaction, due, target, move)
 
 
-__all__ = ["Refresh", "refresh_context", "refresh_in"]
+__all__ = ["Refresh", "refresh_context", "refresh_in", "required_head"]

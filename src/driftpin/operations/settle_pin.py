@@ -78,9 +78,7 @@ async def _is_due(transaction: Transaction, pin: LockedPin, current: Binding) ->
 async def _settle(
     transaction: Transaction, actor: Actor, chat: ChatRow, pin: LockedPin, current: Binding
 ) -> Settled:
-    settled = await bind_and_pin(
-        transaction, actor, [pin], current, event_for(transaction, chat, current.head)
-    )
+    settled = await bind_and_pin(transaction, actor, [pin], current, event_for(transaction, chat))
     if not settled.moved and (pin.agent_id != current.agent_id or settled.failure):
         await record_changed(transaction, chat, current)
     return settled

@@ -39,10 +39,10 @@ class Moved:
     event_id: int | None
 
 
-def event_for(transaction: Transaction, chat: ChatRow, target: SnapshotRef | None) -> EventSource:
+def event_for(transaction: Transaction, chat: ChatRow) -> EventSource:
     """Return what records the operation's `chat.pinned`; it is asked for once, when it moves."""
 
-    async def record(verb: PinVerb) -> int:
+    async def record(verb: PinVerb, target: SnapshotRef | None) -> int:
         event_id = await record_pinned(transaction, chat, target, verb)
         await transaction.reach(Failpoint.MOVE_OUTBOX)
         return event_id
@@ -85,6 +85,17 @@ async def record_changed(transaction: Transaction, chat: ChatRow, binding: Bindi
     )
 
 
+async def record_held(transaction: Transaction, chat: ChatRow, count: int) -> int:
+    """Record that the chat holds something else, as many sources as this, but kept its pin."""
+    return await record_event(
+        transaction,
+        EventKind.CHAT_CHANGED,
+        workspace_id=chat.workspace_id,
+        chat_id=chat.id,
+        payload={"holds": count},
+    )
+
+
 async def move_of(transaction: Transaction, pin: LockedPin, settled: Settled | None) -> PinMove:
     """Return where a pin stands that was locked, and settled if anything was due."""
     if settled is None or not settled.moved:
@@ -94,8 +105,8 @@ async def move_of(transaction: Transaction, pin: LockedPin, settled: Settled | N
             else await find_snapshot_by_id(transaction, pin.snapshot_id)
         )
         return PinMove(pin.chat_id, pin.revision, snapshot, moved=False, verb="")
-    verb = PinVerb.HYDRATE if settled.hydrated else PinVerb.REBIND
-    return PinMove(pin.chat_id, pin.revision + 1, settled.target, moved=True, verb=verb.value)
+    (course,) = settled.courses
+    return PinMove(pin.chat_id, pin.revision + 1, course.target, moved=True, verb=course.verb.value)
 
 
 def unmoved(seen: SeenPin, verb: PinVerb) -> PinMove:
@@ -149,6 +160,7 @@ __all__ = [
     "event_for",
     "move_of",
     "record_changed",
+    "record_held",
     "record_pinned",
     "refuse_archived",
     "refuse_sub_chat",

@@ -1,8 +1,11 @@
 """Storing a snapshot that was pushed, imported or derived: its bytes first, then its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
 
 from driftpin.context.manifest import Snapshot
+from driftpin.errors import Rejected, TooLarge
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.operations.push_checks import (
@@ -14,8 +17,10 @@ from driftpin.operations.push_checks import (
 from driftpin.operations.size_checks import check_sizes
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.blobs import add_blobs, find_blobs, require_room
+from driftpin.store.writing.blobs import StoredBlob, add_blobs, find_blobs, require_room
 from driftpin.store.writing.snapshots import Origin, add_snapshot, find_snapshot
+
+NO_BODIES: Final[Mapping[Digest, bytes]] = {}
 
 
 async def store_snapshot(
@@ -44,16 +49,10 @@ async def store_new_snapshot(
     origin: Origin,
 ) -> SnapshotRef:
     """Do the same with a snapshot that was looked for in vain."""
-    check_snapshot(snapshot)
-    check_bodies(snapshot, bodies)
-    wanted = named_digests(snapshot) | {snapshot.digest}
-    present = await find_blobs(transaction, workspace_id, wanted)
+    present = await check_new_snapshot(transaction, workspace_id, snapshot, bodies)
     offered = {**bodies, snapshot.digest: snapshot.manifest}
-    missing = wanted - present.keys()
-    refuse_missing(missing - offered.keys())
-    new = {digest: offered[digest] for digest in missing}
-    sizes = {digest: blob.size_bytes for digest, blob in present.items()}
-    check_sizes(snapshot, sizes | {digest: len(content) for digest, content in new.items()})
+    wanted = named_digests(snapshot) | {snapshot.digest}
+    new = {digest: offered[digest] for digest in wanted - present.keys()}
     if new:
         present |= await add_blobs(transaction, workspace_id, new)
         if origin is not Origin.DERIVED:
@@ -63,4 +62,49 @@ async def store_new_snapshot(
     return await add_snapshot(transaction, workspace_id, snapshot, present, origin)
 
 
-__all__ = ["store_new_snapshot", "store_snapshot"]
+async def check_new_snapshot(
+    transaction: Transaction,
+    workspace_id: WorkspaceId,
+    snapshot: Snapshot,
+    bodies: Mapping[Digest, bytes] = NO_BODIES,
+) -> dict[Digest, StoredBlob]:
+    """Refuse a snapshot that could not be stored; return those of its blobs that are there."""
+    check_snapshot(snapshot)
+    check_bodies(snapshot, bodies)
+    wanted = named_digests(snapshot) | {snapshot.digest}
+    present = await find_blobs(transaction, workspace_id, wanted)
+    offered = {**bodies, snapshot.digest: snapshot.manifest}
+    missing = wanted - present.keys()
+    refuse_missing(missing - offered.keys())
+    sizes = {digest: blob.size_bytes for digest, blob in present.items()}
+    check_sizes(snapshot, sizes | {digest: len(offered[digest]) for digest in missing})
+    return present
+
+
+async def store_selected(
+    transaction: Transaction, workspace_id: WorkspaceId, snapshot: Snapshot
+) -> SnapshotRef:
+    """Store what a selection made of two snapshots; raises Rejected if it passes a limit.
+
+    Each of the two kept to every limit, so it is the selection that is refused.
+    """
+    with refusing_selection():
+        return await store_snapshot(transaction, workspace_id, snapshot, {}, Origin.DERIVED)
+
+
+@contextmanager
+def refusing_selection() -> Iterator[None]:
+    """Say of a limit that was passed that the selection breaks it."""
+    try:
+        yield
+    except TooLarge as passed:
+        raise Rejected(str(passed), code=passed.code, **passed.fields) from passed
+
+
+__all__ = [
+    "check_new_snapshot",
+    "refusing_selection",
+    "store_new_snapshot",
+    "store_selected",
+    "store_snapshot",
+]

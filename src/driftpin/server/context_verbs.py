@@ -5,8 +5,9 @@ from typing import Any
 
 from driftpin.gateway.visitor import Visitor
 from driftpin.identity import Digest
-from driftpin.operations.refresh_context import refresh_context
-from driftpin.server.drift_view import read_difference
+from driftpin.operations.foresee_refresh import foresee_refresh
+from driftpin.operations.refresh_context import Refresh, refresh_context
+from driftpin.server.drift_view import read_difference, shape_foreseen
 from driftpin.server.replies import context_shape
 from driftpin.store.store import Store
 
@@ -35,10 +36,16 @@ class PinVerbs:
 
     async def refresh(self, visitor: Visitor, to: Digest, *, dry_run: bool) -> dict[str, Any]:
         """Move the pin to that head, or only look; tell what the pin is then."""
-        move = await refresh_context(
-            self.store, visitor.actor, visitor.chat_id, to=to, dry_run=dry_run
-        )
-        return {"moved": move.moved, "dry_run": dry_run, **await self.status(visitor)}
+        told: dict[str, Any] = {"dry_run": dry_run}
+        if dry_run:
+            asked = Refresh(to=to)
+            found = await foresee_refresh(self.store, visitor.actor, visitor.chat_id, asked)
+            shape = await shape_foreseen(self.store, visitor.actor, found)
+            told |= {"moved": found.moves, "foreseen": shape.model_dump(mode="json")}
+        else:
+            move = await refresh_context(self.store, visitor.actor, visitor.chat_id, to=to)
+            told |= {"moved": move.moved}
+        return {**told, **await self.status(visitor)}
 
 
 __all__ = ["PinVerbs"]

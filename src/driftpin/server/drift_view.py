@@ -10,6 +10,7 @@ from typing import Final
 
 from driftpin.context.diff import ResourceDiff, diff
 from driftpin.context.drift import Drift, drift, flapping_sources
+from driftpin.context.holds import blended, held_part, less_holds, open_sources
 from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
 from driftpin.context.resource import Kind, Resource, blobs_of
 from driftpin.context.tokens import (
@@ -19,21 +20,29 @@ from driftpin.context.tokens import (
     prompt_pieces,
 )
 from driftpin.identity import Actor, ChatId, Digest
-from driftpin.server.replies import digest_in, drift_shape
+from driftpin.operations.foresee_refresh import Foreseen
+from driftpin.server.drift_replies import cost_shape, drift_shape, entry_shapes
+from driftpin.server.replies import digest_in
 from driftpin.store.store import Store
 from driftpin.store.values import ChatRow, DriftRead
-from driftpin.wire.drift import DriftShape
+from driftpin.wire.drift import DriftShape, ForeseenShape
 
 HEADS_COMPARED: Final = 12
+NO_DRIFT: Final = Drift((), None)
+NOTHING: Final = snapshot_of(())
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What lies between two snapshots; `diffs` and `cost` are None where nobody asked for them."""
+    """What lies between two snapshots; `diffs` and `cost` are None where nobody asked for them.
+
+    What is held stands apart, and is in none of the others.
+    """
 
     before: Digest | None
     after: Digest | None
     drift: Drift
+    held: Drift = NO_DRIFT
     flapping: frozenset[str] = frozenset()
     diffs: tuple[ResourceDiff, ...] | None = None
     cost: RefreshCost | None = None
@@ -44,6 +53,7 @@ class Difference:
             self.before,
             self.after,
             self.drift,
+            held=self.held,
             flapping=self.flapping,
             diffs=self.diffs,
             cost=self.cost,
@@ -63,22 +73,45 @@ async def read_difference(
     known = Difference(
         digest_in(read.pin),
         digest_in(read.head),
-        read.drift,
+        less_holds(read.drift, read.holds),
+        held_part(read.drift, read.holds),
         await _flapping(store, actor, chat.id, read),
     )
     if not (has_diffs or has_cost) or read.pin_manifest is None or read.head_manifest is None:
         return replace(known, diffs=() if has_diffs else None)
-    before, after = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
+    before, head = _snapshot(read.pin_manifest), _snapshot(read.head_manifest)
+    after = blended(before, head, open_sources(read.drift, read.holds)) if read.holds else head
     wanted = _changed_blobs(before, after) if has_diffs else set()
     wanted |= _prompt_blobs(before, after) if has_cost else set()
     bodies = await store.read_blobs(actor, chat.workspace_id, wanted)
     diffs = await asyncio.to_thread(diff, before, after, bodies.get) if has_diffs else None
-    cost = None
-    if has_cost:
-        sizes = await asyncio.to_thread(_count_tokens, bodies)
-        tokens_of = sizes.__getitem__
-        cost = cost_of_refresh(prompt_pieces(before, tokens_of), prompt_pieces(after, tokens_of))
+    cost = await asyncio.to_thread(_cost, before, after, bodies) if has_cost else None
     return replace(known, diffs=diffs, cost=cost)
+
+
+async def shape_foreseen(store: Store, actor: Actor, foreseen: Foreseen) -> ForeseenShape:
+    """Return as the API tells it what a refresh would do, and what it costs."""
+    before, after = foreseen.before or NOTHING, foreseen.after
+    bodies = await store.read_blobs(actor, foreseen.chat.workspace_id, _prompt_blobs(before, after))
+    severity = foreseen.taken.severity
+    return ForeseenShape(
+        head=foreseen.head.digest,
+        snapshot=after.digest,
+        moves=foreseen.moves,
+        revision=foreseen.revision + foreseen.moves,
+        severity=None if severity is None else severity.value,
+        entries=entry_shapes(foreseen.taken),
+        held=entry_shapes(foreseen.held),
+        left=entry_shapes(foreseen.left),
+        cost=cost_shape(await asyncio.to_thread(_cost, before, after, bodies)),
+    )
+
+
+def _cost(before: Snapshot, after: Snapshot, bodies: Mapping[Digest, bytes]) -> RefreshCost:
+    tokens = {digest: estimate_tokens(content) for digest, content in bodies.items()}
+    return cost_of_refresh(
+        prompt_pieces(before, tokens.__getitem__), prompt_pieces(after, tokens.__getitem__)
+    )
 
 
 async def compare_snapshots(
@@ -128,8 +161,4 @@ def _counted(resources: Iterable[Resource]) -> Iterable[Digest]:
     )
 
 
-def _count_tokens(bodies: Mapping[Digest, bytes]) -> dict[Digest, int]:
-    return {digest: estimate_tokens(content) for digest, content in bodies.items()}
-
-
-__all__ = ["Difference", "compare_snapshots", "read_difference"]
+__all__ = ["Difference", "compare_snapshots", "read_difference", "shape_foreseen"]

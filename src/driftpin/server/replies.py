@@ -1,17 +1,14 @@
 """From values of the store to shapes of the wire."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from driftpin.context.diff import ResourceDiff
-from driftpin.context.drift import Drift, DriftEntry
-from driftpin.context.drift_json import entry_to_json
 from driftpin.context.manifest import resource_to_json, resources_of
 from driftpin.context.resource import Resource, blobs_of
-from driftpin.context.tokens import RefreshCost, pieces_of
+from driftpin.context.tokens import pieces_of
 from driftpin.identity import Digest
 from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.turn_values import ToolCallRow
@@ -19,7 +16,6 @@ from driftpin.store.values import (
     AgentRow,
     ChatView,
     ContextSummary,
-    HistoryRow,
     MessageRow,
     Page,
     PinnedEntry,
@@ -32,7 +28,6 @@ from driftpin.store.values import (
     WorkspaceRow,
 )
 from driftpin.wire import api
-from driftpin.wire.drift import CostShape, DiffShape, DriftEntryShape, DriftShape, HistoryEntryShape
 from driftpin.wire.receipts import ReceiptEntryShape
 from driftpin.wire.turns import MessageShape, SentMessageShape, ToolCallShape, TurnShape
 
@@ -164,6 +159,7 @@ def context_fields(context: ContextSummary) -> dict[str, Any]:
         "dirty": context.dirty,
         "dirty_since": context.dirty_since,
         "severity": None if context.severity is None else context.severity.value,
+        "held": context.held,
         "error": context.error,
     }
 
@@ -224,22 +220,6 @@ def _resource_shape(resource: Resource, lines: Mapping[Digest, PinnedEntry]) -> 
         name=written.get("name"),
         description=written.get("description"),
         files=written.get("files"),
-    )
-
-
-def history_shape(row: HistoryRow) -> HistoryEntryShape:
-    """Return one move of a pin."""
-    return HistoryEntryShape.model_validate(
-        {
-            "revision": row.revision,
-            "verb": row.verb,
-            "inputs": row.inputs,
-            "from": row.from_digest,
-            "to": row.to_digest,
-            "actor": row.actor,
-            "severity": None if row.severity is None else row.severity.value,
-            "at": row.at,
-        }
     )
 
 
@@ -308,56 +288,6 @@ def share_shape(row: ShareRow) -> api.ShareShape:
     )
 
 
-def drift_shape(
-    pin: Digest | None,
-    head: Digest | None,
-    drift: Drift,
-    *,
-    flapping: Collection[str] = (),
-    diffs: Iterable[ResourceDiff] | None = None,
-    cost: RefreshCost | None = None,
-) -> DriftShape:
-    """Return a drift, with diffs and cost where they were asked for.
-
-    `flapping` names the sources that go back and forth.
-    """
-    return DriftShape(
-        pin=pin,
-        head=head,
-        severity=None if drift.severity is None else drift.severity.value,
-        entries=tuple(_drift_entry(entry, flapping) for entry in drift.entries),
-        diffs=None if diffs is None else tuple(_diff_shape(found) for found in diffs),
-        cost=None if cost is None else _cost_shape(cost),
-    )
-
-
-def _drift_entry(entry: DriftEntry, flapping: Collection[str]) -> DriftEntryShape:
-    is_flapping = any(source in flapping for source in entry.sources)
-    return DriftEntryShape.model_validate({**entry_to_json(entry), "flapping": is_flapping})
-
-
-def _diff_shape(found: ResourceDiff) -> DiffShape:
-    return DiffShape(
-        source=found.source,
-        path=found.path,
-        text=found.text,
-        truncated=found.truncated,
-        notes=found.notes,
-        added_lines=found.added_lines,
-        removed_lines=found.removed_lines,
-    )
-
-
-def _cost_shape(cost: RefreshCost) -> CostShape:
-    return CostShape(
-        tokens_before=cost.tokens_before,
-        tokens_after=cost.tokens_after,
-        tokens_gained=cost.gained,
-        tokens_lost=cost.lost,
-        cache_tokens_forfeited=cost.forfeited,
-    )
-
-
 def etag_of(context: ContextSummary, epoch: int) -> str:
     """Return the tag of a chat's context: revision and the first digits of what is pinned.
 
@@ -374,9 +304,7 @@ __all__ = [
     "context_fields",
     "context_shape",
     "digest_in",
-    "drift_shape",
     "etag_of",
-    "history_shape",
     "message_shape",
     "page_shape",
     "receipt_shape",

@@ -22,6 +22,7 @@ from driftpin.store.account_values import UserPassword
 from driftpin.store.approval_values import DecidedServer, Decision
 from driftpin.store.call_values import CallRow, LinkStanding
 from driftpin.store.database import Database
+from driftpin.store.hold_values import HoldRow
 from driftpin.store.reading import (
     accounts,
     agent_calls,
@@ -30,6 +31,7 @@ from driftpin.store.reading import (
     drift,
     events,
     heads,
+    holds,
     messages,
     outside_calls,
     pins,
@@ -179,6 +181,11 @@ class Store:
         """Return the chat's pin, its head, and what lies between them."""
         async with self.database.read() as connection:
             return await drift.read_drift(connection, actor, chat_id)
+
+    async def list_holds(self, actor: Actor, chat_id: ChatId) -> tuple[HoldRow, ...]:
+        """Return what the chat holds, by source, with who held it when."""
+        async with self.database.read() as connection:
+            return await holds.list_holds(connection, actor, chat_id)
 
     async def list_head_manifests(
         self, actor: Actor, chat_id: ChatId, *, limit: int

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from driftpin.chat.states import ChatState
 from driftpin.context.drift import Drift
+from driftpin.context.holds import Holds
 from driftpin.context.resource import Kind, Status
 from driftpin.context.severity import Severity
 from driftpin.credentials import TokenKind
@@ -144,8 +145,9 @@ class ChatRow:
 class ContextSummary:
     """A chat's pin beside the head of the agent it is bound to, as lists show it.
 
-    `complete` is false while the pin has a hole. `error` is what the agent reported with its head,
-    or a pin step that failed.
+    `complete` is false while the pin has a hole. `dirty`, `dirty_since` and `severity` are of the
+    drift less what is held; `held` counts the differences that are. `error` is what the agent
+    reported with its head, or a pin step that failed.
     """
 
     agent_id: AgentId | None
@@ -157,6 +159,7 @@ class ContextSummary:
     dirty: bool
     dirty_since: datetime | None
     severity: Severity | None
+    held: int
     error: str | None
 
 
@@ -333,13 +336,14 @@ class WorkspaceHead(NamedTuple):
 
 
 class DriftRead(NamedTuple):
-    """A pin beside its head, both manifests, and what lies between them."""
+    """A pin beside its head, both manifests, all that lies between them, and what is held."""
 
     pin: SnapshotRef | None
     head: SnapshotRef | None
     pin_manifest: bytes | None
     head_manifest: bytes | None
     drift: Drift
+    holds: Holds
 
 
 class DriftState(NamedTuple):

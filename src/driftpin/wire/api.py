@@ -18,6 +18,10 @@ from driftpin.wire.turns import ClientToolShape
 
 Item = TypeVar("Item")
 AccessText = Literal["read", "update", "owner"]
+SourceText = Annotated[str, Field(max_length=limits.SOURCE_BYTES_MAX)]
+SourcesText = Annotated[
+    tuple[SourceText, ...], Field(max_length=limits.SERVER_RESOURCES_LISTED_MAX)
+]
 TitleText = Annotated[str, Field(max_length=limits.TITLE_CHARACTERS_MAX), ONE_LINE]
 
 
@@ -160,6 +164,7 @@ class ContextShape(ReplyShape):
     dirty: bool
     dirty_since: InstantText | None
     severity: SeverityText | None
+    held: int
     error: str | None
 
 
@@ -232,13 +237,23 @@ class ChatShape(ReplyShape):
 class RefreshRequest(Shape):
     """Move the pin to the head. `to` is the head whose drift was shown; 412 if it has moved on.
 
-    A turn that runs keeps the pin it began with; with `now` its next request has the new one.
+    With `accept` only those sources are taken and the rest is held; with `hold` all but those is
+    taken; with both, what neither names stays as it is. A turn that runs keeps the pin it began
+    with; with `now` its next request has the new one. With `dry_run` nothing moves.
     """
 
     to: DigestText | None = None
+    accept: SourcesText | None = None
+    hold: SourcesText | None = None
     now: bool = False
     cascade: bool = False
     dry_run: bool = False
+
+
+class ReleaseRequest(Shape):
+    """Let go of the holds of these sources, or of all."""
+
+    sources: SourcesText | None = None
 
 
 class RollbackRequest(Shape):
@@ -338,6 +353,7 @@ __all__ = [
     "RebindRequest",
     "RefreshOutcomeShape",
     "RefreshRequest",
+    "ReleaseRequest",
     "ResourceShape",
     "RollbackRequest",
     "ServerShape",

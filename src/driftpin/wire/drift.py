@@ -22,6 +22,7 @@ class DriftEntryShape(ReplyShape):
     files: tuple[dict[str, JsonValue], ...]
     findings: tuple[dict[str, JsonValue], ...]
     tools: tuple[dict[str, JsonValue], ...]
+    head_digest: DigestText | None
     flapping: bool
 
 
@@ -48,14 +49,51 @@ class CostShape(ReplyShape):
 
 
 class DriftShape(ReplyShape):
-    """The difference between a chat's pin and its agent's head."""
+    """The difference between a chat's pin and its agent's head.
+
+    `entries`, `severity`, `diffs` and `cost` are of what is not held; `held` is what is.
+    """
 
     pin: DigestText | None
     head: DigestText | None
     severity: SeverityText | None
     entries: tuple[DriftEntryShape, ...]
+    held: tuple[DriftEntryShape, ...]
     diffs: tuple[DiffShape, ...] | None
     cost: CostShape | None
+
+
+class ForeseenShape(ReplyShape):
+    """What a refresh would do: pin `snapshot`, which takes `entries`.
+
+    `held` would be kept out, and `left` would go on being drift. The severity is the worst of what
+    is taken.
+    """
+
+    dry_run: Literal[True] = True
+    head: DigestText
+    snapshot: DigestText
+    moves: bool
+    revision: int
+    severity: SeverityText | None
+    entries: tuple[DriftEntryShape, ...]
+    held: tuple[DriftEntryShape, ...]
+    left: tuple[DriftEntryShape, ...]
+    cost: CostShape
+
+
+class HoldShape(ReplyShape):
+    """One source that a chat keeps as it is; `digest` is of the entry in the head that is held off.
+
+    The digest is null if the head had nothing there. A hold that is not in force waits for a head
+    that comes back to it.
+    """
+
+    source: str
+    digest: DigestText | None
+    in_force: bool
+    held_by: str
+    held_at: InstantText
 
 
 class HistoryEntryShape(ReplyShape):
@@ -71,4 +109,12 @@ class HistoryEntryShape(ReplyShape):
     at: InstantText
 
 
-__all__ = ["CostShape", "DiffShape", "DriftEntryShape", "DriftShape", "HistoryEntryShape"]
+__all__ = [
+    "CostShape",
+    "DiffShape",
+    "DriftEntryShape",
+    "DriftShape",
+    "ForeseenShape",
+    "HistoryEntryShape",
+    "HoldShape",
+]

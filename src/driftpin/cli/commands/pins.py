@@ -64,15 +64,57 @@ def refresh(
     now: Annotated[
         bool, typer.Option("--now", help="Let a turn that runs have it from its next request.")
     ] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", help="Take only this source and hold the rest; can be repeated."),
+    ] = None,
+    hold: Annotated[
+        list[str] | None,
+        typer.Option("--hold", help="Take all but this source and hold it; can be repeated."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the difference, ask, and move a chat's pin to the head of its workspace."""
+    """Show the difference, ask, and move a chat's pin to the head of its workspace.
+
+    With both --accept and --hold, what neither names stays as it is.
+    """
     from driftpin.cli import pin_moves
 
     request = pin_moves.RefreshWish(
-        to, is_sure=yes, is_dry=dry_run, has_cascade=cascade, is_now=now
+        to,
+        is_sure=yes,
+        is_dry=dry_run,
+        has_cascade=cascade,
+        is_now=now,
+        accept=tuple(accept) if accept else None,
+        hold=tuple(hold) if hold else None,
     )
     pin_moves.refresh(reach, chat, request, as_json=as_json)
+
+
+@app.command()
+@reaching
+def holds(reach: Reach, chat: ChatArgument = "last", as_json: JsonFlag = False) -> None:
+    """Show what a chat keeps as it is although its workspace has something else."""
+    from driftpin.cli import holding
+
+    holding.show(reach, chat, as_json=as_json)
+
+
+@app.command()
+@reaching
+def release(
+    reach: Reach,
+    chat: ChatArgument,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="What is held; without any, everything.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let go of what a chat holds; it is drift again."""
+    from driftpin.cli import holding
+
+    holding.release(reach, chat, sources or [], as_json=as_json)
 
 
 @app.command()

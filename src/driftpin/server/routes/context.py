@@ -7,22 +7,26 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from driftpin import limits
+from driftpin.context.holds import Selection, holds_in_force
 from driftpin.context.manifest import resources_of
 from driftpin.context.resource import InstructionBody, Resource, SkillBody, Status
 from driftpin.errors import Conflict, PreconditionFailed
 from driftpin.identity import Actor, AgentId, ChatId, Digest
+from driftpin.operations.foresee_refresh import foresee_refresh
 from driftpin.operations.rebind_chat import rebind_chat
+from driftpin.operations.refresh_context import Refresh as AskedRefresh
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.release_holds import release_holds
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.server.access import CurrentUser
 from driftpin.server.body import JsonBody
-from driftpin.server.drift_view import read_difference
+from driftpin.server.drift_replies import history_shape, hold_shape
+from driftpin.server.drift_view import read_difference, shape_foreseen
 from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, IfMatch, LimitQuery
 from driftpin.server.pin_view import LOOKS_MAX, pin_moving, read_pin_together
 from driftpin.server.replies import (
     context_fields,
     etag_of,
-    history_shape,
     page_shape,
     reply,
     resource_shapes,
@@ -30,13 +34,14 @@ from driftpin.server.replies import (
 from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
 from driftpin.wire import api
-from driftpin.wire.drift import DriftShape, HistoryEntryShape
+from driftpin.wire.drift import DriftShape, ForeseenShape, HistoryEntryShape, HoldShape
 from driftpin.wire.transfer import ExportedFileShape, ExportShape
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["context"])
 
 Refresh = Annotated[api.RefreshRequest, Depends(JsonBody(api.RefreshRequest, may_be_empty=True))]
 Rollback = Annotated[api.RollbackRequest, Depends(JsonBody(api.RollbackRequest))]
+Release = Annotated[api.ReleaseRequest, Depends(JsonBody(api.ReleaseRequest, may_be_empty=True))]
 Rebind = Annotated[api.RebindRequest, Depends(JsonBody(api.RebindRequest, may_be_empty=True))]
 
 
@@ -55,7 +60,7 @@ async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> R
     return reply(shape, headers={"ETag": etag_of(view.context, services.cursors.epoch)})
 
 
-@router.put("/context", response_model=api.FullContextShape)
+@router.put("/context", response_model=api.FullContextShape | ForeseenShape)
 async def put_context(
     actor: CurrentUser,
     request: Request,
@@ -63,19 +68,28 @@ async def put_context(
     refresh: Refresh,
     if_match: IfMatch = None,
 ) -> Response:
-    """Move the pin to the head. With `dry_run` nothing moves, and the refusals are the same."""
+    """Move the pin to the head, or to the part of it that is chosen.
+
+    With `dry_run` nothing moves, the answer says what would, and the refusals are the same.
+    """
     services = services_of(request)
     store = services.store
     try:
+        to = None if refresh.to is None else Digest(refresh.to)
         revision = await _matched_revision(services, actor, chat_id, if_match)
+        selection = _selection_of(refresh)
+        if refresh.dry_run:
+            asked = AskedRefresh(to, revision, selection, refresh.cascade, refresh.now)
+            foreseen = await foresee_refresh(store, actor, chat_id, asked)
+            return reply(await shape_foreseen(store, actor, foreseen))
         await refresh_context(
             store,
             actor,
             chat_id,
-            to=None if refresh.to is None else Digest(refresh.to),
+            to=to,
             if_match_revision=revision,
+            selection=selection,
             cascade=refresh.cascade,
-            dry_run=refresh.dry_run,
             now=refresh.now,
         )
     except PreconditionFailed as refusal:
@@ -83,6 +97,16 @@ async def put_context(
         refusal.fields["etag"] = etag_of(view.context, services.cursors.epoch)
         raise
     return await _context_reply(services, actor, chat_id)
+
+
+def _selection_of(refresh: api.RefreshRequest) -> Selection | None:
+    """Return which part of the head is asked for; None for all of it."""
+    if refresh.accept is None and refresh.hold is None:
+        return None
+    return Selection(
+        None if refresh.accept is None else frozenset(refresh.accept),
+        None if refresh.hold is None else frozenset(refresh.hold),
+    )
 
 
 async def _matched_revision(
@@ -136,6 +160,30 @@ async def get_drift(
     read = await store.read_drift(actor, chat_id)
     found = await read_difference(store, actor, view.chat, read, has_diffs=diff, has_cost=cost)
     return reply(found.shape())
+
+
+@router.get("/context/holds", response_model=api.PageShape[HoldShape])
+async def list_holds(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
+    """Return what the chat keeps as it is, by source, and which of it is in force."""
+    return await _holds_reply(services_of(request).store, actor, chat_id)
+
+
+@router.post("/context/release", response_model=api.PageShape[HoldShape])
+async def release(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, releasing: Release
+) -> Response:
+    """Let go of holds, of the named sources or of all; what they kept out is drift again."""
+    store = services_of(request).store
+    await release_holds(store, actor, chat_id, releasing.sources)
+    return await _holds_reply(store, actor, chat_id)
+
+
+async def _holds_reply(store: Store, actor: Actor, chat_id: ChatId) -> Response:
+    held = await store.list_holds(actor, chat_id)
+    read = await store.read_drift(actor, chat_id)
+    in_force = holds_in_force(read.drift, read.holds)
+    shapes = (hold_shape(row, is_in_force=row.source in in_force) for row in held)
+    return reply(api.PageShape[HoldShape](items=tuple(shapes), next=None))
 
 
 @router.get("/context/history", response_model=api.PageShape[HistoryEntryShape])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, false, not_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, false, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.errors import Malformed, NotFound
@@ -19,11 +19,13 @@ from driftpin.store.access import (
     visible_chats,
 )
 from driftpin.store.contained_text import contains_text
+from driftpin.store.dialects import dialect_of
 from driftpin.store.failures import damage_of
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.reading.drift import (
+    clean_by_holds,
     context_columns,
-    dirty_chat_ids,
+    drifted_chat_ids,
     pins_with_heads,
     summaries_from,
     summarise_contexts,
@@ -87,7 +89,10 @@ async def list_chats(
 ) -> Page[ChatView]:
     """Return one page of the chats that pass the filter, in the order of `sort`."""
     column, is_descending = _sort_of(sort)
-    statement = _chats_seen_by(actor).where(*_conditions(asked)).limit(limit + 1)
+    conditions = _conditions(asked)
+    if asked.is_dirty is not None:
+        conditions.append(await _dirtiness(connection, actor, conditions, is_dirty=asked.is_dirty))
+    statement = _chats_seen_by(actor).where(*conditions).limit(limit + 1)
     key = tuple_(column, chats.c.id)
     if after is not None:
         shown = tuple_(*read_cursor(after), types=[column.type, chats.c.id.type])
@@ -167,14 +172,26 @@ def _conditions(asked: ChatFilter) -> list[ColumnElement[bool]]:
     if asked.is_archived is not None:
         is_archived = chats.c.archived_at.is_not(None)
         conditions.append(is_archived if asked.is_archived else not_(is_archived))
-    if asked.is_dirty is not None:
-        is_dirty = chats.c.id.in_(dirty_chat_ids())
-        conditions.append(is_dirty if asked.is_dirty else not_(is_dirty))
     if asked.text is not None:
         # No title holds NUL, and PostgreSQL refuses text that does.
         is_possible = "\0" not in asked.text
         conditions.append(contains_text(chats.c.title, asked.text) if is_possible else false())
     return conditions
+
+
+async def _dirtiness(
+    connection: AsyncConnection,
+    actor: Actor,
+    others: Sequence[ColumnElement[bool]],
+    *,
+    is_dirty: bool,
+) -> ColumnElement[bool]:
+    """Return what chooses dirty chats, or clean ones, among those that meet the others."""
+    clean = await clean_by_holds(connection, and_(visible_chats(actor), *others))
+    differs: ColumnElement[bool] = chats.c.id.in_(drifted_chat_ids())
+    if clean:
+        differs = and_(differs, not_(dialect_of(connection).is_one_of(chats.c.id, clean)))
+    return differs if is_dirty else not_(differs)
 
 
 def _sort_of(sort: str) -> tuple[ColumnElement[Any], bool]:

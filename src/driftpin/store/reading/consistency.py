@@ -37,6 +37,8 @@ from driftpin.store.tables import (
 
 ROWS_PER_PAGE: Final = 500
 FROM_HEADS: Final = ("hydrate", "rebind")
+# In the inputs of a move to what was derived of a pin and a head (`store.reading.replays`).
+TAKEN: Final = "taken"
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -73,7 +75,11 @@ def targets_from_nowhere() -> Select[Any]:
     return select(chat_pin_history.c.chat_id, chat_pin_history.c.revision).where(
         chat_pin_history.c.to_digest.is_not(None),
         or_(
-            and_(chat_pin_history.c.verb.in_(FROM_HEADS), ~was_head),
+            and_(
+                chat_pin_history.c.verb.in_(FROM_HEADS),
+                ~chat_pin_history.c.inputs.contains(f'"{TAKEN}":', autoescape=True),
+                ~was_head,
+            ),
             and_(chat_pin_history.c.verb == "roll_back", ~was_pinned),
         ),
     )
@@ -123,6 +129,8 @@ def _is_explained(row: AnyRow) -> bool:
                 return bool(inputs["agent_id"] == row.agent_id)
             case "roll_back":
                 return bool(inputs["to"] == row.to_digest)
+            case "refresh" if TAKEN in inputs:
+                return True
             case "refresh":
                 return inputs.get("to") in (None, row.to_digest)
             case _:

@@ -25,13 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from driftpin.context.drift import Drift, Severity
+from driftpin.context.drift import Drift
+from driftpin.context.holds import held_part, less_holds
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
 from driftpin.store.dialects import dialect_for, dialect_of
 from driftpin.store.engines import EngineKind
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
+from driftpin.store.reading.dirty_since import HeldPin, find_start
 from driftpin.store.reading.drift_summaries import (
     KnownDrift,
     Pair,
@@ -39,6 +41,7 @@ from driftpin.store.reading.drift_summaries import (
     find_sound_drifts,
     look_until_kept,
 )
+from driftpin.store.reading.holds import holds_column, holds_from, is_holding
 from driftpin.store.reading.manifests import SnapshotDamaged
 from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats
 from driftpin.store.values import ContextSummary, DriftRead, DriftState, SnapshotRef
@@ -86,7 +89,8 @@ async def _look_at_drift(
     pin, head = snapshot_from(row, PIN), snapshot_from(row, HEAD)
     found = await find_drifts(connection, [(pin.id, head.id)] if pin and head else [])
     drift = next((known.drift for known in found.values()), NO_DRIFT)
-    return DriftRead(pin, head, row.pin_manifest, row.head_manifest, drift), _fresh(found)
+    read = DriftRead(pin, head, row.pin_manifest, row.head_manifest, drift, holds_from(row.holds))
+    return read, _fresh(found)
 
 
 async def list_drift_states(
@@ -119,8 +123,8 @@ async def list_drift_states(
     return DriftStates(tuple(states), fresh)
 
 
-def dirty_chat_ids() -> Select[Any]:
-    """Choose the chats that are dirty, for a condition of another statement."""
+def drifted_chat_ids() -> Select[Any]:
+    """Choose the chats whose pin is not their head, whatever they hold, for another statement."""
     is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
     return (
         select(chat_pins.c.chat_id)
@@ -151,10 +155,35 @@ async def summaries_from(
     connection: AsyncConnection, rows: Sequence[AnyRow]
 ) -> tuple[dict[ChatId, ContextSummary], Mapping[Pair, KnownDrift]]:
     """Return the contexts of rows that selected `context_columns`, and drifts that were made."""
-    pairs = [(row.pin_id, row.head_id) for row in rows if _is_dirty(row)]
+    pairs = [(row.pin_id, row.head_id) for row in rows if _differs(row)]
     found = await find_sound_drifts(connection, pairs)
-    summaries = {row.chat_id: _summary_from(row, found) for row in rows}
+    stands = [_stand_of(row, found) for row in rows]
+    since = {stand.row.chat_id: await _dirty_since(connection, stand) for stand in stands}
+    summaries = {
+        stand.row.chat_id: _summary_from(stand, since[stand.row.chat_id]) for stand in stands
+    }
     return summaries, _fresh(found)
+
+
+async def clean_by_holds(
+    connection: AsyncConnection, condition: ColumnElement[bool]
+) -> tuple[ChatId, ...]:
+    """Return the chats that meet the condition on `chats` and of whose drift everything is held.
+
+    Only chats that hold something are looked at, and each distinct pair once.
+    """
+    statement = (
+        select(*context_columns())
+        .select_from(chats.join(pins_with_heads(), chat_pins.c.chat_id == chats.c.id))
+        .where(condition, PIN.c.id != HEAD.c.id, is_holding())
+    )
+
+    async def look() -> tuple[ChatId, ...]:
+        rows = (await connection.execute(statement)).all()
+        found = await find_sound_drifts(connection, [(row.pin_id, row.head_id) for row in rows])
+        return tuple(row.chat_id for row in rows if not _stand_of(row, found).is_dirty)
+
+    return await look_until_kept(look)
 
 
 @lru_cache(maxsize=len(EngineKind))
@@ -177,6 +206,7 @@ def context_columns() -> tuple[ColumnElement[Any], ...]:
         case((PIN.c.id != HEAD.c.id, _first_other_head(PIN)), else_=null()).label("drifted_at"),
         *snapshot_columns(PIN),
         *snapshot_columns(HEAD),
+        holds_column(),
     )
 
 
@@ -225,6 +255,7 @@ async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId)
         select(
             *snapshot_columns(PIN),
             *snapshot_columns(HEAD),
+            holds_column(),
             pin_blob.c.content.label("pin_manifest"),
             head_blob.c.content.label("head_manifest"),
         )
@@ -241,46 +272,73 @@ async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId)
     return row
 
 
-def _summary_from(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> ContextSummary:
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """A pin beside its head: what is held of the drift, and what is left of it.
+
+    `is_damaged` says that the two differ and could not be compared.
+    """
+
+    row: AnyRow
+    pin: SnapshotRef | None
+    head: SnapshotRef | None
+    left: Drift
+    held: Drift
+    is_damaged: bool
+
+    @property
+    def is_dirty(self) -> bool:
+        return self.is_damaged or not self.left.is_empty
+
+
+def _stand_of(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> _Stand:
     pin, head = snapshot_from(row, PIN), snapshot_from(row, HEAD)
     known = found.get((pin.id, head.id)) if pin and head else None
-    return ContextSummary(
-        agent_id=row.agent_id,
-        snapshot=pin,
-        revision=row.revision,
-        pinned_at=row.pinned_at,
+    drift = known.drift if known else NO_DRIFT
+    holds = holds_from(row.holds)
+    return _Stand(
+        row=row,
+        pin=pin,
         head=head,
-        complete=_is_complete(pin),
-        dirty=_is_dirty(row),
-        dirty_since=_dirty_since(row),
-        severity=_severity(known),
-        error=row.context_error or _damage(row, known),
+        left=less_holds(drift, holds),
+        held=held_part(drift, holds),
+        is_damaged=_differs(row) and known is None,
     )
 
 
-def _is_complete(pin: SnapshotRef | None) -> bool:
-    return pin is not None and not pin.has_holes
+def _summary_from(stand: _Stand, since: datetime | None) -> ContextSummary:
+    row = stand.row
+    damage = SnapshotDamaged.default_code if stand.is_damaged else None
+    return ContextSummary(
+        agent_id=row.agent_id,
+        snapshot=stand.pin,
+        revision=row.revision,
+        pinned_at=row.pinned_at,
+        head=stand.head,
+        complete=stand.pin is not None and not stand.pin.has_holes,
+        dirty=stand.is_dirty,
+        dirty_since=since,
+        severity=stand.left.severity,
+        held=len(stand.held.entries),
+        error=row.context_error or damage,
+    )
 
 
-def _is_dirty(row: AnyRow) -> bool:
+def _differs(row: AnyRow) -> bool:
     return row.pin_id is not None and row.head_id is not None and row.pin_id != row.head_id
 
 
-def _dirty_since(row: AnyRow) -> datetime | None:
+async def _dirty_since(connection: AsyncConnection, stand: _Stand) -> datetime | None:
     """Return since when the heads differ; a pin cannot have been dirty before it was pinned."""
-    if not _is_dirty(row):
+    if not stand.is_dirty:
         return None
-    known = [instant for instant in (row.drifted_at, row.pinned_at) if instant is not None]
+    row = stand.row
+    start: datetime | None = row.drifted_at
+    if row.holds and not stand.is_damaged:
+        held = HeldPin(row.agent_id, row.pin_id, row.pinned_at, holds_from(row.holds))
+        start = await find_start(connection, held)
+    known = [instant for instant in (start, row.pinned_at) if instant is not None]
     return max(known, default=None)
-
-
-def _damage(row: AnyRow, known: KnownDrift | None) -> str | None:
-    """Say that pin and head differ and could not be compared."""
-    return SnapshotDamaged.default_code if _is_dirty(row) and known is None else None
-
-
-def _severity(known: KnownDrift | None) -> Severity | None:
-    return known.drift.severity if known else None
 
 
 def _fresh(found: Mapping[Pair, KnownDrift]) -> dict[Pair, KnownDrift]:
@@ -289,8 +347,9 @@ def _fresh(found: Mapping[Pair, KnownDrift]) -> dict[Pair, KnownDrift]:
 
 __all__ = [
     "DriftStates",
+    "clean_by_holds",
     "context_columns",
-    "dirty_chat_ids",
+    "drifted_chat_ids",
     "list_drift_states",
     "pins_with_heads",
     "read_drift",

@@ -19,6 +19,7 @@ from driftpin.store.tables.contents import (
     workspaces,
 )
 from driftpin.store.tables.conversations import (
+    chat_holds,
     chat_pin_history,
     chat_pins,
     chat_shares,
@@ -44,6 +45,7 @@ __all__ = [
     "approvals",
     "audit",
     "blobs",
+    "chat_holds",
     "chat_pin_history",
     "chat_pins",
     "chat_shares",

@@ -105,6 +105,22 @@ chat_pin_history = Table(
     sqlite_with_rowid=False,
 )
 
+# What a chat keeps as it is although its head has something else: no drift while the head still
+# lists under the source what it did then. The digest is that of the head's entry, null if the head
+# listed nothing there; it refers to no snapshot, so a hold keeps none.
+chat_holds = Table(
+    "chat_holds",
+    metadata,
+    Column("chat_id", ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("digest", Text),
+    Column("held_by", Text, nullable=False),
+    Column("held_at", Instant, nullable=False),
+    PrimaryKeyConstraint("chat_id", "source"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 chat_shares = Table(
     "chat_shares",
     metadata,
@@ -254,6 +270,7 @@ receipts = Table(
 )
 
 __all__ = [
+    "chat_holds",
     "chat_pin_history",
     "chat_pins",
     "chat_shares",

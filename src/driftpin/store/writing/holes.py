@@ -1,10 +1,11 @@
 """Which pins have holes: found by the few snapshots that have some, not by looking at all pins."""
 
-from sqlalchemy import ColumnElement, exists, literal, select
+from sqlalchemy import ColumnElement, exists, literal, or_, select
 
+from driftpin.context.holds import Holds
 from driftpin.identity import AgentId, ChatId, WorkspaceId
 from driftpin.store.database import Transaction
-from driftpin.store.tables import chat_pins, chats, snapshots
+from driftpin.store.tables import chat_holds, chat_pins, chats, snapshots
 from driftpin.store.writing.pins import of_chat
 
 
@@ -24,9 +25,17 @@ async def find_pinned_holes(
     return set((await transaction.connection.execute(statement)).scalars())
 
 
-def of_pinned(snapshot_id: int, agent_id: AgentId) -> ColumnElement[bool]:
-    """Choose the pins of an agent's chats on one snapshot that a completion may move."""
-    return (chat_pins.c.snapshot_id == snapshot_id) & _may_move(agent_id)
+def of_pinned(snapshot_id: int, agent_id: AgentId, filling: Holds) -> ColumnElement[bool]:
+    """Choose the pins of an agent's chats on one snapshot that a completion may move.
+
+    A chat that holds off any of what would be filled in stays as it is.
+    """
+    holds_it = [
+        (chat_holds.c.source == source) & (chat_holds.c.digest == digest)
+        for source, digest in filling.items()
+    ]
+    is_held = exists().where(chat_holds.c.chat_id == chat_pins.c.chat_id, or_(*holds_it))
+    return (chat_pins.c.snapshot_id == snapshot_id) & _may_move(agent_id) & ~is_held
 
 
 def holding(condition: ColumnElement[bool], only: ChatId | None) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from driftpin.context.holds import Holds
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.store.access import (
@@ -28,6 +29,7 @@ from driftpin.store.reading.columns import (
     snapshot_columns,
     snapshot_from,
 )
+from driftpin.store.reading.holds import holds_column, holds_from
 from driftpin.store.tables import agents, chat_pin_history, chat_pins, chats
 from driftpin.store.values import Access, ChatRow, SnapshotRef
 from driftpin.store.writing.permits import audit_administrator
@@ -40,12 +42,13 @@ CHAT_ID: Final = "seen_chat_id"
 
 @dataclass(frozen=True, slots=True)
 class SeenPin:
-    """A chat, its pin, and the head of the agent that it is bound to."""
+    """A chat, its pin, the head of the agent that it is bound to, and what it holds."""
 
     chat: ChatRow
     pin: LockedPin
     snapshot: SnapshotRef | None
     head: SnapshotRef | None
+    holds: Holds
 
 
 async def see_pin(
@@ -75,6 +78,7 @@ def _statement(actor: Actor) -> Select[Any]:
             chat_pins.c.error.label("pin_error"),
             *snapshot_columns(PIN),
             *snapshot_columns(HEAD),
+            holds_column(),
         )
         .join(chat_pins, chat_pins.c.chat_id == chats.c.id)
         .outerjoin(agents, is_alive)
@@ -116,7 +120,8 @@ def _seen_from(row: Row[*tuple[Any, ...]]) -> SeenPin:
         error=row.pin_error,
         parent_id=row.parent_id,
     )
-    return SeenPin(chat_from(row), pin, snapshot, snapshot_from(row, HEAD))
+    head = snapshot_from(row, HEAD)
+    return SeenPin(chat_from(row), pin, snapshot, head, holds_from(row.holds))
 
 
 __all__ = ["SeenPin", "find_in_history", "see_pin"]

@@ -17,6 +17,7 @@ from driftpin.cli import machine_checks
 from driftpin.cli.doctor import check_sqlite_file, judge
 from driftpin.cli.doctor_findings import KINDS, Code, Finding
 from driftpin.cli.remembered import KnownDirectory, KnownServer, Remembered
+from driftpin.client import Client
 from driftpin.clock import SystemClock
 from driftpin.identity import AgentId, RandomIds, UserId, WorkspaceId
 from driftpin.settings import Settings
@@ -119,6 +120,7 @@ OF_INSTALLATIONS = {
     Code.SCHEMA_NEWER,
     Code.STORE_DAMAGED,
     Code.SERVER_VERSION,
+    Code.RECEIPT_KEY,
 }
 
 
@@ -178,6 +180,17 @@ async def test_a_server_of_another_release_is_told(
         remembered.keep_server(KnownServer(site.url, site.token, UserId("u")))
         found = await machine_checks.check_server(Settings(), remembered)
     assert [finding.code for finding in found] == [Code.SERVER_VERSION]
+
+
+async def test_the_key_of_receipts_is_told_as_the_server_tells_it(machine: Machine) -> None:
+    async with open_site(f"sqlite:///{machine.root / 'driftpin.db'}") as site:
+        async with Client(site.url, site.token) as client:
+            told = await client.get_receipt_key()
+        arguments = ["doctor", "--json", "--database", f"sqlite:///{machine.root / 'driftpin.db'}"]
+        ended = await asyncio.to_thread(machine.run, *arguments)
+    found = {finding["code"]: finding for finding in ended.json["findings"]}
+    assert found["receipt_key"]["subject"] == told.fingerprint
+    assert found["receipt_key"]["severity"] == "info"
 
 
 def test_what_is_safe_is_fixed(machine: Machine) -> None:

@@ -13,7 +13,7 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "an operator copies the whole database, and checks what was put back",
     ),
     "cli/doctor.py": (
-        frozenset({"check_rows", "check_store", "diagnose_store"}),
+        frozenset({"check_rows", "check_store", "diagnose_store", "get_deployment"}),
         "an operator asks what is wrong with the whole installation",
     ),
     "cli/serving.py": (frozenset({"check_store"}), "`fsck` looks at the whole database"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from driftpin import limits
+from driftpin.chat.receipt_key import ReceiptKey
 from driftpin.cli import machine_checks, output
 from driftpin.cli.doctor_findings import FIXABLE, Code, Finding, Severity
 from driftpin.cli.exits import ExitCode, Finished, say
@@ -18,6 +19,7 @@ from driftpin.identity import WORKER
 from driftpin.masking import without_password
 from driftpin.operations.check_store import check_rows, check_store
 from driftpin.operations.diagnose_store import diagnose_store
+from driftpin.operations.prepare_deployment import RECEIPT_KEY
 from driftpin.server.logs import configure_logs
 from driftpin.settings import Settings, load_settings, state_directory
 from driftpin.store.database import Database, sqlite_path
@@ -84,6 +86,7 @@ async def _examine_database(
         if facts.revision == HEAD:
             deep = await check_store(store, WORKER) if is_deep else ()
             checked = deep or await check_rows(store, WORKER)
+            findings += await _find_receipt_key(store)
             findings += [
                 Finding(Code.STORE_DAMAGED, each.subject, f"It breaks the rule {each.rule.value}.")
                 for each in checked
@@ -96,6 +99,15 @@ async def _examine_database(
         )
         findings.append(Finding(code, shown, refusal.message))
     return findings
+
+
+async def _find_receipt_key(store: Store) -> list[Finding]:
+    """Tell the fingerprint that a verifier of exports compares; nothing before the first start."""
+    seed = await store.get_deployment(WORKER, RECEIPT_KEY)
+    if seed is None:
+        return []
+    fingerprint = ReceiptKey(bytes.fromhex(seed)).public.fingerprint
+    return [Finding(Code.RECEIPT_KEY, fingerprint, "Exports of receipts are signed with it.")]
 
 
 def check_sqlite_file(

@@ -31,6 +31,7 @@ class Code(StrEnum):
     GARBAGE_OVERDUE = "garbage_overdue"
     QUOTA_NEAR = "quota_near"
     RESTORED = "restored"
+    RECEIPT_KEY = "receipt_key"
     MODE_OPEN = "mode_open"
     LEFTOVER_FILE = "leftover_file"
     PORT_IN_USE = "port_in_use"
@@ -57,6 +58,7 @@ KINDS: Final[dict[Code, tuple[Severity, str]]] = {
     Code.GARBAGE_OVERDUE: (_W, "See that a server runs: it collects by itself."),
     Code.QUOTA_NEAR: (_W, "Make room, or raise the setting before pushes are refused."),
     Code.RESTORED: (_I, "Nothing to do: a backup was restored, and clients have begun anew."),
+    Code.RECEIPT_KEY: (_I, "Hand it to whoever verifies exports; `driftpin receipts key` agrees."),
     Code.MODE_OPEN: (_W, "Run `driftpin doctor --fix`, or take the access of others away."),
     Code.LEFTOVER_FILE: (_I, "Run `driftpin doctor --fix`, or delete it."),
     Code.PORT_IN_USE: (_E, "End the other program, or choose another `port`."),

@@ -13,10 +13,13 @@ from pathlib import Path
 from bench.product import Running, up
 from bench.report import Report
 from driftpin.cli.review_run import ReviewRun, ReviewWish
+from driftpin.cli.review_spending import Spending
 from driftpin.client import Client
+from driftpin.clock import SystemClock
 from driftpin.review.anchors import source_text
 from driftpin.review.claims import Trees
 from driftpin.review.cross_check import anchor_claim, cross_check
+from driftpin.review.daybook import Daybook
 from driftpin.review.finding import Claim, Place, Severity
 from driftpin.review.inputs import Exchange, Settings
 from driftpin.review.panel import Examine, Examined, Reviewers
@@ -24,6 +27,7 @@ from driftpin.review.planning import Task
 from driftpin.review.repository import Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import shelf_of
+from driftpin.review.spending import parse_limits
 
 CLAIMS = 1_000
 FILES = 30
@@ -37,7 +41,6 @@ WISH = ReviewWish(
     directory=Path(),
     name=None,
     model="scripted",
-    tokens_max=0,
     out=None,
     is_lifted=False,
     as_json=True,
@@ -185,6 +188,7 @@ async def _round(root: Path, running: Running) -> tuple[Ran, _Timed]:
         head_now=lambda: repository.range_of("base..HEAD").head,
         shelf=shelf_of(root / "reviews", root / "repo"),
         settings=Settings("scripted"),
+        spending=Spending(parse_limits(()), Daybook(root / "spent", SystemClock())),
         wish=WISH,
     )
     begun = order.begin()

@@ -33,6 +33,10 @@ ENVIRONMENT_PREFIX: Final = "DRIFTPIN_"
 CONFIG_FILE_NAME: Final = "config.toml"
 DATABASE_FILE_NAME: Final = "driftpin.db"
 DEFAULT_PORT: Final = 7355
+_LISTS: Final = (
+    *("allowed_hosts", "instruction_files", "review_limits", "review_prices"),
+    "trusted_proxies",
+)
 _SHORTER_FLAGS: Final = {"state_dir": "--state", "database_url": "--database"}
 
 
@@ -104,6 +108,8 @@ class Settings(BaseSettings):
         NoDecode,
         Field(min_length=1, max_length=50, description="Names to read instead of the usual ones"),
     ] = None
+    review_prices: Annotated[tuple[str, ...], NoDecode, Field(description="Prices of models")] = ()
+    review_limits: Annotated[tuple[str, ...], NoDecode, Field(description="Reviews' budgets")] = ()
     user_roots: Annotated[
         bool, Field(description="Whether the user's own skills and instructions are read too")
     ] = True
@@ -187,7 +193,7 @@ class Settings(BaseSettings):
     def _state_is_absolute(cls, directory: Path | None) -> Path | None:
         return None if directory is None else directory.expanduser().absolute()
 
-    @field_validator("instruction_files", "allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _names_between_commas(cls, names: object) -> object:
         return tuple(map(str.strip, names.split(","))) if isinstance(names, str) else names

@@ -5,11 +5,11 @@ import pytest
 from driftpin import review_limits
 from driftpin.cli.exits import Finished
 from driftpin.client.transport import CONNECTIONS_MAX
-from driftpin.errors import Malformed, Rejected, UsageError
+from driftpin.errors import Malformed, UsageError
 from driftpin.review.finding import State
 from driftpin.review.ledger import ReplyKind
 from driftpin.review.rounds import replay
-from driftpin.review.verdict import ReviewExit, Verdict, exit_of
+from driftpin.review.verdict import ReviewExit, Verdict
 from review.changes import BAD, BASE, FIXED, MEAN, begin
 from review.world import World, answer, claim, ids, ruling
 
@@ -135,30 +135,6 @@ async def test_no_more_are_asked_at_once_than_a_client_has_connections_for(world
         <= review_limits.REVIEW_ASKED_AT_ONCE_MAX
         < CONNECTIONS_MAX - 4
     )
-
-
-@pytest.mark.parametrize(("tokens", "phase"), [(4_500, "panel")])
-async def test_a_budget_that_ends_leaves_the_round_incomplete(
-    world: World, tokens: int, phase: str
-) -> None:
-    begin(world)
-    ran = await world.round(tokens_max=tokens)
-    gaps = ran.report.decided.gaps
-    assert gaps.over_budget == phase
-    assert exit_of(ran.report.summary.verdict, gaps) is ReviewExit.BUDGET
-    spent = sum(each.tokens for each in world.folder.round(1).exchanges().values())
-    assert ran.report.summary.tokens == spent <= tokens
-    assert replay(world.folder, 1).different == ()
-
-
-async def test_a_budget_too_small_to_begin_is_refused_and_nothing_is_recorded(
-    world: World,
-) -> None:
-    begin(world)
-    with pytest.raises(Rejected) as refused:
-        await world.round(tokens_max=100)
-    assert refused.value.code == "over_budget"
-    assert world.ledger().round == 0
 
 
 async def test_a_recorded_round_is_played_again_byte_for_byte(world: World) -> None:

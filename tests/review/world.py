@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from driftpin.cli.review_run import ReviewRun, ReviewWish
+from driftpin.cli.review_spending import Spending
 from driftpin.client import Client
 from driftpin.clock import Clock
 from driftpin.errors import Unreachable
@@ -17,6 +18,7 @@ from driftpin.identity import digest_of
 from driftpin.models.port import Model
 from driftpin.models.registry import get_model
 from driftpin.models.scripted import load_script
+from driftpin.review.daybook import Daybook
 from driftpin.review.folder import ReviewFolder
 from driftpin.review.inputs import Exchange, Said, Settings
 from driftpin.review.ledger import Replied, ReplyKind, ReviewState, check_reply
@@ -26,15 +28,19 @@ from driftpin.review.prompts import repair_text
 from driftpin.review.repository import Range, Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import Shelf, shelf_of
+from driftpin.review.spending import Usage, parse_limits, parse_price
 from driftpin.runner.worker import TurnWorker
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.store.store import Store
 from served import open_server
+from stepping import SteppedClock
 
 Claim = dict[str, Any]
+# Tokens that every answer of a played reviewer has.
+WRITTEN = 100
 NOTHING = json.dumps({"claims": [], "complete": {}})
-WISH = ReviewWish(model="scripted", tokens_max=1, as_json=True)
+WISH = ReviewWish(model="scripted", as_json=True)
 
 
 def claim(path: str, line: int, quote: str, statement: str, **more: Any) -> Claim:
@@ -135,11 +141,12 @@ class Script:
 class Played:
     """Reviewers without a server: the scripted model's answers, under the rules of sub-chats.
 
-    One whose key is in `lost` finds the server gone.
+    One whose key is in `lost` finds the server gone; one in `costs` takes so many tokens.
     """
 
     script: Script
     lost: set[str] = field(default_factory=set)
+    costs: Mapping[str, int] = field(default_factory=dict)
     under_way: int = 0
     most_at_once: int = 0
 
@@ -168,7 +175,9 @@ class Played:
                 break
             text = repair_text(examined.errors)
         failure = "" if examined.is_answer else BAD_ANSWER
-        return Exchange(task.key, tuple(said), failure, task.tokens - 1_900, "", examined.outside)
+        answered = Exchange(task.key, tuple(said), failure, outside=examined.outside)
+        read = self.costs.get(task.key, task.usage.read)
+        return answered.with_usage(Usage(read, 0, WRITTEN))
 
 
 @dataclass
@@ -181,6 +190,13 @@ class World:
     client: Client | None = None
     lost: set[str] = field(default_factory=set)
     played: Played | None = None
+    prices: Sequence[str] = ()
+    costs: dict[str, int] = field(default_factory=dict)
+    clock: SteppedClock = field(default_factory=SteppedClock)
+
+    @property
+    def daybook(self) -> Daybook:
+        return Daybook(self.shelf.path.parent / "spent", self.clock)
 
     @property
     def repository(self) -> Repository:
@@ -197,21 +213,22 @@ class World:
     def ledger(self) -> ReviewState:
         return self.folder.state()
 
-    async def round(
-        self, wanted: Range | str = "base..HEAD", *, tokens_max: int = 10_000_000
-    ) -> Ran:
+    async def round(self, wanted: Range | str = "base..HEAD", *, limits: Sequence[str] = ()) -> Ran:
         """Run a round. May raise Finished where it is blocked."""
         repository = self.repository
 
         def resolve() -> Range:
             return repository.range_of(wanted) if isinstance(wanted, str) else wanted
 
-        settings = Settings("scripted", tokens_max)
-        run = ReviewRun(repository, resolve(), lambda: resolve().head, self.shelf, settings, WISH)
+        settings = Settings("scripted", prices=tuple(map(parse_price, self.prices)))
+        spending = Spending(parse_limits(limits), self.daybook)
+        run = ReviewRun(
+            repository, resolve(), lambda: resolve().head, self.shelf, settings, spending, WISH
+        )
         if self.client is not None:
             return await run.run(self._connect)
         begun = run.begin()
-        self.played = Played(self.script, self.lost)
+        self.played = Played(self.script, self.lost, self.costs)
         return await begun.run(self.played)
 
     @asynccontextmanager

@@ -28,6 +28,7 @@ from driftpin.review.ledger import (
 from driftpin.review.repository import Repository
 from driftpin.review.rounds import replay as replay_round
 from driftpin.review.shelf import shelf_of
+from driftpin.review.spending import money_text
 from driftpin.settings import load_settings, state_directory
 
 Row = tuple[object, ...]
@@ -58,7 +59,7 @@ def status(which: Which, *, as_json: bool) -> None:
         return
     output.write_table(COLUMNS, (_row(each) for each in findings))
     output.write_table(
-        ("round", "head", "panel", "new", "verified", "deferred", "verdict"),
+        ("round", "head", "panel", "new", "verified", "deferred", "tokens", "cost", "verdict"),
         (
             (
                 each.number,
@@ -67,6 +68,8 @@ def status(which: Which, *, as_json: bool) -> None:
                 ", ".join(each.new),
                 ", ".join(each.verified),
                 each.deferred,
+                each.tokens,
+                money_text(each.money) if each.money else None,
                 each.verdict.value,
             )
             for each in state.rounds
@@ -92,6 +95,8 @@ def _status_to_json(state: ReviewState, findings: list[Finding]) -> Mapping[str,
             "panel": list(each.panel),
             "new": list(each.new),
             "verified": list(each.verified),
+            "tokens": each.tokens,
+            "cost": money_text(each.money) if each.money else None,
             "verdict": each.verdict.value,
         }
         for each in state.rounds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from driftpin import limits, review_limits
+from driftpin import limits
 from driftpin.cli import output
 from driftpin.cli.exits import Finished, say
 from driftpin.cli.options import Reach
@@ -16,6 +16,7 @@ from driftpin.cli.places import get_directory
 from driftpin.cli.review_base import BaseTree, resolve_base
 from driftpin.cli.review_forge import find_pull, open_github, publish_round, pull_resolver
 from driftpin.cli.review_server import reviewing_client
+from driftpin.cli.review_spending import Spending, prices_of, spending_of
 from driftpin.client import Client
 from driftpin.errors import NotFound, UsageError
 from driftpin.identity import Digest
@@ -27,7 +28,12 @@ from driftpin.review.inputs import RoundInputs, Settings
 from driftpin.review.ledger import ReviewState, state_of
 from driftpin.review.panel import Reviewers, SubChats
 from driftpin.review.repository import Range, Repository
-from driftpin.review.rounds import Ran, RoundRun, refuse_unaffordable
+from driftpin.review.rounds import (
+    Ran,
+    RoundRun,
+    refuse_unaffordable,
+    refuse_unpriced,
+)
 from driftpin.review.shelf import Shelf, shelf_of
 from driftpin.review.verdict import ReviewExit, exit_of
 from driftpin.settings import load_settings, state_directory
@@ -51,7 +57,9 @@ class ReviewWish:
     directory: Path = Path()
     name: str | None = None
     model: str | None = None
-    tokens_max: int = review_limits.REVIEW_TOKENS_PER_ROUND_MAX
+    tokens_max: int | None = None
+    prices: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     out: Path | None = None
     is_lifted: bool = False
     as_json: bool = False
@@ -79,11 +87,13 @@ def run_review(
     github: GitHub | None = None,
 ) -> NoReturn:
     """Run one round, publish it where it is to be, and end with the code of its verdict."""
-    loaded = load_settings(reach.flags()).settings
+    own = {"review_prices": wish.prices or None, "review_limits": wish.limits or None}
+    loaded = load_settings({**reach.flags(), **own}).settings
     shelf = shelf_of(state_directory(loaded), repository.directory)
-    settings = Settings(wish.model or loaded.model, wish.tokens_max)
     wanted = resolve()
-    run = ReviewRun(repository, wanted, lambda: resolve().head, shelf, settings, wish)
+    settings = Settings(wish.model or loaded.model, prices=prices_of(loaded))
+    spending = spending_of(loaded, wish.tokens_max, shelf)
+    run = ReviewRun(repository, wanted, lambda: resolve().head, shelf, settings, spending, wish)
     ran = asyncio.run(run.run(lambda: reviewing_client(reach)))
     _show(ran, wish)
     if github is not None:
@@ -117,6 +127,7 @@ class ReviewRun:
     head_now: Callable[[], str]
     shelf: Shelf
     settings: Settings
+    spending: Spending
     wish: ReviewWish
 
     def begin(self) -> "BegunRun":
@@ -129,11 +140,12 @@ class ReviewRun:
             self.repository,
             self.wanted,
             Pinned(Digest(base.digest), roster_with(base.roles)),
-            self.settings,
+            self.spending.within(self.settings, folder, before),
             before,
             is_lifted=self.wish.is_lifted,
         )
         _refuse_blocked(admitted, as_json=self.wish.as_json)
+        refuse_unpriced(admitted.inputs)
         say(refuse_unaffordable(admitted.inputs, before))
         return BegunRun(self, base, folder, admitted.inputs, len(events), before)
 
@@ -200,6 +212,7 @@ class BegunRun:
             reviewers=reviewers,
             head_now=self.order.head_now,
             tell=say,
+            daybook=self.order.spending.daybook,
         )
         return await run.run()
 

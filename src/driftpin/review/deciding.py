@@ -18,12 +18,13 @@ from driftpin.review.finding import (
     Voice,
 )
 from driftpin.review.hostile_text import addressed_messages
-from driftpin.review.inputs import ExchangeKey
+from driftpin.review.inputs import ExchangeKey, is_end
 from driftpin.review.lateness import is_late
 from driftpin.review.ledger import RoundRecorded, RoundSummary, Settled, number_of
 from driftpin.review.matching import Match, find_cause
 from driftpin.review.planning import Phase, RoundBook, plan
 from driftpin.review.roster import REFUTER, SCOUT, VERIFIER
+from driftpin.review.spending import Spent
 from driftpin.review.standing import Standing
 from driftpin.review.verdict import Gaps, verdict_of
 from driftpin.review.verification import Result, Ruling, read_ruling
@@ -43,7 +44,7 @@ class Decided:
     good: tuple[str, ...]
     refused: tuple[str, ...]
     addressed: tuple[str, ...]
-    tokens_by_phase: Mapping[str, int]
+    spent_by_phase: Mapping[str, Spent]
 
 
 class _Decision:
@@ -261,13 +262,14 @@ def decide(book: RoundBook) -> Decided:
     """Return what the round comes to with the answers that it has."""
     decision = _Decision(book)
     decision.run()
-    over_budget = plan(book).over_budget
+    planned = plan(book)
     coverage = coverage_of(book)
     gaps = Gaps(
         failed=tuple(sorted(set(_failed(book)))),
         not_given=coverage.not_given,
         cannot_tell=tuple(decision.cannot_tell),
-        over_budget=over_budget,
+        over_budget=planned.over_budget,
+        over_span=planned.span,
         head_moved=HEAD_MOVED in book.exchanges,
     )
     findings = tuple(
@@ -288,7 +290,7 @@ def decide(book: RoundBook) -> Decided:
         good=_good(book),
         refused=tuple(_refused(book)),
         addressed=addressed_messages(book.inputs),
-        tokens_by_phase=_tokens_by_phase(book),
+        spent_by_phase=_spent_by_phase(book),
     )
 
 
@@ -309,15 +311,16 @@ def _summary(
         new=tuple(decision.new),
         verified=tuple(decision.verified),
         deferred=sum(each.rule == "deferred" for each in decision.dropped),
-        tokens=sum(each.tokens for each in book.exchanges.values()),
+        tokens=book.spent.tokens,
         manifest=inputs.digest,
+        money=book.spent.money,
     )
 
 
 def _failed(book: RoundBook) -> Iterator[str]:
     """Yield every role that was asked and gave no answer that can be read."""
     for key in book.exchanges:
-        if key == HEAD_MOVED:
+        if is_end(key):
             continue
         is_lens = not _rules(key)
         if is_lens and key not in book.answers:
@@ -336,11 +339,11 @@ def _good(book: RoundBook) -> tuple[str, ...]:
     return tuple(dict.fromkeys(told))
 
 
-def _tokens_by_phase(book: RoundBook) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _spent_by_phase(book: RoundBook) -> dict[str, Spent]:
+    found: dict[str, Spent] = {}
     for key, exchange in sorted(book.exchanges.items()):
         phase = key.split(".", maxsplit=1)[0]
-        found[phase] = found.get(phase, 0) + exchange.tokens
+        found[phase] = found.get(phase, Spent()) + book.inputs.spent_on(exchange)
     return found
 
 

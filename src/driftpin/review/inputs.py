@@ -1,9 +1,9 @@
 """The pinned inputs of a round: all that its outcome depends on beside the models' answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NewType
+from typing import Final, NewType
 
 import msgspec
 import rfc8785
@@ -15,17 +15,39 @@ from driftpin.review.anchors import SourceText, source_text
 from driftpin.review.claims import Trees
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
 from driftpin.review.roster import RoleCard
+from driftpin.review.spending import Budget, Price, Span, Spent, Usage, money_of
 
 ExchangeKey = NewType("ExchangeKey", str)
+# Exchanges with nobody: what became known at a round's end, and is kept among its answers.
+_END: Final = "end."
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person may set for a round."""
+    """What a person may set for a round. What is not set of the last four is not written down.
+
+    `tokens_max` and `money_max` are what was left when it began, and the spans which limit left it.
+    """
 
     model: str
     tokens_max: int = review_limits.REVIEW_TOKENS_PER_ROUND_MAX
     panel_max: int = review_limits.REVIEW_REVIEWERS_MAX
+    money_max: int | None = None
+    prices: tuple[Price, ...] = ()
+    tokens_span: Span = Span.ROUND
+    money_span: Span = Span.ROUND
+
+    @property
+    def budget(self) -> Budget:
+        """How much the round may take."""
+        return Budget(self.tokens_max, self.money_max, self.tokens_span, self.money_span)
+
+    def price_of(self, model: str) -> Price | None:
+        """Return what a model costs; None where nobody said."""
+        return next((each for each in self.prices if each.model == model), None)
+
+
+_WRITTEN_ALWAYS: Final = frozenset({"model", "tokens_max", "panel_max"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +129,24 @@ class RoundInputs:
 
     def to_bytes(self) -> bytes:
         """Return the manifest as it is kept and hashed: canonical JSON."""
-        return rfc8785.dumps({"v": 1, "round": msgspec.to_builtins(self)})
+        written = msgspec.to_builtins(self)
+        unset = msgspec.to_builtins(Settings(""))
+        written["settings"] = {
+            name: value
+            for name, value in written["settings"].items()
+            if name in _WRITTEN_ALWAYS or value != unset[name]
+        }
+        return rfc8785.dumps({"v": 1, "round": written})
+
+    def model_of(self, slug: str) -> str:
+        """Return the model that a role is asked on."""
+        named = (role.model for role in self.roster if role.slug == slug and role.model)
+        return next(named, self.settings.model)
+
+    def spent_on(self, exchange: "Exchange") -> Spent:
+        """Return what an exchange took."""
+        price = self.settings.price_of(self.model_of(exchange.role))
+        return Spent(exchange.tokens, money_of(exchange.usage, price))
 
 
 def inputs_from_bytes(content: bytes) -> RoundInputs:
@@ -131,6 +170,8 @@ class Exchange:
     """Everything that was said with one reviewer. `failure` is a code, empty when it answered.
 
     `outside` are texts at the head that its claims name and that are not part of the change.
+    `tokens` are all that it took, those `cached` and `written` among them, and those of earlier
+    tries under this key whose answers are not used.
     """
 
     key: ExchangeKey
@@ -139,6 +180,23 @@ class Exchange:
     tokens: int = 0
     chat_id: str = ""
     outside: tuple[FileTexts, ...] = field(default=())
+    cached: int = 0
+    written: int = 0
+
+    @property
+    def role(self) -> str:
+        """Who was asked."""
+        return self.key.split(".")[1]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that it took."""
+        return Usage(self.tokens - self.written, self.cached, self.written)
+
+    def with_usage(self, more: Usage) -> "Exchange":
+        """Return the exchange as one that took that much more."""
+        usage = self.usage + more
+        return replace(self, tokens=usage.tokens, cached=usage.cached, written=usage.written)
 
     @property
     def answer(self) -> str:
@@ -157,6 +215,11 @@ def exchange_from_bytes(content: bytes) -> Exchange:
         return msgspec.convert(msgspec.json.decode(content)["exchange"], Exchange)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise Malformed(f"An exchange cannot be read: {error}.", code="bad_exchange") from None
+
+
+def is_end(key: ExchangeKey) -> bool:
+    """Whether an exchange was with nobody."""
+    return key.startswith(_END)
 
 
 def with_outside(trees: Trees, exchanges: Mapping[ExchangeKey, Exchange]) -> Trees:
@@ -179,5 +242,6 @@ __all__ = [
     "exchange_from_bytes",
     "exchange_to_bytes",
     "inputs_from_bytes",
+    "is_end",
     "with_outside",
 ]

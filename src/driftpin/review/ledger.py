@@ -14,6 +14,7 @@ import rfc8785
 
 from driftpin.errors import Malformed, NotFound, Rejected
 from driftpin.review.finding import Anchor, Dropped, Finding, FindingId, State
+from driftpin.review.spending import Spent
 from driftpin.review.verdict import Verdict
 
 
@@ -58,6 +59,12 @@ class RoundSummary:
     deferred: int
     tokens: int
     manifest: str
+    money: int = 0
+
+    @property
+    def spent(self) -> Spent:
+        """What the round took."""
+        return Spent(self.tokens, self.money)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,11 @@ class ReviewState:
     def round(self) -> int:
         """The number of the last finished round, 0 before the first."""
         return self.rounds[-1].number if self.rounds else 0
+
+    @property
+    def spent(self) -> Spent:
+        """What all finished rounds took."""
+        return sum((each.spent for each in self.rounds), Spent())
 
     @property
     def live(self) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from driftpin.identity import digest_of
 from driftpin.review.inputs import Exchange, FileTexts, Said
 from driftpin.review.planning import Task
 from driftpin.review.prompts import repair_text
+from driftpin.review.spending import Usage
 from driftpin.wire.api import CreateChatRequest
 from driftpin.wire.turns import MessageShape, TurnShape
 
@@ -70,42 +71,42 @@ class SubChats:
 
     async def _converse(self, task: Task, examine: Examine, chat_id: str) -> Exchange:
         said: list[Said] = []
-        text, tokens = task.text, 0
+        text, used = task.text, Usage()
         while True:
             answer, failure, spent = await self._turn(chat_id, text)
-            tokens += spent
+            used += spent
             said.append(Said(digest_of(text.encode("utf-8", "replace")), answer))
             if failure:
-                return Exchange(task.key, tuple(said), failure, tokens, chat_id)
+                return Exchange(task.key, tuple(said), failure, chat_id=chat_id).with_usage(used)
             examined = examine(task, answer)
             if not examined.errors or len(said) > review_limits.REVIEW_REPAIRS_MAX:
                 failure = "" if examined.is_answer else BAD_ANSWER
-                found = (tuple(said), failure, tokens, chat_id, examined.outside)
-                return Exchange(task.key, *found)
+                answered = Exchange(task.key, tuple(said), failure, 0, chat_id, examined.outside)
+                return answered.with_usage(used)
             text = repair_text(examined.errors)
 
-    async def _turn(self, chat_id: str, text: str) -> tuple[str, str, int]:
-        """Return the answer, the code of what failed, and the tokens of one turn."""
+    async def _turn(self, chat_id: str, text: str) -> tuple[str, str, Usage]:
+        """Return the answer, the code of what failed, and what one turn took."""
         try:
             async with asyncio.timeout(review_limits.REVIEW_ANSWER_TIMEOUT_S):
                 turn, messages = await converse(self._client, chat_id, text)
         except TimeoutError:
             await self._client.interrupt_chat(chat_id)
-            return "", "timeout", 0
-        spent = await self._tokens(chat_id, turn)
+            return "", "timeout", Usage()
+        spent = await self._usage(chat_id, turn)
         if turn.state != "done":
             return "", turn.error or turn.state, spent
         return _text(messages), "", spent
 
-    async def _tokens(self, chat_id: str, turn: TurnShape) -> int:
+    async def _usage(self, chat_id: str, turn: TurnShape) -> Usage:
         receipt = await self._client.get_receipt(chat_id, turn.number)
         counts = [entry.content.get("tokens") for entry in receipt.entries]
-        return sum(_counted(each) for each in counts if isinstance(each, dict))
+        return sum((_counted(each) for each in counts if isinstance(each, dict)), Usage())
 
 
-def _counted(counts: Mapping[str, object]) -> int:
-    spent = (counts.get("input_tokens"), counts.get("output_tokens"))
-    return sum(int(each) for each in spent if isinstance(each, int))
+def _counted(counts: Mapping[str, object]) -> Usage:
+    names = ("input_tokens", "cache_read_tokens", "output_tokens")
+    return Usage(*(each if isinstance(each, int) else 0 for each in map(counts.get, names)))
 
 
 def _text(messages: Sequence[MessageShape]) -> str:

@@ -4,7 +4,7 @@ Asked again and again until nothing is left to ask: so a round that crashed goes
 has, a recorded one is found to be whole, and the budget ends a round at the same request each time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -31,6 +31,7 @@ from driftpin.review.roster import (
     get_role,
 )
 from driftpin.review.scope import Chunk, Size, chunks_of, size_of
+from driftpin.review.spending import Span, Spent, Usage, money_of
 from driftpin.review.standing import Standing, standings
 
 ANSWER_TOKENS: Final = 2_000
@@ -69,17 +70,26 @@ class Task:
         return f"{self.shared}\n\n{self.own}"
 
     @property
-    def tokens(self) -> int:
+    def usage(self) -> Usage:
         """About what asking and answering takes."""
-        return estimate_text_tokens(self.text) + ANSWER_TOKENS
+        return Usage(estimate_text_tokens(self.text), 0, ANSWER_TOKENS)
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of that."""
+        return self.usage.tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be asked now; `over_budget` names the phase that can no longer be paid."""
+    """What is to be asked now.
+
+    `over_budget` names the phase that can no longer be paid, `span` the limit that says so.
+    """
 
     tasks: tuple[Task, ...]
     over_budget: str = ""
+    span: Span = Span.ROUND
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,23 @@ class RoundBook:
     def trees(self) -> Trees:
         """The texts that claims may point at."""
         return with_outside(self.inputs.trees, self.exchanges)
+
+    @cached_property
+    def spent(self) -> Spent:
+        """What the answers so far took."""
+        return sum((self.inputs.spent_on(each) for each in self.exchanges.values()), Spent())
+
+    def estimate(self, tasks: Iterable[Task]) -> Spent:
+        """Return about what asking these takes."""
+        settings = self.inputs.settings
+        parts = (
+            Spent(task.tokens, money_of(task.usage, settings.price_of(self._model_of(task))))
+            for task in tasks
+        )
+        return sum(parts, Spent())
+
+    def _model_of(self, task: Task) -> str:
+        return task.role.model or self.inputs.settings.model
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
@@ -203,7 +230,7 @@ def plan(book: RoundBook) -> Plan:
         tasks = known if known is not None else _tasks(book, phase)
         missing = tuple(task for task in tasks if task.key not in book.exchanges)
         if missing:
-            return _affordable(book, phase, missing)
+            return _affordable(book, missing)
     return Plan(())
 
 
@@ -211,10 +238,12 @@ def _tasks(book: RoundBook, phase: Phase) -> list[Task]:
     return list(book.panel_tasks() if phase is Phase.PANEL else book.refute_tasks())
 
 
-def _affordable(book: RoundBook, phase: Phase, missing: tuple[Task, ...]) -> Plan:
-    spent = sum(each.tokens for each in book.exchanges.values())
-    if spent + sum(task.tokens for task in missing) > book.inputs.settings.tokens_max:
-        return Plan((), over_budget=phase.value)
+def _affordable(book: RoundBook, missing: tuple[Task, ...]) -> Plan:
+    needed = book.spent + book.estimate(missing)
+    budget = book.inputs.settings.budget
+    if not budget.allows(needed):
+        ended_in = missing[0].phase.value
+        return Plan((), over_budget=ended_in, span=budget.span_of(needed))
     return Plan(missing)
 
 

@@ -10,9 +10,10 @@ import msgspec
 
 from driftpin.review.deciding import Decided
 from driftpin.review.diff import FileChange
-from driftpin.review.finding import Finding, Side
+from driftpin.review.finding import Finding, Side, State
 from driftpin.review.inputs import RoundInputs
 from driftpin.review.ledger import ReviewState, RoundSummary
+from driftpin.review.spending import money_text
 
 SCHEMA_VERSION: Final = 1
 
@@ -34,6 +35,23 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """Money: of a round, of all rounds, and of those for each finding that was verified."""
+
+    round: int
+    review: int
+    per_verified: int | None
+
+    @property
+    def text(self) -> str:
+        """The cost in words."""
+        told = f"{money_text(self.round)}; all rounds {money_text(self.review)}"
+        if self.per_verified is None:
+            return told
+        return f"{told}, {money_text(self.per_verified)} for each verified finding"
+
+
+@dataclass(frozen=True, slots=True)
 class RoundReport:
     """Everything that a report may tell. `before` is the state that the round began with."""
 
@@ -51,6 +69,15 @@ class RoundReport:
     def rounds(self) -> tuple[RoundSummary, ...]:
         """The log with this round at its end."""
         return (*self.before.rounds, self.summary)
+
+    @property
+    def cost(self) -> "Cost | None":
+        """What the round and the review cost; None where nobody said what models cost."""
+        if not self.inputs.settings.prices:
+            return None
+        review = sum(each.money for each in self.rounds)
+        verified = sum(each.finding.state is State.VERIFIED for each in self.findings)
+        return Cost(self.summary.money, review, -(-review // verified) if verified else None)
 
     @property
     def live(self) -> tuple[Placed, ...]:
@@ -135,9 +162,36 @@ def document_of(report: RoundReport) -> dict[str, object]:
             "roles": list(coverage.roles),
             "files": [{"path": path, "roles": list(roles)} for path, roles in coverage.files],
         },
-        "tokens": {"total": summary.tokens, "by_phase": dict(decided.tokens_by_phase)},
-        "rounds": [_plain(each) for each in report.rounds],
+        "tokens": {
+            "total": summary.tokens,
+            "by_phase": {name: each.tokens for name, each in decided.spent_by_phase.items()},
+        },
+        **_money(report),
+        "rounds": [_round(each) for each in report.rounds],
     }
+
+
+def _money(report: RoundReport) -> dict[str, object]:
+    """Return what it cost, where somebody said what models cost."""
+    cost = report.cost
+    if cost is None:
+        return {}
+    by_phase = report.decided.spent_by_phase
+    return {
+        "money": {
+            "round": money_text(cost.round),
+            "by_phase": {name: money_text(each.money) for name, each in by_phase.items()},
+            "review": money_text(cost.review),
+            "per_verified": None if cost.per_verified is None else money_text(cost.per_verified),
+        }
+    }
+
+
+def _round(summary: RoundSummary) -> dict[str, object]:
+    written = _plain(summary)
+    if not summary.money:
+        del written["money"]
+    return written
 
 
 def _finding(placed: Placed) -> dict[str, object]:
@@ -152,6 +206,7 @@ def _plain(value: object) -> dict[str, object]:
 
 
 __all__ = [
+    "Cost",
     "Placed",
     "Placement",
     "RoundReport",

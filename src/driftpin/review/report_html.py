@@ -41,7 +41,8 @@ def _body(report: RoundReport) -> Iterator[str]:
     told = ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
     where = f"{inputs.range_text}, {inputs.head[:12]}"
     yield f"<p>Open: {_text(told)}. Range {_text(where)}.</p>"
-    yield f"<p>Context <code>{_text(inputs.snapshot)}</code>. Tokens {summary.tokens}.</p>"
+    cost = "" if report.cost is None else f" Cost {report.cost.text}."
+    yield f"<p>Context <code>{_text(inputs.snapshot)}</code>. Tokens {summary.tokens}.{cost}</p>"
     yield from (f"<p>Not complete: {_text(gap)}</p>" for gap in report.decided.gaps.texts)
     yield from (_article(each) for each in report.live)
     yield "<h2>All findings</h2>"

@@ -52,6 +52,7 @@ def _headline(report: RoundReport) -> Iterator[str]:
             f"- context: `{inputs.snapshot}`, pinned from the base",
             f"- panel: {len(summary.panel)} reviewers and the scout; {settled} findings settled",
             f"- tokens: {summary.tokens}",
+            *([] if report.cost is None else [f"- cost: {report.cost.text}"]),
             f"- driftpin {inputs.tool_version}",
         ]
     )

@@ -12,6 +12,7 @@ from typing import Final
 from driftpin import review_limits
 from driftpin.errors import Malformed, Rejected
 from driftpin.identity import digest_of
+from driftpin.review.daybook import Daybook
 from driftpin.review.deciding import HEAD_MOVED, Decided, decide
 from driftpin.review.examination import Examiner
 from driftpin.review.folder import ReviewFolder, RoundFolder
@@ -24,25 +25,49 @@ from driftpin.review.report_html import report_to_html
 from driftpin.review.report_markdown import report_to_markdown
 from driftpin.review.report_sarif import report_to_sarif
 from driftpin.review.repository import Repository
+from driftpin.review.spending import Span, Spent, Usage, money_text, unpriced
 
 Tell = Callable[[str], None]
 _NAMED_MAX: Final = 20
 OVER_BUDGET: Final = "over_budget"
+# Kept among the exchanges of a round: what earlier tries took and none of its answers came from.
+UNUSED: Final = ExchangeKey("end.unused")
 
 
 def refuse_unaffordable(inputs: RoundInputs, before: ReviewState) -> str:
     """Return the estimate of a round in words; Rejected (`over_budget`) if it cannot begin."""
     book = RoundBook(inputs, before, {})
-    needed = sum(task.tokens for task in (*book.scout_tasks(), *book.verify_tasks()))
-    whole = needed + sum(task.tokens for task in book.panel_tasks())
-    allowed = inputs.settings.tokens_max
-    if plan(book).over_budget:
+    needed = book.estimate((*book.scout_tasks(), *book.verify_tasks()))
+    whole = needed + book.estimate(book.panel_tasks())
+    budget, has_prices = inputs.settings.budget, bool(inputs.settings.prices)
+    planned = plan(book)
+    if planned.over_budget:
+        left = Spent(budget.tokens, budget.money or 0)
+        of = "" if planned.span is Span.ROUND else f" of the {planned.span}"
         raise Rejected(
-            f"The round needs about {whole} tokens, its beginning {needed}; {allowed} are allowed.",
+            f"The round needs about {_told(whole, has_prices=has_prices)}, its beginning"
+            f" {_told(needed, has_prices=has_prices)}; the budget{of} has"
+            f" {_told(left, has_prices=budget.money is not None)}.",
             code=OVER_BUDGET,
         )
-    reviewers = len(book.panel.roles)
-    return f"Round {inputs.number}: the scout and {reviewers} reviewers, about {whole} tokens."
+    told = _told(whole, has_prices=has_prices)
+    return f"Round {inputs.number}: the scout and {len(book.panel.roles)} reviewers, about {told}."
+
+
+def refuse_unpriced(inputs: RoundInputs) -> None:
+    """Raise Rejected (`unpriced_model`) where money is limited and what a model costs unknown."""
+    models = {inputs.model_of(role.slug) for role in inputs.roster}
+    unknown = unpriced(models, inputs.settings.prices)
+    if inputs.settings.money_max is not None and unknown:
+        raise Rejected(
+            f"Money is limited, and nobody said what {', '.join(unknown)} costs; give --price.",
+            code="unpriced_model",
+        )
+
+
+def _told(spent: Spent, *, has_prices: bool) -> str:
+    money = f" ({money_text(spent.money)} in money)" if has_prices else ""
+    return f"{spent.tokens} tokens{money}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,7 @@ class RoundRun:
     reviewers: Reviewers
     head_now: Callable[[], str]
     tell: Tell
+    daybook: Daybook
 
     async def run(self) -> Ran:
         """Run to the end and record it. Raises Unreachable when the server is lost under way."""
@@ -75,6 +101,7 @@ class RoundRun:
             moved = Exchange(HEAD_MOVED, (), failure="moved")
             place.keep_exchange(moved)
             book = self._book({**book.exchanges, HEAD_MOVED: moved})
+        book = self._with_unused(book, place)
         place.forget_others(book.exchanges)
         decided = decide(book)
         report = report_of(self.inputs, decided, self.before)
@@ -83,8 +110,23 @@ class RoundRun:
         self.folder.append_behind(self.events_before, decided.event)
         return Ran(report, artefacts)
 
+    @property
+    def name(self) -> str:
+        """What the round is called in the book of the day."""
+        return round_name(self.folder, self.inputs.number)
+
     def _book(self, exchanges: Mapping[ExchangeKey, Exchange]) -> RoundBook:
         return RoundBook(self.inputs, self.before, exchanges)
+
+    def _with_unused(self, book: RoundBook, place: RoundFolder) -> RoundBook:
+        """Count what earlier tries of the round took and nothing came of: it was spent."""
+        others = (each for key, each in place.exchanges().items() if key not in book.exchanges)
+        usage = sum((each.usage for each in others), Usage())
+        if not usage.tokens:
+            return book
+        unused = Exchange(UNUSED, (), failure="unused").with_usage(usage)
+        place.keep_exchange(unused)
+        return self._book({**book.exchanges, UNUSED: unused})
 
     async def _ask_all(self, place: RoundFolder) -> RoundBook:
         known = place.exchanges()
@@ -96,7 +138,7 @@ class RoundRun:
                 self.tell(f"The budget does not allow the phase {planned.over_budget!r}.")
             if not planned.tasks:
                 return book
-            answered = await self._ask(planned.tasks, known, examiner, place)
+            answered = await self._ask(planned.tasks, known, examiner, place, book)
             book = self._book({**book.exchanges, **answered})
 
     async def _ask(
@@ -105,17 +147,33 @@ class RoundRun:
         known: Mapping[ExchangeKey, Exchange],
         examiner: Examiner,
         place: RoundFolder,
+        book: RoundBook,
     ) -> dict[ExchangeKey, Exchange]:
-        """Ask those whose answers are not known yet, many at once, and keep each as it comes."""
+        """Ask those whose answers are not known yet, many at once, and keep each as it comes.
+
+        Nobody is asked any more once those before took so much that it can no longer be paid.
+        """
         found = {task.key: known[task.key] for task in tasks if is_answer_to(known, task)}
         asked = [task for task in tasks if task.key not in found]
         self.tell(f"{tasks[0].phase.value}: {_named(asked)}")
-
+        under_way: dict[ExchangeKey, Spent] = {}
         seats = asyncio.Semaphore(review_limits.REVIEW_ASKED_AT_ONCE_MAX)
+
+        def can_be_paid(estimate: Spent) -> bool:
+            so_far = self._book({**book.exchanges, **found}).spent
+            return self.inputs.settings.budget.allows(sum(under_way.values(), so_far + estimate))
 
         async def ask_one(task: Task) -> None:
             async with seats:
+                estimate = book.estimate([task])
+                if not can_be_paid(estimate):
+                    return
+                under_way[task.key] = estimate
                 exchange = await self.reviewers.ask(task, examiner.examine)
+                del under_way[task.key]
+            self.daybook.add(self.name, self.inputs.spent_on(exchange))
+            before = known.get(task.key)
+            exchange = exchange if before is None else exchange.with_usage(before.usage)
             place.keep_exchange(exchange)
             found[task.key] = exchange
             self.tell(f"  {task.key}: {exchange.failure or 'answered'}")
@@ -124,6 +182,11 @@ class RoundRun:
             for task in asked:
                 group.create_task(ask_one(task))
         return found
+
+
+def round_name(folder: ReviewFolder, number: int) -> str:
+    """Return the name of a round among all of a state directory."""
+    return f"{folder.path.parent.name}/{folder.path.name}/{number}"
 
 
 def _named(asked: list[Task]) -> str:
@@ -206,5 +269,7 @@ __all__ = [
     "artefacts_of",
     "is_answer_to",
     "refuse_unaffordable",
+    "refuse_unpriced",
     "replay",
+    "round_name",
 ]

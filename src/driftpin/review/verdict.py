@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from driftpin.review.finding import BLOCKING, Finding
+from driftpin.review.spending import Span
 
 
 class Verdict(StrEnum):
@@ -38,6 +39,7 @@ class Gaps:
     not_given: tuple[str, ...] = ()
     cannot_tell: tuple[str, ...] = ()
     over_budget: str = ""
+    over_span: Span = Span.ROUND
     head_moved: bool = False
 
     @property
@@ -47,7 +49,8 @@ class Gaps:
         texts += [f"nobody was given {path}" for path in self.not_given]
         texts += [f"the verifier cannot tell about {name}" for name in self.cannot_tell]
         if self.over_budget:
-            texts.append(f"the budget ended in {self.over_budget}")
+            of = "" if self.over_span is Span.ROUND else f" of the {self.over_span}"
+            texts.append(f"the budget{of} ended in {self.over_budget}")
         if self.head_moved:
             texts.append("the head moved while the round ran")
         return tuple(texts)

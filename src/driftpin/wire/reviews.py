@@ -17,6 +17,7 @@ _Name = Annotated[str, Field(max_length=1_000)]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Object = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 _FindingId = Annotated[str, Field(pattern=r"^(CRF|NOTE)-[1-9][0-9]{0,8}$")]
+_Amount = Annotated[str, Field(pattern=r"^[0-9]{1,12}\.[0-9]{2,6}$")]
 _Share = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["P0", "P1", "P2", "P3", "P4", "Nit", "Note"]
 State = Literal[
@@ -195,6 +196,15 @@ class TokensShape(Shape):
     by_phase: _Counts
 
 
+class MoneyShape(Shape):
+    """What the round and its review cost, in the currency of the prices."""
+
+    round: _Amount
+    by_phase: Annotated[dict[_Name, _Amount], Field(max_length=100)]
+    review: _Amount
+    per_verified: _Amount | None
+
+
 class RoundShape(Shape):
     """A line of the log of rounds."""
 
@@ -212,6 +222,7 @@ class RoundShape(Shape):
     deferred: _Count
     tokens: _Count
     manifest: DigestText
+    money: _Count = 0
 
 
 class ReviewDocument(Shape):
@@ -237,6 +248,7 @@ class ReviewDocument(Shape):
     panel: PanelShape
     coverage: CoverageShape
     tokens: TokensShape
+    money: MoneyShape | None = None
     rounds: Annotated[tuple[RoundShape, ...], Field(min_length=1, max_length=1_000)]
 
     @property

@@ -8,7 +8,6 @@ import typer
 from typer.core import TyperGroup
 
 from driftpin.cli.options import JsonFlag, Reach, reaching
-from driftpin.review_limits import REVIEW_TOKENS_PER_ROUND_MAX
 
 if TYPE_CHECKING:
     from driftpin.cli.review_pages import Which
@@ -21,7 +20,17 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="provider:model, `offline` or `scripted`.")
 ]
 TokensOption = Annotated[
-    int, typer.Option("--tokens", help="How many tokens the round may take.", min=0)
+    int | None, typer.Option("--tokens", help="How many tokens the round may take.", min=0)
+]
+PriceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--price", help="What a million tokens cost: MODEL=IN/OUT[/CACHED].", metavar="PRICE"
+    ),
+]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option("--limit", help="round=, review=, day=MONEY or …-tokens=NUMBER.", metavar="LIMIT"),
 ]
 FindingArgument = Annotated[str, typer.Argument(metavar="CRF-n", help="A finding's id.")]
 
@@ -65,7 +74,9 @@ def run(
         str | None, typer.Option("--name", help="The review's name; else it is the range's.")
     ] = None,
     model: ModelOption = None,
-    tokens_max: TokensOption = REVIEW_TOKENS_PER_ROUND_MAX,
+    tokens_max: TokensOption = None,
+    price: PriceOption = None,
+    limit: LimitOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the reports there too.")] = None,
     more: Annotated[bool, typer.Option("--more", help="Go on past the last round.")] = False,
     publish: Annotated[
@@ -86,6 +97,8 @@ def run(
         name=name,
         model=model,
         tokens_max=tokens_max,
+        prices=tuple(price or ()),
+        limits=tuple(limit or ()),
         out=out,
         is_lifted=more,
         as_json=as_json,
@@ -120,14 +133,22 @@ def event(
     *,
     directory: DirectoryOption = Path(),
     model: ModelOption = None,
-    tokens_max: TokensOption = REVIEW_TOKENS_PER_ROUND_MAX,
+    tokens_max: TokensOption = None,
+    price: PriceOption = None,
+    limit: LimitOption = None,
 ) -> None:
     """Do what a comment on a pull request asks for: a round, or an answer to a finding."""
     from driftpin.cli.review_comments import answer_event
     from driftpin.cli.review_exits import with_review_exits
     from driftpin.cli.review_run import ReviewWish
 
-    wish = ReviewWish(directory=directory, model=model, tokens_max=tokens_max)
+    wish = ReviewWish(
+        directory=directory,
+        model=model,
+        tokens_max=tokens_max,
+        prices=tuple(price or ()),
+        limits=tuple(limit or ()),
+    )
     with_review_exits(lambda: answer_event(reach, file, wish))
 
 

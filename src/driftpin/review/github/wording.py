@@ -165,7 +165,7 @@ def _status_parts(document: ReviewDocument) -> Iterator[str]:
     yield "\n".join(
         [
             f"- round {document.round}, `{base}..{head}`",
-            f"- {settled} settled, {document.tokens.total} tokens",
+            f"- {settled} settled, {document.tokens.total} tokens{_cost(document)}",
             f"- context `{document.snapshot}`, pinned from the base",
             f"- driftpin {plain(document.tool.version)}",
         ]
@@ -176,6 +176,12 @@ def _status_parts(document: ReviewDocument) -> Iterator[str]:
     yield from _table(document)
     yield _HOW
     yield _LEGEND
+
+
+def _cost(document: ReviewDocument) -> str:
+    """Return what it cost, where that is known."""
+    money = document.money
+    return "" if money is None else f", cost {money.round}, all rounds {money.review}"
 
 
 def _table(document: ReviewDocument) -> Iterator[str]:

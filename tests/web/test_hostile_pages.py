@@ -18,6 +18,13 @@ from web.house import House
 from web.speaking import MODEL, Speaker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+# And what it put off to the next moment came to pass too.
+FIRST_SCRIPT_RAN = """async () => {
+  const moment = () => new Promise((pass) => setTimeout(pass, 10));
+  while (!window.htmx) await moment();
+  await moment();
+  await moment();
+}"""
 
 EVIL = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 MARKDOWN = f"""{EVIL}
@@ -117,6 +124,23 @@ async def test_a_lost_connection_is_said_and_repaired(browser: Browser, house: H
         proxy.is_refusing = False
         await expect(page.locator(".name .badge")).to_have_text(re.compile("dirty"))
         await expect(page.get_by_text("Connection lost")).to_be_hidden()
+
+
+async def test_scripts_that_come_late_still_listen(browser: Browser, house: House) -> None:
+    async with signed_in(browser, house) as person:
+        page = person.page
+        await house.publish("# Rules\n\nOne.\n")
+        path = await person.make_chat("Late")
+
+        async def come_late(route: Route) -> None:
+            await page.evaluate(FIRST_SCRIPT_RAN)
+            await route.continue_()
+
+        await page.route("**/hx-sse.js", come_late)
+        await person.go(path)
+        await expect(page.locator("html")).to_have_attribute("data-link", "live")
+        await house.publish("# Rules\n\nTwo.\n")
+        await expect(page.locator(".name .badge")).to_have_text(re.compile("dirty"))
 
 
 @pytest.mark.parametrize("failing", [503, 429, None], ids=["busy", "too-often", "cut"])

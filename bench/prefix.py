@@ -193,8 +193,10 @@ class NobodyCalls:
         params: Mapping[str, object],
         *,
         about: Mapping[str, str],
+        on_progress: object = None,
     ) -> object:
-        raise AssertionError(f"{actor} called {method} of {agent_id} with {params} about {about}")
+        told = f"with {params} about {about} for {on_progress}"
+        raise AssertionError(f"{actor} called {method} of {agent_id} {told}")
 
 
 class Talk:

@@ -42,6 +42,9 @@ MCP_CALL_LONGEST_S: Final = 600.0
 # A server whose call took too long and that does not even answer a ping in this time is ended.
 MCP_PING_TIMEOUT_S: Final = 2.0
 MCP_ATTACHMENTS_MAX: Final = 8
+# How often a call tells whoever asked how far it has come, and in how many characters.
+MCP_PROGRESS_GAP_S: Final = 0.2
+MCP_PROGRESS_CHARACTERS_MAX: Final = 200
 # All attachments of one result together, in base64.
 MCP_ATTACHMENTS_BYTES_MAX: Final = 768 * KIB
 MCP_PAGES_MAX: Final = 50
@@ -58,6 +61,7 @@ GATEWAY_PROMPTS_PER_PAGE: Final = 200
 # A client that closes its end waits for about two seconds, and then ends the process.
 GATEWAY_DRAIN_S: Final = 1.0
 GATEWAY_LINES_AHEAD_MAX: Final = 64
+GATEWAY_PROGRESS_WAITING_MAX: Final = 64
 # A tool with its schema is long.
 GATEWAY_TOOLS_PER_PAGE: Final = 50
 

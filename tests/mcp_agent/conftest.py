@@ -86,6 +86,10 @@ class Bench:
                 await self.changed.wait()
 
 
+async def unheard(_done: float, _total: float | None, _text: str | None) -> None:
+    """Take word of progress, and do nothing about it."""
+
+
 def approvals_of(*servers: FoundServer, allows_private: bool = False) -> dict[Any, Approval]:
     return {
         server.launch.identity: Approval(

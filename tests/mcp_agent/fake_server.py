@@ -9,11 +9,12 @@ and reads nothing more), `exit_on` with `exit_code`, `noise` (lines before the f
 `flood` (bytes of one line without an end), `stderr`, `spawn` (starts a child that ignores signals
 and writes its pid there), `results` (by tool), `log` (a file for each call), `gate` (a
 named pipe that holds it until something was written), `environment` (a file that gets the process's
-variables), `endless` (pages without end), `changed_after` (a method, after which the list of tools
-is said to have changed).
+variables), `endless` (pages without end), `told` (a file for the methods of notifications),
+`changed_after` (a method, after which the list of tools is said to have changed).
 
-In a call: `progress` (how often it tells of progress, each time after `pause_s`), `asks` (requests
-of its own, whose replies are appended to the file `said`), and instead of an answer `answer` (a
+In a call: `progress` (how often it tells of progress, each time after `pause_s`, with the words
+`says` if there are any), `asks` (requests of its own, whose replies are appended to the file
+`said`), and instead of an answer `answer` (a
 result of any shape), `answer_id` (an answer to that id), `refuse` (code and message) and
 `flood_call` (bytes of one line).
 """
@@ -96,7 +97,8 @@ def misbehave(asked: dict[str, Any], request: dict[str, Any]) -> bool:
     token = request["params"].get("_meta", {}).get("progressToken")
     for number in range(asked.get("progress", 0)):
         select.select([], [], [], asked["pause_s"])
-        params = {"progressToken": token, "progress": number}
+        params = {"progressToken": token, "progress": number, "message": asked.get("says")}
+        params = {name: value for name, value in params.items() if value is not None}
         send({"method": "notifications/progress", "params": params})
     for method in asked.get("asks", ()):
         send({"id": method, "method": method, "params": ASKED.get(method, {})})
@@ -141,6 +143,9 @@ def main() -> None:
             os._exit(asked.get("exit_code", 1))
         if asked.get("stuck_on") and request.get("method") == asked["stuck_on"]:
             signal.pause()
+        if "id" not in request and asked.get("told"):
+            with Path(asked["told"]).open("a", encoding="utf-8") as told:
+                told.write(f"{request['method']}\n")
         if "id" not in request or request.get("method") == asked.get("hang"):
             continue
         if request["method"] == "tools/call" and misbehave(asked, request):

@@ -14,7 +14,7 @@ from driftpin.context.tool_catalogue import find_definition
 from driftpin.context.tool_check import ChangePolicy, PinnedIdentity, meaning_of
 from driftpin.errors import DriftpinError, Malformed
 from driftpin.identity import digest_of
-from mcp_agent.conftest import Bench, state_of, tool
+from mcp_agent.conftest import Bench, state_of, tool, unheard
 from mcp_agent.test_engine import is_gone
 
 
@@ -118,7 +118,7 @@ async def test_x37_a_server_that_hangs_in_a_call_is_ended_and_holds_back_no_othe
         await bench.until(lambda: state_of(engine, "mcp:other").state == "ready")
         child = int(pid.read_text(encoding="utf-8"))
         hanging = asyncio.create_task(outcome(engine, asked(bench, tool("read"), timeout_s=0.3)))
-        answer = await engine.keeper_of("mcp:other").call("read", {}, on_progress=lambda: None)
+        answer = await engine.keeper_of("mcp:other").call("read", {}, on_progress=unheard)
         assert not answer.is_error
         assert await hanging == "mcp_timeout"
         await bench.until(lambda: state_of(engine).state == "failed")

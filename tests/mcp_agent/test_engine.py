@@ -9,7 +9,7 @@ import pytest
 from driftpin import limits
 from driftpin.agent.mcp_session import ServerFailure
 from driftpin.errors import Unavailable
-from mcp_agent.conftest import Bench, approvals_of, state_of, tool
+from mcp_agent.conftest import Bench, approvals_of, state_of, tool, unheard
 
 SECRET = "hunter2-but-longer"
 
@@ -72,7 +72,7 @@ async def test_a_withdrawn_approval_ends_the_server(bench: Bench) -> None:
         engine.approve({})
         await bench.until(lambda: state_of(engine).state == "unapproved")
         with pytest.raises(Unavailable):
-            await engine.keeper_of("mcp:fake").call("read", {}, on_progress=lambda: None)
+            await engine.keeper_of("mcp:fake").call("read", {}, on_progress=unheard)
     assert is_gone(int(started.read_text(encoding="utf-8")))
 
 
@@ -173,7 +173,7 @@ async def test_x38_a_crash_changes_no_digest_and_the_server_comes_back(bench: Be
         before = engine.catalogues()
         bench.write(tools=[tool()], exit_on="tools/call")
         with pytest.raises(ServerFailure) as crash:
-            await engine.keeper_of("mcp:fake").call("read", {}, on_progress=lambda: None)
+            await engine.keeper_of("mcp:fake").call("read", {}, on_progress=unheard)
         assert crash.value.reason == "mcp_server_crashed"
         bench.write(tools=[tool()])
         await bench.until(lambda: state_of(engine).state == "failed")
@@ -190,7 +190,7 @@ async def test_a_changed_list_is_listed_again(bench: Bench) -> None:
     async with bench.running(server) as engine:
         await bench.until(lambda: state_of(engine).state == "ready")
         bench.write(tools=[tool("a"), tool("b")], changed_after="tools/call")
-        await engine.keeper_of("mcp:fake").call("a", {}, on_progress=lambda: None)
+        await engine.keeper_of("mcp:fake").call("a", {}, on_progress=unheard)
         await bench.until(lambda: len(engine.catalogues()[key].catalogue.tools) == 2)
 
 
@@ -231,7 +231,7 @@ async def test_x37_a_later_list_that_takes_too_long_is_told_as_such(
         before = engine.catalogues()
         monkeypatch.setattr(limits, "MCP_CONNECT_TIMEOUT_S", 0.2)
         bench.write(tools=[tool("b")], changed_after="tools/call", hang="tools/list")
-        await engine.keeper_of("mcp:fake").call("a", {}, on_progress=lambda: None)
+        await engine.keeper_of("mcp:fake").call("a", {}, on_progress=unheard)
         await bench.until(lambda: state_of(engine).state == "failed")
         assert state_of(engine).reason == "start_failed/timeout"
         assert engine.catalogues() == before
@@ -256,7 +256,7 @@ async def test_calls_run_side_by_side_and_say_their_progress(bench: Bench) -> No
     async with bench.running(bench.server()) as engine:
         await bench.until(lambda: state_of(engine).state == "ready")
         calls = [
-            engine.keeper_of("mcp:fake").call(name, {"n": n}, on_progress=lambda: None)
+            engine.keeper_of("mcp:fake").call(name, {"n": n}, on_progress=unheard)
             for n, name in enumerate("abab")
         ]
         answers = [json.loads(each.content[0].text) for each in await asyncio.gather(*calls)]

@@ -12,7 +12,7 @@ from driftpin.agent.mcp_session import Surroundings
 from driftpin.agent.mcp_settling import Settling
 from driftpin.context.resource import Catalogue, ToolEntry
 from driftpin.identity import Digest
-from mcp_agent.conftest import KEY, Bench, approvals_of, state_of, tool
+from mcp_agent.conftest import KEY, Bench, approvals_of, state_of, tool, unheard
 from stepping import SteppedClock
 
 CALM_S = limits.MCP_SETTLED_AFTER_S
@@ -104,7 +104,7 @@ class Flapper:
     async def offer(self, count: int) -> int:
         """Have it offer so many tools; return how many count then."""
         self._bench.write(tools=TOOLS[:count], changed_after="tools/call")
-        await self.engine.keeper_of("mcp:fake").call("a", {}, on_progress=lambda: None)
+        await self.engine.keeper_of("mcp:fake").call("a", {}, on_progress=unheard)
         await self._bench.until(lambda: self._offered() == count)
         return self.known()
 

@@ -62,6 +62,8 @@ LINK_ROWS: Final = (
     ),
     # A turn sends these, as a worker: whoever may send messages in a chat has its tools called.
     CallRow("mcp.call", None, _outcomes(NEVER_SENT)),
+    # So does whoever calls pinned tools from elsewhere, and it alone takes its call back.
+    CallRow("mcp.cancel", None, _outcomes(NEVER_SENT)),
     CallRow("files.read", None, _outcomes(NEVER_SENT)),
     CallRow("files.list", None, _outcomes(NEVER_SENT)),
     CallRow("files.search", None, _outcomes(NEVER_SENT)),

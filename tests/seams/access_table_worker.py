@@ -48,8 +48,8 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "lets a turn go under its lease, and reads what the chats that it started answered",
     ),
     "server/mcp_door.py": (
-        frozenset({"PinReader"}),
-        "fetches the bytes that a pin names which its caller has read as itself",
+        frozenset({"PinReader", "call"}),
+        "fetches the bytes of a pin that its caller may read, and ends calls of that caller",
     ),
     "runner/sending.py": (
         frozenset({"begin_request", "commit_answer"}),

@@ -124,6 +124,7 @@ class WorkspaceAgent:
             files=WorkspaceFiles(settings.directory, clock),
             servers=self._servers,
             reach=reach,
+            tell=self._tell,
         )
         self._link = Link(
             dial,
@@ -165,6 +166,9 @@ class WorkspaceAgent:
             on_change=self._look_again,
             ask_every_s=self._settings.timing.rescan_interval_s,
         )
+
+    async def _tell(self, method: str, params: Mapping[str, Any]) -> None:
+        await self._link.tell(method, params)
 
     def _hand_on(self, state: WorkspaceState) -> None:
         self._workspace.hand_on()

@@ -3,14 +3,14 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from driftpin.agent.link import CallHandler
 from driftpin.agent.local_protocol import LocalCall
 from driftpin.agent.local_socket import LocalHandler
-from driftpin.agent.mcp_calls import call_pinned_tool, read_asked_call
+from driftpin.agent.mcp_calls import Teller, call_pinned_tool, read_asked_call
 from driftpin.agent.mcp_servers import McpServers
 from driftpin.agent.names import shown_name
 from driftpin.agent.passes import Passes, WorkspaceState
@@ -18,11 +18,12 @@ from driftpin.agent.push import Pusher
 from driftpin.agent.readiness import Readiness
 from driftpin.agent.report import scan_to_json
 from driftpin.agent.sources import SourceFile
+from driftpin.agent.under_way import UnderWay
 from driftpin.agent.workspace import Workspace
 from driftpin.agent.workspace_files import WorkspaceFiles
 from driftpin.chat.workspace_tools import LIST_FILES, READ_FILES, SEARCH_FILES
 from driftpin.context.manifest import Json
-from driftpin.context.tool_check import MCP_CALL
+from driftpin.context.tool_check import MCP_CALL, MCP_CANCEL
 from driftpin.errors import Malformed, Unavailable
 from driftpin.failpoints import Failpoint, Reach, pass_by
 
@@ -44,6 +45,8 @@ class AgentCalls:
     files: WorkspaceFiles
     servers: McpServers | None = None
     reach: Reach = pass_by
+    tell: Teller | None = None
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     def local(self) -> dict[LocalCall, LocalHandler]:
         """Return the handlers of the local socket."""
@@ -67,6 +70,7 @@ class AgentCalls:
             "stop": self.stop,
             "mcp.approved": self.learn_approvals,
             MCP_CALL: self.call_tool,
+            MCP_CANCEL: self.end_call,
             READ_FILES: self.files.read,
             LIST_FILES: self.files.list,
             SEARCH_FILES: self.files.search,
@@ -168,7 +172,13 @@ class AgentCalls:
         """Call a pinned tool of an MCP server, once."""
         if self.servers is None:
             raise Unavailable("This agent runs no MCP servers.", code="mcp_server_not_ready")
-        return await call_pinned_tool(self.servers.engine, read_asked_call(arguments))
+        asked = read_asked_call(arguments)
+        calling = call_pinned_tool(self.servers.engine, asked, self.tell)
+        return await self.under_way.run(asked.call, calling)
+
+    async def end_call(self, arguments: Arguments) -> Json:
+        """End a call of a tool that is under way, for whoever asked for it."""
+        return {"was_under_way": self.under_way.end(text_of(arguments, "call"))}
 
     async def stop(self, _arguments: Arguments) -> Json:
         """End the agent."""

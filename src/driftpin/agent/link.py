@@ -8,7 +8,7 @@ older one by then. Calls have a timeout, a maximum in flight and a maximum size.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final, NoReturn, Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ from driftpin.agent.waiting import Backoff, Waiter, wait_on_clock
 from driftpin.clock import Clock
 from driftpin.context.manifest import Json
 from driftpin.errors import DriftpinError, NotFound, RateLimited, Unavailable, Unreachable
-from driftpin.wire.link import LinkCall, LinkError, LinkReply, call_timeout_s
+from driftpin.wire.link import LinkCall, LinkError, LinkNote, LinkReply, call_timeout_s
 
 CallHandler = Callable[[Mapping[str, Any]], Awaitable[Json]]
 
@@ -45,7 +45,7 @@ Dialer = Callable[[int], AbstractAsyncContextManager[LinkConnection]]
 
 
 class Link:
-    """Keeps the link up and answers what comes over it. `is_up` says whether it is connected.
+    """Keeps the link up and answers what comes over it.
 
     `on_change` is called when the link ended, came back, or was refused: the server may have been
     replaced, or the agent; a hello tells.
@@ -72,7 +72,19 @@ class Link:
         self._waiter = waiter
         self._never = asyncio.Event()
         self._in_flight = 0
-        self.is_up = False
+        self._connection: LinkConnection | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the link is connected."""
+        return self._connection is not None
+
+    async def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Tell the server something that nobody waits for; without a link it is not told."""
+        if self._connection is not None:
+            note = msgspec.msgpack.encode(LinkNote(method=method, params=dict(params)))
+            with suppress(Unreachable):
+                await self._connection.send(note)
 
     async def run(self) -> NoReturn:
         """Connect, serve, and connect again, for ever."""
@@ -90,7 +102,7 @@ class Link:
 
     async def _connect_and_serve(self) -> None:
         async with self._dial(self._incarnation()) as connection:
-            self.is_up = True
+            self._connection = connection
             since_s = self._clock.monotonic_s()
             if self._was_up:
                 self._on_change()
@@ -98,7 +110,7 @@ class Link:
             try:
                 await self._serve(connection)
             finally:
-                self.is_up = False
+                self._connection = None
         if self._clock.monotonic_s() - since_s >= limits.LINK_PING_INTERVAL_S:
             self._backoff.reset()
         self._on_change()

@@ -8,7 +8,7 @@ tool did, the text says so.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from driftpin.agent.mcp_egress import TOO_LARGE
 from driftpin.agent.mcp_engine import McpEngine
 from driftpin.agent.mcp_keeper import ServerKeeper
 from driftpin.agent.mcp_results import ToolAnswer, read_answer
-from driftpin.agent.mcp_session import ServerFailure
+from driftpin.agent.mcp_session import OnProgress, ServerFailure
 from driftpin.context.manifest import Json
 from driftpin.context.tool_check import (
+    MCP_PROGRESS,
     ChangePolicy,
     PinnedIdentity,
     Verdict,
@@ -27,6 +28,8 @@ from driftpin.context.tool_check import (
 )
 from driftpin.errors import Conflict, DriftpinError, Malformed, NotFound, Unavailable
 from driftpin.identity import Digest
+
+Teller = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 NOT_KNOWN: Final = "It is not known what the tool did."
 _REFUSALS: Final[Mapping[Verdict, str]] = {
@@ -46,17 +49,22 @@ class AskedCall:
     policy: ChangePolicy
     timeout_s: float
     arguments: dict[str, Any]
+    # By what it can be ended; and whether anybody wants to hear how far it has come.
+    call: str = ""
+    is_followed: bool = False
 
 
-async def call_pinned_tool(engine: McpEngine, asked: AskedCall) -> dict[str, Json]:
-    """Return the answer with the verdict of the comparison.
+async def call_pinned_tool(
+    engine: McpEngine, asked: AskedCall, tell: Teller | None = None
+) -> dict[str, Json]:
+    """Return the answer with the verdict of the comparison; `tell` hears how far it has come.
 
     Raises Conflict or NotFound with the verdict's code for a tool that may not be called, and
     Unavailable for a server that did not answer.
     """
     keeper = engine.keeper_of(asked.source)
     try:
-        verdict, answer = await _within_time(keeper, asked)
+        verdict, answer = await _within_time(keeper, asked, tell)
     except ServerFailure as failure:
         raise Unavailable(
             f"The MCP server went away in the middle of it. {NOT_KNOWN}", code=failure.reason
@@ -64,17 +72,21 @@ async def call_pinned_tool(engine: McpEngine, asked: AskedCall) -> dict[str, Jso
     return {"verdict": verdict.value, **answer.to_json()}
 
 
-async def _within_time(keeper: ServerKeeper, asked: AskedCall) -> tuple[Verdict, ToolAnswer]:
+async def _within_time(
+    keeper: ServerKeeper, asked: AskedCall, tell: Teller | None
+) -> tuple[Verdict, ToolAnswer]:
     now_s = asyncio.get_running_loop().time
     ends_s = now_s() + limits.MCP_CALL_LONGEST_S
     try:
         async with asyncio.timeout(asked.timeout_s) as patience:
+            follower = _Follower(keeper, asked, tell)
+
+            async def on_progress(done: float, total: float | None, text: str | None) -> None:
+                patience.reschedule(min(now_s() + asked.timeout_s, ends_s))
+                await follower.hear(done, total, text)
+
             verdict = await _check(keeper, asked)
-            answer = await _call(
-                keeper,
-                asked,
-                on_progress=lambda: patience.reschedule(min(now_s() + asked.timeout_s, ends_s)),
-            )
+            answer = await _call(keeper, asked, on_progress=on_progress)
     except TimeoutError:
         await keeper.end_if_silent()
         raise Unavailable(
@@ -82,6 +94,30 @@ async def _within_time(keeper: ServerKeeper, asked: AskedCall) -> tuple[Verdict,
             code="mcp_timeout",
         ) from None
     return verdict, answer
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Tells of progress, and no more often than somebody can look."""
+
+    keeper: ServerKeeper
+    asked: AskedCall
+    tell: Teller | None
+    _told_at_s: float = -limits.MCP_PROGRESS_GAP_S
+
+    async def hear(self, done: float, total: float | None, text: str | None) -> None:
+        now_s = asyncio.get_running_loop().time()
+        is_soon = now_s - self._told_at_s < limits.MCP_PROGRESS_GAP_S
+        if self.tell is None or not self.asked.is_followed or is_soon:
+            return
+        self._told_at_s = now_s
+        shown = None if text is None else self.keeper.clean(text)
+        if shown is not None:
+            shown = shown[: limits.MCP_PROGRESS_CHARACTERS_MAX]
+        await self.tell(
+            MCP_PROGRESS,
+            {"call": self.asked.call, "progress": done, "total": total, "message": shown},
+        )
 
 
 async def _check(keeper: ServerKeeper, asked: AskedCall) -> Verdict:
@@ -95,7 +131,7 @@ async def _check(keeper: ServerKeeper, asked: AskedCall) -> Verdict:
     raise kind(_REFUSALS[verdict], code=verdict.value)
 
 
-async def _call(keeper: ServerKeeper, asked: AskedCall, *, on_progress: Any) -> ToolAnswer:
+async def _call(keeper: ServerKeeper, asked: AskedCall, *, on_progress: OnProgress) -> ToolAnswer:
     calling = keeper.call(asked.name, asked.arguments, on_progress=on_progress)
     return read_answer(await _translated(keeper, calling))
 
@@ -147,6 +183,8 @@ def read_asked_call(params: Mapping[str, Any]) -> AskedCall:
             policy=ChangePolicy(str(params["policy"])),
             timeout_s=min(timeout_s, limits.MCP_CALL_LONGEST_S),
             arguments=arguments,
+            call=str(params.get("call", "")),
+            is_followed=params.get("progress") is True,
         )
     except (KeyError, ValueError) as error:
         raise Malformed("This is no call of a tool.") from error

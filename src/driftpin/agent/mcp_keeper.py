@@ -15,6 +15,7 @@ from driftpin import limits
 from driftpin.agent.mcp_configs import FoundServer
 from driftpin.agent.mcp_redaction import Redactor
 from driftpin.agent.mcp_session import (
+    OnProgress,
     ServerFailure,
     Session,
     Surroundings,
@@ -130,7 +131,7 @@ class ServerKeeper:
         return await self._ask(lambda session: session.find_tool(name))
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any], *, on_progress: Callable[[], None]
+        self, name: str, arguments: Mapping[str, Any], *, on_progress: OnProgress
     ) -> Any:
         """Return the SDK's result of a call.
 

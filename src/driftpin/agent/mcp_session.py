@@ -6,7 +6,7 @@ come from any other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from driftpin.agent.mcp_egress import EgressRefused, Resolve, checked_client, re
 from driftpin.agent.mcp_stdio import BAD_REPLY, TOO_LARGE, StdioTransport
 from driftpin.context.launch import Launch, Transport
 from driftpin.context.tool_catalogue import ReadCatalogue, find_definition, read_catalogue
+
+# How far a call has come, of how much if that is known, and in words if there are any.
+OnProgress = Callable[[float, float | None, str | None], Awaitable[None]]
 
 PAGE_LOOP: Final = "catalogue_too_large"
 CRASHED: Final = "mcp_server_crashed"
@@ -120,19 +123,15 @@ class Session:
         return tools
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any], *, on_progress: Callable[[], None]
+        self, name: str, arguments: Mapping[str, Any], *, on_progress: OnProgress
     ) -> Any:
         """Return the SDK's result of a call; whoever asks bounds the time."""
-
-        async def progress(*_: Any) -> None:
-            on_progress()
-
         return await self._client.call_tool(
             name,
             dict(arguments),
             # Without a time of its own a call has that of a list.
             read_timeout_seconds=limits.MCP_CALL_LONGEST_S,
-            progress_callback=progress,
+            progress_callback=on_progress,
         )
 
     async def watch(self, on_change: Callable[[], None]) -> None:
@@ -277,4 +276,12 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield from _leaves(error.__cause__)
 
 
-__all__ = ["ServerFailure", "Session", "Surroundings", "Target", "failure_of", "open_session"]
+__all__ = [
+    "OnProgress",
+    "ServerFailure",
+    "Session",
+    "Surroundings",
+    "Target",
+    "failure_of",
+    "open_session",
+]

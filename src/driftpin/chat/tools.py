@@ -1,6 +1,6 @@
 """What a tool is to a model, and what a call of one gives."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,18 @@ class ToolDefinition:
     name: str
     description: str
     parameters: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a call has come, as its tool tells it: of `total`, where that is known."""
+
+    done: float
+    total: float | None = None
+    text: str | None = None
+
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ __all__ = [
     "NOT_MADE_RESULT",
     "STOPPED_RESULT",
     "UNKNOWN_RESULT",
+    "OnProgress",
+    "Progress",
     "ToolDefinition",
     "ToolResult",
     "canonical_tools",

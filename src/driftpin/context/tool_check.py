@@ -17,6 +17,9 @@ from driftpin.identity import Digest, digest_of
 
 # The call that an agent answers by calling a tool.
 MCP_CALL: Final = "mcp.call"
+# The one that ends such a call, by its name; and how an agent tells how far one has come.
+MCP_CANCEL: Final = "mcp.cancel"
+MCP_PROGRESS: Final = "mcp.progress"
 _SCHEMAS: Final = ("inputSchema", "outputSchema")
 
 
@@ -78,6 +81,8 @@ def compare_with_pin(pinned: PinnedIdentity, server: Digest, live: bytes | None)
 
 __all__ = [
     "MCP_CALL",
+    "MCP_CANCEL",
+    "MCP_PROGRESS",
     "ChangePolicy",
     "PinnedIdentity",
     "Verdict",

@@ -1,8 +1,6 @@
 """The pinned MCP tools, offered and called as a turn's model has them."""
 
-import json
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import mcp_types
 
@@ -29,14 +27,14 @@ def tool_of(definition: ToolDefinition) -> mcp_types.Tool:
 
 
 async def call_pinned_tool(
-    store: Store, visitor: Visitor, tools: McpTools, name: str, arguments: Mapping[str, Any]
+    store: Store, visitor: Visitor, tools: McpTools, call: ToolCallPart
 ) -> ToolResult:
     """Have one of the tools called, once, with every check that a call of a turn has.
 
     Raises what the caller may not do; whatever else fails is the call's result.
     """
-    await permit_tool_call(store, visitor.actor, visitor.chat_id, name)
-    return await Toolbox([tools]).carry_out(ToolCallPart("", name, json.dumps(dict(arguments))))
+    await permit_tool_call(store, visitor.actor, visitor.chat_id, call.name)
+    return await Toolbox([tools]).carry_out(call)
 
 
 def result_of(result: ToolResult) -> mcp_types.CallToolResult:

@@ -1,7 +1,8 @@
 """The MCP server that one request is answered by: its handlers over one pin."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,12 +21,15 @@ from mcp.shared.subscriptions import (
 )
 
 from driftpin import __version__, limits
+from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.tools import ToolDefinition, sorted_tools
+from driftpin.chat.tools import OnProgress, ToolDefinition, ToolResult, sorted_tools
 from driftpin.errors import Conflict, DriftpinError, Forbidden, Malformed, NotFound, Rejected
 from driftpin.gateway import context_tools, files, pinned_tools, skill_prompts
+from driftpin.gateway.following import following
 from driftpin.gateway.paging import Item, PageCursors, page_of
 from driftpin.gateway.visitor import Visitor
+from driftpin.identity import AgentId, ChatId
 from driftpin.runner.agent_tools import AgentTools, McpTools
 from driftpin.runner.pins import PinReader
 from driftpin.store.store import Store
@@ -42,6 +46,8 @@ OF_THE_ASKER: Final = (Conflict, Forbidden, Malformed, NotFound, Rejected)
 
 Context = ServerRequestContext[Any, Any]
 Moves = Callable[[], AsyncIterator[object]]
+NameCall = Callable[[object], str]
+TakeBack = Callable[[AgentId | None, ChatId, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,14 @@ class Gateway:
     tools: AgentTools
     verbs: context_tools.ContextVerbs
     cursors: PageCursors
+    take_back: TakeBack
 
-    def open(self, visitor: Visitor, moves: Moves) -> Server[Any]:
-        """Return a server for one visitor; `moves` gives something at each move of the pin."""
-        visit = _Visit(self, visitor, moves)
+    def open(self, visitor: Visitor, moves: Moves, name_call: NameCall) -> Server[Any]:
+        """Return a server for one visitor.
+
+        `moves` gives something at each move of the pin; `name_call` names the call of a request.
+        """
+        visit = _Visit(self, visitor, moves, name_call)
         server = _PinServer(
             "driftpin",
             version=__version__,
@@ -99,6 +109,7 @@ class _Visit:
     gateway: Gateway
     visitor: Visitor
     moves: Moves
+    name_call: NameCall
 
     async def list_resources(
         self, _: Context, params: mcp_types.PaginatedRequestParams | None
@@ -147,7 +158,7 @@ class _Visit:
         self, _: Context, params: mcp_types.PaginatedRequestParams | None
     ) -> mcp_types.ListToolsResult:
         own = context_tools.definitions_for(self.visitor)
-        offered = sorted_tools((*own, *(await self._pinned_tools()).definitions))
+        offered = sorted_tools((*own, *self._tools_of(*await self._read()).definitions))
         page, following = self._page(
             offered,
             lambda each: each.name,
@@ -159,7 +170,7 @@ class _Visit:
         return mcp_types.ListToolsResult(tools=listed, next_cursor=following)
 
     async def call_tool(
-        self, _: Context, params: mcp_types.CallToolRequestParams
+        self, context: Context, params: mcp_types.CallToolRequestParams
     ) -> mcp_types.CallToolResult:
         visitor, name, arguments = self.visitor, params.name, params.arguments or {}
         own = _named(context_tools.definitions_for(visitor), name)
@@ -168,13 +179,27 @@ class _Visit:
                 self.gateway.verbs, visitor, own, arguments
             )
         else:
-            tools = await self._pinned_tools()
+            result = await self._call_pinned(context, name, arguments)
+        return pinned_tools.result_of(result)
+
+    async def _call_pinned(
+        self, context: Context, name: str, arguments: Mapping[str, Any]
+    ) -> ToolResult:
+        """Have a pinned tool called; if the client leaves meanwhile, have the call taken back."""
+        pin, pinned = await self._read()
+        call_id = self.name_call(context.request_id)
+        async with following(context) as on_progress:
+            tools = self._tools_of(pin, pinned, on_progress)
             if _named(tools.definitions, name) is None:
                 raise NotFound("There is no such tool in this pin.", code="no_tool")
-            result = await pinned_tools.call_pinned_tool(
-                self.gateway.store, visitor, tools, name, arguments
-            )
-        return pinned_tools.result_of(result)
+            call = ToolCallPart(call_id, name, json.dumps(dict(arguments)))
+            try:
+                return await pinned_tools.call_pinned_tool(
+                    self.gateway.store, self.visitor, tools, call
+                )
+            except asyncio.CancelledError:
+                self.gateway.take_back(pin.agent_id, self.visitor.chat_id, call_id)
+                raise
 
     async def listen(
         self, context: Context, params: mcp_types.SubscriptionsListenRequestParams
@@ -205,10 +230,15 @@ class _Visit:
         pin = await self.gateway.store.read_pin(self.visitor.actor, self.visitor.chat_id)
         return await self.gateway.pins.with_context(pin)
 
-    async def _pinned_tools(self) -> McpTools:
+    def _tools_of(
+        self,
+        pin: PinnedRead,
+        pinned: PinnedContext | None,
+        on_progress: OnProgress | None = None,
+    ) -> McpTools:
         """Return the tools of the pin; none for whoever may not have them called."""
-        pin, context = await self._read()
-        return self.gateway.tools.pinned(pin, context if self.visitor.may_update else None)
+        offered = pinned if self.visitor.may_update else None
+        return self.gateway.tools.pinned(pin, offered, on_progress)
 
     def _page(
         self,

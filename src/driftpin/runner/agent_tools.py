@@ -18,12 +18,12 @@ from driftpin.chat.mcp_tools import McpTool, mcp_tools
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.pinned import PinnedContext
 from driftpin.chat.skill_tools import TOOLS
-from driftpin.chat.tools import ToolDefinition, ToolResult
+from driftpin.chat.tools import OnProgress, ToolDefinition, ToolResult
 from driftpin.chat.workspace_tools import CALLS, WORKSPACE_TOOLS
 from driftpin.context.schema_rules import check_arguments
 from driftpin.context.tool_check import MCP_CALL, ChangePolicy, Verdict
 from driftpin.errors import DriftpinError, Malformed, NotFound, Rejected, Unavailable
-from driftpin.identity import WORKER, Actor, AgentId, Digest
+from driftpin.identity import WORKER, Actor, AgentId, ChatId, Digest
 from driftpin.operations.record_tool_verdict import record_tool_verdict
 from driftpin.runner.pins import CONTEXTS_KEPT
 from driftpin.runner.toolbox import ToolSource
@@ -47,6 +47,7 @@ class AgentCaller(Protocol):
         params: Mapping[str, Any],
         *,
         about: Mapping[str, str],
+        on_progress: OnProgress | None = None,
     ) -> Any:
         """Return what the agent answers; `about` is for the audit. Raises a DriftpinError."""
 
@@ -62,10 +63,18 @@ class ToolRules:
 class ChatAgent:
     """The agent of one chat, as the read of a pin names it."""
 
-    def __init__(self, caller: AgentCaller, pin: PinnedRead) -> None:
-        """Ask the agent that this pin is bound to."""
+    def __init__(
+        self, caller: AgentCaller, pin: PinnedRead, on_progress: OnProgress | None = None
+    ) -> None:
+        """Ask the agent that this pin is bound to; `on_progress` hears how far calls have come."""
         self._caller = caller
         self._pin = pin
+        self._on_progress = on_progress
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody wants to hear how far calls have come."""
+        return self._on_progress is not None
 
     async def ask(self, method: str, params: Mapping[str, Any], tool: str) -> dict[str, Any]:
         """Return the agent's answer; raises a DriftpinError."""
@@ -74,7 +83,9 @@ class ChatAgent:
             raise Unavailable("No agent serves this chat's workspace.", code="agent_offline")
         about = {"chat": self._pin.chat.id, "tool": tool}
         try:
-            answer = await self._caller.call(WORKER, agent_id, method, params, about=about)
+            answer = await self._caller.call(
+                WORKER, agent_id, method, params, about=about, on_progress=self._on_progress
+            )
         except NotFound as refusal:
             # An agent that was deleted is not there, as one that is away; a tool's own is told.
             if refusal.code != NotFound.default_code:
@@ -107,7 +118,7 @@ class McpTools:
     async def call(self, call: ToolCallPart, arguments: Mapping[str, object]) -> ToolResult:
         """Check the arguments against the pinned schema, and have the agent call the tool once."""
         tool = self._tools[call.name]
-        params = await asyncio.to_thread(self._params, tool, arguments)
+        params = await asyncio.to_thread(self._params, tool, call.call_id, arguments)
         try:
             answer = await self._agent.ask(MCP_CALL, params, call.name)
         except DriftpinError as refusal:
@@ -117,7 +128,9 @@ class McpTools:
         await self._note(tool, verdict)
         return _result(answer, "" if verdict == Verdict.SAME else verdict, self._rules.changes)
 
-    def _params(self, tool: McpTool, arguments: Mapping[str, object]) -> dict[str, Any]:
+    def _params(
+        self, tool: McpTool, call_id: str, arguments: Mapping[str, object]
+    ) -> dict[str, Any]:
         written = _written(arguments)
         fault = check_arguments(tool.schema, json.loads(written))
         if fault is not None:
@@ -136,6 +149,8 @@ class McpTools:
             "policy": self._rules.changes.value,
             "timeout_s": self._rules.timeout_s,
             "arguments": written,
+            "call": name_of_call(self._pin.chat.id, call_id),
+            "progress": self._agent.is_followed,
         }
 
     async def _note(self, tool: McpTool, code: str) -> None:
@@ -184,10 +199,16 @@ class AgentTools:
             return (pinned,)
         return (pinned, WorkspaceTools(ChatAgent(self._caller, pin)))
 
-    def pinned(self, pin: PinnedRead, context: PinnedContext | None) -> McpTools:
+    def pinned(
+        self,
+        pin: PinnedRead,
+        context: PinnedContext | None,
+        on_progress: OnProgress | None = None,
+    ) -> McpTools:
         """Return the tools of MCP servers alone."""
         tools = () if context is None else self._tools_of(context)
-        return McpTools(self._store, ChatAgent(self._caller, pin), pin, tools, self._rules)
+        agent = ChatAgent(self._caller, pin, on_progress)
+        return McpTools(self._store, agent, pin, tools, self._rules)
 
     def _tools_of(self, context: PinnedContext) -> tuple[McpTool, ...]:
         if context.snapshot not in self._kept:
@@ -196,6 +217,11 @@ class AgentTools:
         while len(self._kept) > CONTEXTS_KEPT:
             self._kept.popitem(last=False)
         return self._kept[context.snapshot]
+
+
+def name_of_call(chat_id: ChatId, call_id: str) -> str:
+    """Return by what an agent knows a call while it is under way."""
+    return f"{chat_id}/{call_id}"
 
 
 def _written(arguments: Mapping[str, object]) -> str:
@@ -220,4 +246,12 @@ def _result(answer: Mapping[str, Any], code: str, policy: ChangePolicy) -> ToolR
     return ToolResult(text, is_error=is_error, code=told, attachments=attachments)
 
 
-__all__ = ["AgentCaller", "AgentTools", "ChatAgent", "McpTools", "ToolRules", "WorkspaceTools"]
+__all__ = [
+    "AgentCaller",
+    "AgentTools",
+    "ChatAgent",
+    "McpTools",
+    "ToolRules",
+    "WorkspaceTools",
+    "name_of_call",
+]

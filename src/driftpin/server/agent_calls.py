@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from driftpin import limits
+from driftpin.chat.tools import OnProgress
 from driftpin.errors import DriftpinError, Gone, Unauthenticated, Unavailable
 from driftpin.identity import NOBODY, WORKER, Actor, AgentId, CallId
 from driftpin.operations.ask_agent import NOTHING_MORE, agent_offline, ask_agent
@@ -19,10 +20,12 @@ from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
 from driftpin.operations.start_calls import start_calls
 from driftpin.operations.withdraw_call import withdraw_call
+from driftpin.server.heard_progress import HeardProgress
 from driftpin.server.links import AgentRefused, CallLost, Links
 from driftpin.server.tailer import Tailer
 from driftpin.store.call_values import CallRow, CallState, longest_s_of
 from driftpin.store.store import Store
+from driftpin.wire.link import LinkNote
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +49,7 @@ class AgentCalls:
         self._tailer = tailer
         self._holder = holder
         self._carrying: set[asyncio.Task[CallEnd]] = set()
+        self._progress = HeardProgress()
 
     async def call(
         self,
@@ -55,8 +59,11 @@ class AgentCalls:
         params: Mapping[str, Any],
         *,
         about: Mapping[str, str] = NOTHING_MORE,
+        on_progress: OnProgress | None = None,
     ) -> Any:
         """Return what the agent answers; `about` goes into the audit.
+
+        `on_progress` hears how far a call has come that has a name (`call`) and says `progress`.
 
         Raises what the agent refused with; Unavailable: `agent_offline` and `agent_busy` for a call
         that did not happen, `call_unknown` and `agent_timeout` for one that may have happened.
@@ -68,13 +75,18 @@ class AgentCalls:
         except Unavailable as refusal:
             self._count(refusal.code)
             raise
-        if is_here:
-            # Whoever asked may leave; the call goes on, and its row tells how it ended.
-            end = await asyncio.shield(self._carry(call_id, agent_id, method, params))
-        else:
-            end = await self._wait_for(call_id, longest_s_of(method))
+        with self._progress.heard_by(on_progress, agent_id, params.get("call")):
+            if is_here:
+                # Whoever asked may leave; the call goes on, and its row tells how it ended.
+                end = await asyncio.shield(self._carry(call_id, agent_id, method, params))
+            else:
+                end = await self._wait_for(call_id, longest_s_of(method))
         self._count(_outcome_of(end))
         return _result_of(end)
+
+    def hear(self, agent_id: AgentId, note: LinkNote) -> None:
+        """Give on what an agent tells of a call of its own; whatever else it says is nothing."""
+        self._progress.hear(agent_id, note)
 
     async def run_forever(self) -> None:
         """Carry out what other replicas ask, until cancelled."""

@@ -59,7 +59,7 @@ async def _serve(socket: WebSocket, services: Services, link: AgentLink) -> None
     try:
         await socket.accept()
         link.open()
-        await _receive_until_left(socket, link)
+        await _receive_until_left(socket, services, link)
     finally:
         services.links.discard(link)
         await asyncio.shield(services.link_keeper.release(link))
@@ -90,7 +90,7 @@ def _incarnation(socket: WebSocket) -> int | None:
     return int(sent)
 
 
-async def _receive_until_left(socket: WebSocket, link: AgentLink) -> None:
+async def _receive_until_left(socket: WebSocket, services: Services, link: AgentLink) -> None:
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -100,10 +100,12 @@ async def _receive_until_left(socket: WebSocket, link: AgentLink) -> None:
             await socket.close(CLOSE_NOT_BINARY, "not_binary")
             return
         try:
-            link.settle(content)
+            note = link.settle(content)
         except Rejected as refusal:
             await socket.close(CLOSE_BAD_MESSAGE, refusal.code)
             return
+        if note is not None:
+            services.calls.hear(link.agent_id, note)
 
 
 __all__ = ["serve_link"]

@@ -22,6 +22,7 @@ from driftpin.wire.link import (
     CLOSE_RESTART,
     CLOSE_REVOKED,
     LinkCall,
+    LinkNote,
     LinkReply,
     call_timeout_s,
 )
@@ -102,20 +103,23 @@ class AgentLink:
                 raise agent_offline()
             await self._socket.send_bytes(message)
 
-    def settle(self, message: bytes) -> None:
-        """Give an answer to the call that waits for it; raises Rejected for anything else."""
-        try:
-            reply = msgspec.msgpack.decode(message, type=LinkReply)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Rejected("This is not an answer.", code="bad_message") from None
+    def settle(self, message: bytes) -> LinkNote | None:
+        """Give an answer to the call that waits for it; return what is told without being asked.
+
+        Raises Rejected for anything else.
+        """
+        reply = _read(message)
+        if isinstance(reply, LinkNote):
+            return reply
         answer = self._calls.get(reply.id) if reply.id is not None else None
         if answer is None or answer.done():
-            return
+            return None
         if reply.error is None:
             answer.set_result(reply.result)
         else:
             code = str((reply.error.data or {}).get("code", "agent_error"))
             answer.set_exception(AgentRefused(reply.error.message, code=code))
+        return None
 
     async def close(self, reason: str) -> None:
         """Close the socket, telling why; every call under way is lost."""
@@ -202,6 +206,15 @@ class Links:
         """Close every link, because the server stops."""
         for link in self.all():
             await link.close("restart")
+
+
+def _read(message: bytes) -> LinkReply | LinkNote:
+    unreadable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+    with suppress(*unreadable):
+        return msgspec.msgpack.decode(message, type=LinkReply)
+    with suppress(*unreadable):
+        return msgspec.msgpack.decode(message, type=LinkNote)
+    raise Rejected("This is not an answer.", code="bad_message")
 
 
 async def _tell(link: AgentLink, method: str) -> None:

@@ -43,6 +43,14 @@ class LinkCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jsonrpc: Literal["2.0"] = "2.0"
 
 
+class LinkNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the agent tells without being asked, and only of a call whose asker wants to hear it."""
+
+    method: str
+    params: dict[str, Any]
+    jsonrpc: Literal["2.0"] = "2.0"
+
+
 class LinkError(msgspec.Struct, frozen=True):
     """Why a call was refused; the stable code is in `data`."""
 
@@ -70,6 +78,7 @@ __all__ = [
     "INCARNATION_HEADER",
     "LinkCall",
     "LinkError",
+    "LinkNote",
     "LinkReply",
     "call_timeout_s",
 ]

@@ -17,9 +17,10 @@ from driftpin import limits
 from driftpin.errors import Forbidden, Malformed
 from driftpin.gateway.changes import changed_messages
 from driftpin.gateway.visitor import Visitor
-from driftpin.identity import Actor
+from driftpin.identity import Actor, ChatId
 from driftpin.server.access import CurrentListener, CurrentUser, resolve_caller
 from driftpin.server.body import check_media_type, read_body
+from driftpin.server.mcp_door import name_asked_call
 from driftpin.server.mcp_exchange import SESSION_HEADER, McpExchange
 from driftpin.server.parameters import ChatIdPath
 from driftpin.server.pin_moves import PinMoves
@@ -30,6 +31,7 @@ from driftpin.wire.json_text import JsonText, parse_json
 router = APIRouter(prefix="/mcp", tags=["mcp"], include_in_schema=False)
 
 INITIALIZE: Final = "initialize"
+CANCELLED: Final = "notifications/cancelled"
 # These hold a connection, and the first of them something in a workspace, for as long as it takes.
 LONG_METHODS: Final = frozenset({"tools/call", "subscriptions/listen"})
 SessionHeader = Annotated[str | None, Header(alias=SESSION_HEADER)]
@@ -47,11 +49,18 @@ async def post_message(
         services.mcp.check_session(actor, chat_id, session)
     body = await read_body(request, limits.GATEWAY_MESSAGE_BYTES_MAX)
     check_media_type(request)
-    method = _method_of(parse_json(body))
+    message = _message_in(parse_json(body))
+    method = str(message.get("method"))
+    if method == CANCELLED and session is not None:
+        await _take_back(services, actor, chat_id, session, message)
     moves = PinMoves(services, partial(resolve_caller, request), chat_id)
     gateway = await services.mcp.gateway()
     return McpExchange(
-        gateway.open(Visitor.of(actor, view), partial(moves.since, moves.tag_of(view))),
+        gateway.open(
+            Visitor.of(actor, view),
+            partial(moves.since, moves.tag_of(view)),
+            partial(name_asked_call, session),
+        ),
         body,
         place=_place(services, actor, method),
         session=services.mcp.name_session(actor, chat_id) if method == INITIALIZE else None,
@@ -86,10 +95,21 @@ async def _told(moves: PinMoves, tag: str) -> AsyncIterator[ServerSentEvent]:
         yield ServerSentEvent(last, event="message", id=following, sep="\n")
 
 
-def _method_of(message: JsonText) -> str:
+async def _take_back(
+    services: Services, actor: Actor, chat_id: ChatId, session: str, message: dict[str, JsonText]
+) -> None:
+    """Have a call ended that this session asked for, wherever it is under way."""
+    parameters = message.get("params")
+    if isinstance(parameters, dict):
+        call_id = name_asked_call(session, parameters.get("requestId"))
+        pin = await services.store.read_pin(actor, chat_id)
+        services.mcp.take_back(pin.agent_id, chat_id, call_id)
+
+
+def _message_in(message: JsonText) -> dict[str, JsonText]:
     if not isinstance(message, dict):
         raise Malformed("Send one message of JSON-RPC, as an object.")
-    return str(message.get("method"))
+    return message
 
 
 def _place(services: Services, actor: Actor, method: str) -> AbstractContextManager[None]:

@@ -87,6 +87,13 @@ ROWS: Final = (
         made(303, UPDATE_CHAT),
         form={"to": "{head}"},
     ),
+    RouteRow(
+        "POST",
+        f"{CHAT}/release",
+        "/chats/{chat}/release",
+        made(303, UPDATE_CHAT),
+        form={"source": "workspace:AGENTS.md"},
+    ),
     RouteRow("GET", f"{CHAT}/history", "/chats/{chat}/history", READ_CHAT),
     RouteRow("GET", "/workspaces", "/workspaces", EVERY_USER),
     RouteRow("GET", "/workspaces/{workspace_id}", "/workspaces/{workspace}", MASTER),

@@ -16,7 +16,7 @@ from driftpin.operations.revoke_token import revoke_token
 from driftpin.server.cursors import Cursors
 from driftpin.server.event_stream import EventStream
 from driftpin.server.sse import end_when_slow, sent_event
-from driftpin.wire.api import EventShape
+from driftpin.wire.api import EventShape, RefreshRequest, ReleaseRequest
 from driftpin.wire.transfer import HealthShape
 from served import Site
 from stepping import SteppedClock
@@ -51,6 +51,22 @@ async def test_an_edit_that_is_pushed_is_seen_as_dirty_and_its_refresh_as_clean(
         await site.push(AGENTS="old")
         _, clean, _ = await until(events, EventKind.CHAT_CLEAN)
         assert clean.payload["revision"] == 1
+
+
+async def test_a_hold_is_seen_as_clean_and_its_release_as_dirty(site: Site) -> None:
+    await site.hello()
+    await site.push(AGENTS="old")
+    chat = await site.chat()
+    await site.push(AGENTS="new")
+    async with site.client.watch_events(chat_id=chat.id) as events:
+        all_held = RefreshRequest(accept=(), hold=("workspace:AGENTS.md",))
+        held = await site.client.refresh_context(chat.id, all_held)
+        assert (held.revision, held.dirty, held.held) == (1, False, 1)
+        _, clean, _ = await until(events, EventKind.CHAT_CLEAN)
+        assert (clean.chat_id, clean.payload["revision"]) == (chat.id, 1)
+        assert (await site.client.release_holds(chat.id, ReleaseRequest())).items == ()
+        _, dirty, _ = await until(events, EventKind.CHAT_DIRTY)
+        assert dirty.payload["severity"] == "behavioural"
 
 
 async def test_a_push_is_told_as_the_pins_that_it_made(site: Site) -> None:

@@ -19,7 +19,7 @@ from driftpin.context.tool_drift import ToolDrift
 from driftpin.identity import Digest
 
 # Raised whenever the same two snapshots would give another answer.
-DRIFT_VERSION: Final = 5
+DRIFT_VERSION: Final = 6
 
 # As many states of a source are looked back on to tell whether it flaps.
 _FLAPPING_STATES: Final = 8

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from driftpin.identity import AgentId, ChatId, WorkspaceId
 
@@ -34,6 +35,8 @@ class EventKind(StrEnum):
     DEPLOYMENT_RESTORED = "deployment.restored"
 
 
+# In the payload of a `chat.changed` that tells how many sources the chat holds from now on.
+HOLDS: Final = "holds"
 Payload = Mapping[str, str | int | bool | None]
 
 
@@ -58,4 +61,4 @@ class Event:
     agent_id: AgentId | None = None
 
 
-__all__ = ["Event", "EventKind", "Payload", "Position"]
+__all__ = ["HOLDS", "Event", "EventKind", "Payload", "Position"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from driftpin.errors import Conflict
-from driftpin.events.event import EventKind
+from driftpin.events.event import HOLDS, EventKind
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor
 from driftpin.operations.pin_moves import Binding, EventSource, Settled
@@ -92,7 +92,7 @@ async def record_held(transaction: Transaction, chat: ChatRow, count: int) -> in
         EventKind.CHAT_CHANGED,
         workspace_id=chat.workspace_id,
         chat_id=chat.id,
-        payload={"holds": count},
+        payload={HOLDS: count},
     )
 
 

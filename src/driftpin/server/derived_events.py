@@ -2,8 +2,8 @@
 
 A push records one event and writes no chat that has a pin. For a reader, `agent.head` becomes
 `chat.pinned` for each chat that it pinned, and `chat.dirty` or `chat.clean` for every chat of that
-agent; a pinned chat's own event is followed by its state in the same way. They state the present
-truth, so they may repeat.
+agent; a pinned chat's own event is followed by its state in the same way, and so is that of one
+that holds something else. They state the present truth, so they may repeat.
 """
 
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from driftpin import limits
 from driftpin.errors import NotFound
-from driftpin.events.event import Event, EventKind, Payload
+from driftpin.events.event import HOLDS, Event, EventKind, Payload
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.server.replies import digest_in
 from driftpin.store.store import Store
@@ -38,7 +38,7 @@ class Deriver:
                 yield derived
                 async for state in self._state_of(event, derived.chat_id):
                     yield state
-        elif event.kind is EventKind.CHAT_PINNED:
+        elif event.kind is EventKind.CHAT_PINNED or HOLDS in event.payload:
             async for state in self._state_of(event, event.chat_id):
                 yield state
 

@@ -16,6 +16,7 @@ from driftpin.context.resource import (
 from driftpin.context.tokens import pieces_of
 from driftpin.identity import Digest
 from driftpin.store.values import ContextSummary, PinnedEntry
+from driftpin.web.drift_views import HeldShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class PinLine:
     is_dirty: bool
     dirty_since: datetime | None
     severity: str
+    held: int
     error: str | None
 
 
@@ -90,6 +92,8 @@ class ContextShown:
     pin: PinLine
     resources: tuple[ResourceLine, ...]
     prompt: PromptShown
+    held: tuple[HeldShown, ...]
+    may_update: bool
 
     @property
     def not_ok(self) -> tuple[ResourceLine, ...]:
@@ -116,6 +120,7 @@ def pin_line(context: ContextSummary) -> PinLine:
         is_dirty=context.dirty,
         dirty_since=context.dirty_since,
         severity="" if context.severity is None else context.severity.value,
+        held=context.held,
         error=context.error,
     )
 

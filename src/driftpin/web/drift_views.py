@@ -44,6 +44,15 @@ class EntryShown:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldShown:
+    """One source that the chat keeps as it is; `change` says in words what is held off."""
+
+    source: str
+    previous_source: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
 class DifferenceShown:
     """Everything that differs between two snapshots."""
 
@@ -58,6 +67,7 @@ class DifferenceShown:
     is_drift: bool
     may_refresh: bool
     revision: int
+    held: tuple[HeldShown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,18 @@ def entries_shown(
     )
 
 
+def held_shown(held: Drift) -> tuple[HeldShown, ...]:
+    """Return what is held of a drift."""
+    return tuple(
+        HeldShown(
+            source=entry.source,
+            previous_source=entry.previous_source or "",
+            change=f"{entry.change.value}, {entry.severity.value}",
+        )
+        for entry in held.entries
+    )
+
+
 def moves_shown(
     rows: Iterable[HistoryRow], reader: str, present: Digest | None
 ) -> tuple[MoveShown, ...]:
@@ -154,9 +176,11 @@ def _text(found: ResourceDiff, budget: Budget, *, has_tools: bool, is_unified: b
 __all__ = [
     "DifferenceShown",
     "EntryShown",
+    "HeldShown",
     "HistoryShown",
     "MoveShown",
     "TextShown",
     "entries_shown",
+    "held_shown",
     "moves_shown",
 ]

@@ -9,15 +9,17 @@ from starlette.responses import Response
 from driftpin import limits
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
 from driftpin.chat.prompt import render_prompt
+from driftpin.context.holds import Selection, held_part
 from driftpin.context.manifest import resources_of
 from driftpin.errors import Malformed, NotFound
 from driftpin.identity import Actor, ChatId, Digest, is_digest
 from driftpin.models.offline import CONTEXT_BUDGET_TOKENS
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.release_holds import release_holds
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.server.access import CurrentUser
 from driftpin.server.drift_view import Difference, compare_snapshots, read_difference
-from driftpin.server.forms import SentForm
+from driftpin.server.forms import Form, SentForm
 from driftpin.server.pages import page, see_other, shell_of
 from driftpin.server.parameters import ChatIdPath, CursorQuery
 from driftpin.server.pin_view import read_pin_together
@@ -28,8 +30,10 @@ from driftpin.web.chat_views import title_of
 from driftpin.web.context_views import ContextShown, pin_line, prompt_shown, resource_lines
 from driftpin.web.drift_views import (
     DifferenceShown,
+    HeldShown,
     HistoryShown,
     entries_shown,
+    held_shown,
     moves_shown,
 )
 
@@ -56,8 +60,18 @@ async def show_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath
         pin=pin_line(chat.context),
         resources=resource_lines(resources, entries),
         prompt=prompt_shown(prompt),
+        held=await _held(services.store, actor, chat),
+        may_update=chat.access is not Access.READ,
     )
     return page(services, "context.html", shell, view)
+
+
+async def _held(store: Store, actor: Actor, chat: ChatView) -> tuple[HeldShown, ...]:
+    """Return what the chat keeps as it is; most keep nothing, and then nothing is read."""
+    if not chat.context.held:
+        return ()
+    read = await store.read_drift(actor, chat.chat.id)
+    return held_shown(held_part(read.drift, read.holds))
 
 
 async def _pinned(store: Store, actor: Actor, pin: PinnedRead) -> PinnedContext | None:
@@ -134,6 +148,7 @@ def _shown(
         is_drift=may_refresh,
         may_refresh=may_refresh and chat.access is not Access.READ,
         revision=chat.context.revision,
+        held=held_shown(found.held),
     )
 
 
@@ -147,9 +162,30 @@ def _digest(text: str) -> Digest:
 async def refresh(
     actor: CurrentUser, request: Request, chat_id: ChatIdPath, form: SentForm
 ) -> Response:
-    """Move the pin to the head whose drift was shown, and to no other."""
-    await refresh_context(services_of(request).store, actor, chat_id, to=form.digest("to"))
-    return see_other(f"/chats/{chat_id}")
+    """Move the pin to the head whose drift was shown, and to no other, or to a part of it."""
+    selection = _selection(form)
+    await refresh_context(
+        services_of(request).store, actor, chat_id, to=form.digest("to"), selection=selection
+    )
+    is_more_to_see = selection is not None and selection.named
+    return see_other(f"/chats/{chat_id}/drift" if is_more_to_see else f"/chats/{chat_id}")
+
+
+def _selection(form: Form) -> Selection | None:
+    """Return what a button stands for: one source taken or held, or all that is not held."""
+    accept, hold = form.text("accept"), form.text("hold")
+    if accept or hold:
+        return Selection(frozenset({accept} - {""}), frozenset({hold} - {""}))
+    return Selection(None, frozenset()) if form.text("part") else None
+
+
+@router.post("/release")
+async def release(
+    actor: CurrentUser, request: Request, chat_id: ChatIdPath, form: SentForm
+) -> Response:
+    """Let go of a hold; what it kept out is drift again."""
+    await release_holds(services_of(request).store, actor, chat_id, [form.text("source")])
+    return see_other(f"/chats/{chat_id}/drift")
 
 
 @router.post("/rollback")

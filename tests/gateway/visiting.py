@@ -24,6 +24,7 @@ from driftpin.wire.api import ContextShape, RefreshRequest
 from mcp_agent.conftest import NUMBER, tool
 from mcp_agent.story import an_agent
 from mcp_agent.talking import Talk, open_talk
+from served import Site
 
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = (LEGACY, MODERN)
@@ -72,6 +73,8 @@ class Visit:
     talk: Talk
     chat_id: str
     agent: WorkspaceAgent
+    # What the MCP server was told to do.
+    plan: dict[str, Any]
 
     @property
     def url(self) -> str:
@@ -133,20 +136,19 @@ async def over_stdio(visit: Visit, mode: str = LEGACY, **options: Any) -> AsyncI
     command = StdioServerParameters(
         command=sys.executable,
         args=["-P", "-m", "driftpin", "mcp", visit.chat_id],
-        env=stdio_environment(visit),
+        env=stdio_environment(visit.talk.site, visit.talk.bench.directory.parent),
     )
     async with Client(stdio_client(command), mode=mode, **options) as client:
         yield client
 
 
-def stdio_environment(visit: Visit) -> dict[str, str]:
+def stdio_environment(site: Site, place: Path) -> dict[str, str]:
     """Return the environment in which the command line finds the site."""
-    talk = visit.talk
     return {
-        "DRIFTPIN_URL": talk.site.url,
-        "DRIFTPIN_TOKEN": talk.site.token,
-        "DRIFTPIN_STATE_DIR": str(talk.bench.directory.parent / "cli"),
-        "HOME": str(talk.bench.directory.parent),
+        "DRIFTPIN_URL": site.url,
+        "DRIFTPIN_TOKEN": site.token,
+        "DRIFTPIN_STATE_DIR": str(place / "cli"),
+        "HOME": str(place),
         "PATH": os.environ["PATH"],
     }
 
@@ -176,13 +178,12 @@ async def open_visit(
     """Give a site whose agent runs, and a chat that is pinned to all that it has."""
     async with open_talk(database_url, tmp_path, rules) as talk:
         write_skill(talk.bench.directory)
-        talk.bench.write(
-            **{"tools": [tool("add", inputSchema=NUMBER, description="Adds.")], **plan}
-        )
+        written = {"tools": [tool("add", inputSchema=NUMBER, description="Adds.")], **plan}
+        talk.bench.write(**written)
         talk.list_server()
         async with an_agent(talk.site, talk.bench) as agent:
             await talk.until_pinnable()
-            yield Visit(talk, (await talk.chat()).id, agent)
+            yield Visit(talk, (await talk.chat()).id, agent, written)
 
 
 def text_in(result: mcp_types.CallToolResult) -> str:

@@ -29,7 +29,12 @@ async def room(
     chat = await create_chat(store, people.owner, people.workspace_id, model="tested")
     worker = TurnWorker(store, models, clock, name="worker-1")
     commits = Commits()
-    store.database.announce_commits_to(commits.announce)
+
+    def announce() -> None:
+        commits.announce()
+        worker.wake()
+
+    store.database.announce_commits_to(announce)
     await worker.start()
     yield Room(
         store, people.owner, people.agent, chat.chat.id, models, worker, hello.incarnation, commits

@@ -15,7 +15,7 @@ from driftpin.models.port import (
     ToolCallRequested,
 )
 
-WAIT_S = 5
+WAIT_S = 30
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import MessageRow, TurnRow
 
 Found = TypeVar("Found")
-WAIT_S = 5
+WAIT_S = 30
 RULE = b"Indent with two spaces.\n"
 SKILL = b"---\nname: tidy\ndescription: Tidies up.\n---\nRun scripts/tidy.sh first.\n"
 SCRIPT = b"#!/bin/sh\necho tidied\n"
@@ -59,7 +59,6 @@ class Room:
 
     async def send(self, text: str) -> TurnRow:
         _, turn = await send_message(self.store, self.owner, self.chat_id, user_message(text))
-        self.worker.wake()
         return turn
 
     async def finished(self, number: int) -> TurnRow:
@@ -112,7 +111,7 @@ class Commits:
         self.happened.set()
 
     async def until(self, look: Callable[[], Awaitable[Found | None]]) -> Found:
-        """Return what `look` finds, asking after each commit; fail after five seconds."""
+        """Return what `look` finds, asking after each commit; fail after a while."""
 
         async def ask() -> Found:
             while True:

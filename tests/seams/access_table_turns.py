@@ -17,7 +17,7 @@ from driftpin.operations.interrupt_turn import interrupt_turn
 from driftpin.operations.keep_compaction import keep_compaction
 from driftpin.operations.park_turn import Parking, end_waiting, park_turn
 from driftpin.operations.release_turns import release_turns
-from driftpin.operations.renew_turn import renew_turn
+from driftpin.operations.renew_turns import renew_turns
 from driftpin.operations.resume_turn import resume_turn
 from driftpin.operations.retry_turn import retry_turn
 from driftpin.operations.send_message import send_message
@@ -89,7 +89,7 @@ async def _finish(world: World, actor: Actor, lease: TurnLease) -> object:
 
 
 async def _renew(world: World, actor: Actor, lease: TurnLease) -> object:
-    return await renew_turn(world.store, actor, lease, lease_s=10)
+    return await renew_turns(world.store, actor, [lease], lease_s=10)
 
 
 async def _release(world: World, actor: Actor, lease: TurnLease) -> object:
@@ -153,7 +153,7 @@ ROWS = (
     Row("commit_answer", with_lease(_commit_answer), STALE),
     Row("commit_tool_results", with_lease(_commit_results), STALE),
     Row("finish_turn", with_lease(_finish), STALE),
-    Row("renew_turn", with_lease(_renew), STALE),
+    Row("renew_turns", with_lease(_renew), outcomes("forbidden", nothing={Caller.WORKER})),
     Row("release_turns", with_lease(_release), outcomes("forbidden", ok={Caller.WORKER})),
     Row("forget_holders", _forget_holders, outcomes("forbidden", ok={Caller.WORKER})),
     Row("start_tool_calls", with_lease(_start_calls), STALE),

@@ -80,7 +80,7 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         "carries out a turn that somebody with update access asked for, under its lease",
     ),
     "runner/worker.py": (
-        frozenset({"PinReader", "claim_turn", "finish_turn", "release_turns", "renew_turn"}),
+        frozenset({"PinReader", "claim_turn", "finish_turn", "release_turns", "renew_turns"}),
         "claims turns, whosever they are",
     ),
     "server/agent_calls.py": (

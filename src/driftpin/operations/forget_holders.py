@@ -4,7 +4,7 @@ from driftpin.identity import Actor
 from driftpin.operations.claim_turn import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
-from driftpin.store.writing.turns import free_turns
+from driftpin.store.writing.turn_leases import free_turns
 
 
 async def forget_holders(store: Store, actor: Actor) -> int:

@@ -7,7 +7,7 @@ from driftpin.operations.claim_turn import require_worker
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
-from driftpin.store.writing.turns import free_turn
+from driftpin.store.writing.turn_leases import free_turn
 
 
 async def release_turns(store: Store, actor: Actor, leases: Sequence[TurnLease]) -> int:

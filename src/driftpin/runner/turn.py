@@ -77,6 +77,8 @@ from driftpin.store.values import MessageRow, PinnedRead, TurnState
 class Turn:
     """A claimed turn under way. `request_stop` ends it at the next moment it can be ended.
 
+    `lost` is set when another worker was seen to have taken it over.
+
     `outside` are tools whose calls are answered from elsewhere, read when the turn begins.
     """
 
@@ -92,6 +94,7 @@ class Turn:
     streamed_characters: int = 0
     is_stopping: bool = False
     has_ended: bool = False
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
     outside: OutsideTools = NO_OUTSIDE_TOOLS
     _asking: "asyncio.Task[Any] | None" = None
     _asked_from: tuple[PinnedRead, PinnedContext | None] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from driftpin.models.port import Model
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.finish_turn import finish_turn
 from driftpin.operations.release_turns import release_turns
-from driftpin.operations.renew_turn import renew_turn
+from driftpin.operations.renew_turns import renew_turns
 from driftpin.runner.agent_tools import AgentTools
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
@@ -64,17 +65,19 @@ class TurnWorker:
         self._name = name
         self._pins = PinReader(store, WORKER)
         self._wake = asyncio.Event()
-        self._turns: dict[ChatId, Turn] = {}
+        self._turns: dict[TurnLease, Turn] = {}
         self._tasks: dict[asyncio.Task[None], TurnLease] = {}
         self._left: list[TurnLease] = []
         self._is_stopping = False
         self._loop: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Begin to claim turns."""
         self._is_stopping = False
         self._loop = asyncio.create_task(self._claim_forever(), name="turn-worker")
+        self._renewing = asyncio.create_task(self._renew_forever(), name="turn-leases")
 
     def wake(self) -> None:
         """Look for waiting turns now; called after every commit that recorded an event."""
@@ -82,16 +85,16 @@ class TurnWorker:
 
     async def notice_interrupt(self, chat_id: ChatId) -> None:
         """Stop the chat's turn at once if it is held here and was asked to stop."""
-        turn = self._turns.get(chat_id)
-        if turn is not None:
-            with suppress(LeaseLost, Unavailable):
-                await self._renew(turn)
+        with suppress(Unavailable):
+            await self._renew(self._held_of(chat_id))
 
     def interrupt(self, chat_id: ChatId) -> None:
         """Stop the chat's turn at once if this worker holds it; others notice within a second."""
-        turn = self._turns.get(chat_id)
-        if turn is not None:
+        for turn in self._held_of(chat_id):
             turn.request_stop()
+
+    def _held_of(self, chat_id: ChatId) -> list[Turn]:
+        return [turn for turn in self._turns.values() if turn.chat_id == chat_id]
 
     async def stop(self) -> None:
         """Stop claiming and leave running turns to the next worker, from their last step."""
@@ -100,7 +103,8 @@ class TurnWorker:
         if self._loop is not None:
             # Of a claim that is cut off under way nobody would know that it is held.
             await asyncio.wait({self._loop}, timeout=FREE_WAIT_S)
-        tasks = [*self._tasks, *([self._loop] if self._loop else [])]
+        loops = [loop for loop in (self._loop, self._renewing) if loop is not None]
+        tasks = [*self._tasks, *loops]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -111,21 +115,24 @@ class TurnWorker:
     async def _claim_forever(self) -> None:
         while not self._is_stopping:
             self._wake.clear()
+            longest_s = limits.TURN_POLL_S
             began_s = self._clock.monotonic_s()
             try:
                 await self._free_left()
                 await self._claim_all()
             except DriftpinError as refusal:
                 log.warning("turns_not_claimed", code=refusal.code)
+                longest_s = limits.TURN_CLAIM_RETRY_S
             except Exception:
                 log.exception("turns_not_claimed")
+                longest_s = limits.TURN_CLAIM_RETRY_S
             # Every commit of every chat wakes: looks must not take the time of those who work.
             took_s = self._clock.monotonic_s() - began_s
             rest_s = min(took_s * limits.TURN_LOOK_REST, limits.TURN_LOOK_REST_LONGEST_S)
             await asyncio.sleep(rest_s)
             # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
             with suppress(TimeoutError):
-                async with asyncio.timeout(limits.TURN_POLL_S):
+                async with asyncio.timeout(longest_s):
                     await self._wake.wait()
 
     async def _free_left(self) -> None:
@@ -158,7 +165,7 @@ class TurnWorker:
         try:
             model = self._models.get(claimed.chat.model)
             turn = Turn(self._store, self._pins, model, self._clock, claimed, self._agent_tools)
-            self._turns[chat_id] = turn
+            self._turns[claimed.lease] = turn
             if claimed.chat.state is ChatState.INTERRUPTING:
                 turn.request_stop()
             await self._run_held(turn)
@@ -178,38 +185,47 @@ class TurnWorker:
             log.exception("turn_failed", chat_id=chat_id, turn=claimed.lease.turn)
             await self._fail(claimed, "internal: the server met a fault; its log says more")
         finally:
-            self._turns.pop(chat_id, None)
+            self._turns.pop(claimed.lease, None)
 
     async def _run_held(self, turn: Turn) -> None:
-        """Run the turn while its lease is renewed beside it; losing the lease ends both."""
+        """Run the turn until it ends, or until its lease is lost; then another has it."""
         running = asyncio.create_task(turn.run())
-        holding = asyncio.create_task(self._hold(turn))
+        lost = asyncio.create_task(turn.lost.wait())
         try:
-            await asyncio.wait({running, holding}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
-                await holding
+                raise LeaseLost
             if running.cancelled():
                 raise RuntimeError("the model cancelled the turn that it was asked in")
             await running
         finally:
             running.cancel()
-            holding.cancel()
-            await asyncio.gather(running, holding, return_exceptions=True)
+            lost.cancel()
+            await asyncio.gather(running, lost, return_exceptions=True)
 
-    async def _hold(self, turn: Turn) -> None:
-        """Renew the lease until it is lost, and pass on a wish to stop."""
+    async def _renew_forever(self) -> None:
+        """Renew all leases together: one that waited for its own turn would hold up the others."""
         while True:
             await asyncio.sleep(limits.TURN_RENEW_S)
             try:
-                await self._renew(turn)
-            except Unavailable as refusal:
-                # The lease outlasts several renewals, and a lost one shows at the next write.
-                log.warning("turn_not_renewed", chat_id=turn.chat_id, code=refusal.code)
+                await self._renew(list(self._turns.values()))
+            except DriftpinError as refusal:
+                # A lease outlasts several renewals, and a lost one shows at the next write.
+                log.warning("turns_not_renewed", code=refusal.code)
+            except Exception:
+                log.exception("turns_not_renewed")
 
-    async def _renew(self, turn: Turn) -> None:
-        lease = turn.claimed.lease
-        if await renew_turn(self._store, WORKER, lease, lease_s=limits.TURN_LEASE_S):
-            turn.request_stop()
+    async def _renew(self, held: Sequence[Turn]) -> None:
+        leases = [turn.claimed.lease for turn in held]
+        states = await renew_turns(self._store, WORKER, leases, lease_s=limits.TURN_LEASE_S)
+        for turn in held:
+            match states.get(turn.claimed.lease):
+                case None:
+                    turn.lost.set()
+                case ChatState.INTERRUPTING:
+                    turn.request_stop()
+                case _:
+                    pass
 
     async def _fail(self, claimed: ClaimedTurn, error: str) -> None:
         self.counts["failed"] += 1

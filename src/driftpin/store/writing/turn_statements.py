@@ -15,7 +15,7 @@ _IS_TURN: Final = and_(
     turns.c.chat_id == parameter_of(turns, "chat_id"),
     turns.c.number == parameter_of(turns, "number"),
 )
-_IS_HELD: Final = and_(
+IS_HELD: Final = and_(
     _IS_TURN, turns.c.state == RUNNING, turns.c.fence == parameter_of(turns, "fence")
 )
 _IS_CALL_OF_TURN: Final = and_(
@@ -23,17 +23,17 @@ _IS_CALL_OF_TURN: Final = and_(
     tool_calls.c.turn == parameter_of(turns, "number"),
 )
 GET_CHAT: Final = select(chats).where(chats.c.id == parameter_of(chats, "id"))
-LOCK_HELD_TURN: Final = select(turns.c.fence).where(_IS_HELD).with_for_update(key_share=True)
+LOCK_HELD_TURN: Final = select(turns.c.fence).where(IS_HELD).with_for_update(key_share=True)
 # The chat is locked before the turn: PostgreSQL locks in the order in which tables are named.
 LOCK_CHAT_OF_HELD_TURN: Final = (
     select(chats.c.state)
     .select_from(chats.join(turns, turns.c.chat_id == chats.c.id))
-    .where(chats.c.id == parameter_of(turns, "chat_id"), _IS_HELD)
+    .where(chats.c.id == parameter_of(turns, "chat_id"), IS_HELD)
     .with_for_update(key_share=True, of=(chats, turns))
 )
 RECORD_PIN: Final = (
     update(turns)
-    .where(_IS_HELD)
+    .where(IS_HELD)
     .values(
         pin_revision=parameter_of(turns, "pin_revision"),
         snapshot_id=parameter_of(turns, "snapshot_id"),
@@ -98,6 +98,7 @@ __all__ = [
     "DROP_CHUNKS",
     "FIND_WAITING",
     "GET_CHAT",
+    "IS_HELD",
     "LOCK_CHAT_OF_HELD_TURN",
     "LOCK_HELD_TURN",
     "RECORD_PIN",

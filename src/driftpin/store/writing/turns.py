@@ -6,7 +6,6 @@ agree about it; the one process of an SQLite file frees what it leaves instead.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -31,6 +30,7 @@ from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, tur
 from driftpin.store.turn_values import StreamedText
 from driftpin.store.values import ChatRow, TurnState
 from driftpin.store.writing.together import row_parameters
+from driftpin.store.writing.turn_leases import until
 from driftpin.store.writing.turn_statements import (
     ADD_CHUNK,
     CLOSE_CALL,
@@ -117,7 +117,7 @@ async def take_turn(
             holder=holder,
             fence=turn.fence + 1,
             attempt=turn.attempt + 1,
-            lease_until=_until(transaction, lease_s),
+            lease_until=until(transaction, lease_s),
         )
     )
     await transaction.connection.execute(statement)
@@ -154,34 +154,6 @@ async def hold_turn(transaction: Transaction, lease: TurnLease) -> ChatState:
     if state is None:
         raise LeaseLost
     return ChatState(state)
-
-
-async def extend_lease(transaction: Transaction, lease: TurnLease, lease_s: float) -> None:
-    """Hold the turn for another `lease_s` seconds from now, unless it was freed meanwhile."""
-    await transaction.connection.execute(
-        update(turns)
-        .where(_is_turn(lease), turns.c.lease_until.is_not(None))
-        .values(lease_until=_until(transaction, lease_s))
-    )
-
-
-async def free_turn(transaction: Transaction, lease: TurnLease) -> bool:
-    """Let go of the turn if this very lease still holds it, and have every worker woken."""
-    changed = await transaction.connection.execute(
-        update(turns)
-        .where(_is_turn(lease), turns.c.fence == lease.fence, turns.c.state == RUNNING)
-        .values(holder=None, lease_until=None)
-    )
-    transaction.has_events |= changed.rowcount > 0
-    return changed.rowcount > 0
-
-
-async def free_turns(transaction: Transaction) -> int:
-    """Let go of every turn: no process holds any."""
-    changed = await transaction.connection.execute(
-        update(turns).where(turns.c.state == RUNNING).values(holder=None, lease_until=None)
-    )
-    return changed.rowcount
 
 
 async def record_pin_of_turn(
@@ -334,11 +306,6 @@ async def close_tool_call(
     await transaction.connection.execute(CLOSE_CALL, parameters)
 
 
-def _until(transaction: Transaction, lease_s: float) -> ColumnElement[datetime]:
-    later = timedelta(seconds=lease_s)
-    return dialect_of(transaction.connection).present(transaction.now, later)
-
-
 def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
     return and_(turns.c.chat_id == lease.chat_id, turns.c.number == lease.turn)
 
@@ -353,10 +320,7 @@ __all__ = [
     "add_tool_calls",
     "close_tool_call",
     "close_turn",
-    "extend_lease",
     "find_claimable_turn",
-    "free_turn",
-    "free_turns",
     "get_chat_row",
     "has_waiting_turn",
     "hold_present_pin",

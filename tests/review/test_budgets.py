@@ -10,6 +10,7 @@ from cli.machine import Machine
 from driftpin import review_limits
 from driftpin.errors import Rejected, UsageError
 from driftpin.review.github.wording import status_body
+from driftpin.review.ledger import ReplyKind
 from driftpin.review.rounds import Ran, replay, round_name
 from driftpin.review.spending import (
     Price,
@@ -25,7 +26,7 @@ from driftpin.review.spending import (
 from driftpin.review.verdict import ReviewExit, Verdict, exit_of
 from driftpin.wire.reviews import read_review
 from review.changes import BAD, BASE, FIXED, MEAN, begin
-from review.world import WRITTEN, Repo, World, answer, ruling
+from review.world import WRITTEN, Repo, World, answer, claim, ruling
 
 PRICE = "scripted=3/15/0.30"
 
@@ -203,6 +204,33 @@ async def test_a_day_that_ends_in_the_middle_is_named(world: World) -> None:
     check_budget_ended(ran, "panel")
     assert "the budget of the day ended in panel" in ran.artefacts["review.md"]
     check_ledger(world, ran)
+
+
+async def test_what_no_round_could_pay_to_look_at_is_not_late_in_the_one_that_can(
+    world: World,
+) -> None:
+    begin(world)
+    for number in (1, 2, 3):
+        ran = await spend(world, limited="round-tokens=4500")
+        check_budget_ended(ran, "panel")
+        assert ran.report.summary.number == number
+    nit = claim("one.py", 1, "x = 1", "the name says nothing", severity="Nit", category="name")
+    world.script.say(4, "edge-cases", answer(BAD, nit))
+    ran = await world.round()
+    severities = {each.finding.severity.value for each in ran.report.live}
+    assert severities == {"P2", "Nit"}
+    assert ran.report.summary.deferred == 0
+    assert len(ran.report.summary.panel) == 8
+    check_ledger(world, ran)
+    # From here on the change was looked at whole, and what is said late is late.
+    world.repo.put("notes.txt", "more\n")
+    world.repo.commit()
+    world.reply("CRF-1", ReplyKind.FIXED)
+    late = claim("two.py", 1, "y = 2", "this name says nothing either", severity="Nit")
+    world.script.say(5, "edge-cases", answer(late))
+    after = await world.round()
+    assert (after.report.summary.deferred, after.report.inputs.look) == (1, 2)
+    assert replay(world.folder, 4).different == ()
 
 
 async def test_what_tries_took_that_came_to_nothing_is_not_lost(world: World) -> None:

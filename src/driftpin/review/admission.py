@@ -1,14 +1,14 @@
 """The inputs of the next round of a review, and whether it may run at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftpin import __version__, review_limits
 from driftpin.errors import Rejected, UsageError
 from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
-from driftpin.review.inputs import FileTexts, RoundInputs, Settings
-from driftpin.review.ledger import ReviewState
+from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Settings
+from driftpin.review.ledger import ReviewState, RoundSummary
 from driftpin.review.prompts import FIXED, RULES, RULING, STANDS
 from driftpin.review.repository import Range, Repository, TreeEntry
 from driftpin.review.roster import RoleCard
@@ -90,14 +90,31 @@ def _inputs(
         files=_files(repository, wanted, before, patch, delta),
         roster=pinned.roster,
         settings=settings,
+        looked=_looked(repository, wanted, before, patch),
     )
+
+
+def _looked(
+    repository: Repository, wanted: Range, before: ReviewState, patch: str
+) -> Looked | None:
+    """Return what was looked at whole, where a round before was not."""
+    whole = tuple(each for each in before.rounds if not each.is_partial)
+    if len(whole) == len(before.rounds):
+        return None
+    return Looked(len(whole), _since(repository, wanted, whole, patch))
 
 
 def _delta(repository: Repository, wanted: Range, before: ReviewState, patch: str) -> str | None:
     """Return what came since the last round; everything, where its head is no longer there."""
-    if not before.rounds:
+    return _since(repository, wanted, before.rounds, patch)
+
+
+def _since(
+    repository: Repository, wanted: Range, rounds: Sequence[RoundSummary], patch: str
+) -> str | None:
+    if not rounds:
         return None
-    last = before.rounds[-1].head
+    last = rounds[-1].head
     return repository.patch(last, wanted.head, context=0) if repository.has(last) else patch
 
 

@@ -314,6 +314,7 @@ def _summary(
         tokens=book.spent.tokens,
         manifest=inputs.digest,
         money=book.spent.money,
+        is_partial=gaps.is_partial,
     )
 
 

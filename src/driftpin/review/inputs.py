@@ -60,12 +60,21 @@ class FileTexts:
     new: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How much was looked at whole before: so many rounds, and what came since the last of them."""
+
+    rounds: int
+    delta: str | None
+
+
 @dataclass(frozen=True)
 class RoundInputs:
     """A round's inputs. Hashed whole, they are its manifest.
 
     `patch` is the whole range, `delta` what came since the head of the last round (None in the
-    first). `files` are those of the change and those that findings are tied to.
+    first). `files` are those of the change and those that findings are tied to. `looked` is set,
+    and written, where not every round before was looked at whole.
     """
 
     number: int
@@ -83,6 +92,12 @@ class RoundInputs:
     files: tuple[FileTexts, ...]
     roster: tuple[RoleCard, ...]
     settings: Settings
+    looked: Looked | None = None
+
+    @property
+    def look(self) -> int:
+        """The number of the round among those that looked at everything that they were to."""
+        return self.number if self.looked is None else self.looked.rounds + 1
 
     @cached_property
     def changes(self) -> tuple[FileChange, ...]:
@@ -91,11 +106,12 @@ class RoundInputs:
 
     @cached_property
     def delta_changes(self) -> tuple[FileChange, ...]:
-        """The files of the delta that belong to the range, or the whole range in a first round."""
-        if self.delta is None:
+        """The files of the range that changed since they were looked at; all in a first look."""
+        delta = self.delta if self.looked is None else self.looked.delta
+        if delta is None:
             return self.changes
         mine = {each.path for each in self.changes} | {each.old_path for each in self.changes}
-        return tuple(each for each in parse_patch(self.delta) if each.path in mine)
+        return tuple(each for each in parse_patch(delta) if each.path in mine)
 
     @cached_property
     def renames(self) -> Mapping[str, str]:
@@ -136,6 +152,8 @@ class RoundInputs:
             for name, value in written["settings"].items()
             if name in _WRITTEN_ALWAYS or value != unset[name]
         }
+        if self.looked is None:
+            written.pop("looked", None)
         return rfc8785.dumps({"v": 1, "round": written})
 
     def model_of(self, slug: str) -> str:

@@ -7,7 +7,7 @@ from driftpin.review.inputs import RoundInputs
 
 def is_unchanged(group: Group, inputs: RoundInputs) -> bool:
     """Whether the code that a group is about stood so when it was last reviewed."""
-    if inputs.number == 1:
+    if inputs.look == 1:
         return False
     place = group.place
     if place.side is Side.OLD:
@@ -20,7 +20,7 @@ def is_late(group: Group, inputs: RoundInputs) -> bool:
     """Whether a group comes too late to ask for anything: it is deferred and counted."""
     if not is_unchanged(group, inputs):
         return False
-    if inputs.number == 2:
+    if inputs.look == 2:
         return group.severity in {Severity.NIT, Severity.NOTE}
     return group.severity not in BLOCKING
 

@@ -43,7 +43,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class RoundSummary:
-    """What a round was and came to, for the log of rounds."""
+    """What a round was and came to, for the log of rounds.
+
+    `is_partial` when somebody who was to look at the change did not.
+    """
 
     number: int
     base: str
@@ -60,6 +63,7 @@ class RoundSummary:
     tokens: int
     manifest: str
     money: int = 0
+    is_partial: bool = False
 
     @property
     def spent(self) -> Spent:

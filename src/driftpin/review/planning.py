@@ -161,7 +161,7 @@ class RoundBook:
         return choose_panel(
             self.inputs.roster,
             self.inputs.delta_changes,
-            round_number=self.inputs.number,
+            round_number=self.inputs.look,
             proposed=proposed,
             owners=owners,
             roles_max=self.inputs.settings.panel_max,

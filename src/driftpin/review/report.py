@@ -187,11 +187,12 @@ def _money(report: RoundReport) -> dict[str, object]:
     }
 
 
+_RARE: Final = frozenset({"money", "is_partial"})
+
+
 def _round(summary: RoundSummary) -> dict[str, object]:
     written = _plain(summary)
-    if not summary.money:
-        del written["money"]
-    return written
+    return {name: value for name, value in written.items() if name not in _RARE or value}
 
 
 def _finding(placed: Placed) -> dict[str, object]:

@@ -43,6 +43,11 @@ class Gaps:
     head_moved: bool = False
 
     @property
+    def is_partial(self) -> bool:
+        """Whether somebody who was to look at the change did not."""
+        return bool(self.failed or self.not_given or self.over_budget)
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """Every gap in words."""
         texts = [f"{role} failed" for role in self.failed]

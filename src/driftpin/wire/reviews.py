@@ -223,6 +223,7 @@ class RoundShape(Shape):
     tokens: _Count
     manifest: DigestText
     money: _Count = 0
+    is_partial: bool = False
 
 
 class ReviewDocument(Shape):

@@ -148,6 +148,24 @@ def test_with_the_commit_of_the_lock_at_hand_white_space_is_told_from_words(
     assert entry["severity"] == "behavioural"
 
 
+def test_a_partial_clone_is_verified_without_fetching_anything(locked: Machine) -> None:
+    git(locked.workspace, "init", "-q")
+    git(locked.workspace, "config", "uploadpack.allowFilter", "true")
+    git(locked.workspace, "add", "--all")
+    git(locked.workspace, "commit", "-qm", "lock")
+    locked.rules.write_text("#  Rules\n\n\nUse tabs.\n", encoding="utf-8")
+    git(locked.workspace, "commit", "-qam", "drift")
+    partial = locked.root / "partial"
+    url = locked.workspace.as_uri()
+    git(locked.root, "clone", "-q", "--filter=blob:none", url, str(partial))
+    missing = ("rev-list", "--objects", "--all", "--missing=print")
+    before = git(partial, *missing)
+    assert "?" in before
+    (entry,) = told(locked, at=partial)["entries"]
+    assert (entry["source"], entry["severity"]) == ("workspace:AGENTS.md", "behavioural")
+    assert git(partial, *missing) == before
+
+
 def test_two_branches_that_change_different_files_merge_into_the_right_lock(
     locked: Machine,
 ) -> None:

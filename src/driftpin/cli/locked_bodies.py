@@ -2,7 +2,8 @@
 
 A lock holds digests only. Where the repository has the commit that wrote the lock, the files of
 that commit are looked at too, so that an edit of white space can be told from one of words. What
-is found counts only if it has the locked digest; what is not found is judged as unread.
+is found counts only if it has the locked digest; what is not found is judged as unread. A partial
+clone is not asked: git would fetch what it lacks, and nothing here uses a network.
 """
 
 from collections.abc import Iterator
@@ -38,7 +39,9 @@ class LockedBodies:
     def _committed(self) -> dict[Digest, bytes]:
         """The files of the commit that last wrote the lock; none where that is not known."""
         try:
-            repository = Repository(self._directory, may_fetch=False)
+            repository = Repository(self._directory)
+            if repository.is_partial:
+                return {}
             place = str(self._place.resolve())
             commit = repository.run("rev-list", "-1", "HEAD", "--", place).strip()
             if not commit:

@@ -40,6 +40,7 @@ _DIFF: Final = (
     "--src-prefix=a/",
     "--dst-prefix=b/",
 )
+_PROMISED: Final = r"^(extensions\.partialclone|remote\..*\.(promisor|partialclonefilter))$"
 CONTEXT_LINES: Final = 8
 MESSAGES_MAX: Final = 50
 _LINK_MODE: Final = "120000"
@@ -69,13 +70,9 @@ class TreeEntry:
 class Repository:
     """The repository that a directory belongs to."""
 
-    def __init__(self, directory: Path, *, may_fetch: bool = True) -> None:
-        """Find it; UsageError (`no_repository`) where there is none.
-
-        Unless it `may_fetch`, objects that a partial clone lacks stay lacking.
-        """
+    def __init__(self, directory: Path) -> None:
+        """Find it; UsageError (`no_repository`) where there is none."""
         self._directory = directory
-        self._may_fetch = may_fetch
         try:
             top = self.run("rev-parse", "--show-toplevel").strip()
         except Rejected:
@@ -98,7 +95,7 @@ class Repository:
         ended = subprocess.run(  # noqa: S603 options are pinned, names stand behind them
             ["git", "--no-pager", *_PINNED, *arguments],  # noqa: S607 the user's git
             cwd=self._directory,
-            env=_environment(index, may_fetch=self._may_fetch),
+            env=_environment(index),
             input=said,
             capture_output=True,
             timeout=review_limits.REVIEW_GIT_TIMEOUT_S,
@@ -122,6 +119,15 @@ class Repository:
         """Whether an object is there."""
         try:
             self.run("cat-file", "-e", name)
+        except Rejected:
+            return False
+        return True
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether git would fetch objects that it lacks when they are read."""
+        try:
+            self.run("config", "--get-regexp", _PROMISED)
         except Rejected:
             return False
         return True
@@ -247,13 +253,12 @@ def _own_index() -> Iterator[Path]:
         yield Path(place) / "index"
 
 
-def _environment(index: Path | None, *, may_fetch: bool) -> dict[str, str]:
+def _environment(index: Path | None) -> dict[str, str]:
     """Return the environment of git: no prompts, no variables that point it elsewhere."""
     kept = {name: each for name, each in os.environ.items() if not name.startswith("GIT_")}
     own = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     named = {} if index is None else {"GIT_INDEX_FILE": str(index)}
-    offline = {} if may_fetch else {"GIT_NO_LAZY_FETCH": "1"}
-    return {**kept, **own, **named, **offline}
+    return {**kept, **own, **named}
 
 
 __all__ = ["Range", "Repository", "TreeEntry"]

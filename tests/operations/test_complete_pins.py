@@ -2,6 +2,7 @@
 
 import pytest
 
+from driftpin.context.holds import Selection
 from driftpin.context.manifest import Snapshot, snapshot_of
 from driftpin.context.resource import (
     Catalogue,
@@ -213,3 +214,19 @@ async def test_a_refresh_of_a_hole_moves_to_the_head_like_any_other(scene: Scene
     move = await refresh_context(scene.store, scene.people.owner, chat_id)
     assert move.moved
     assert (await scene.context(chat_id)).complete
+
+
+async def test_a_hole_whose_tools_are_held_off_is_not_filled(scene: Scene) -> None:
+    await scene.push(None)
+    chat_id = await scene.chat()
+    await update_chat(scene.store, scene.people.owner, chat_id, is_archived=True)
+    await scene.push(tool())
+    await update_chat(scene.store, scene.people.owner, chat_id, is_archived=False)
+    held_off = Selection(frozenset(), frozenset({"mcp:one"}))
+    await refresh_context(scene.store, scene.people.owner, chat_id, selection=held_off)
+    await settle_pin(scene.store, WORKER, chat_id)
+    context = await scene.context(chat_id)
+    assert (context.complete, context.dirty, context.held) == (False, False, 1)
+    await scene.push(tool("Reads better."))
+    assert (await scene.context(chat_id)).complete
+    assert await check_store(scene.store, WORKER) == ()

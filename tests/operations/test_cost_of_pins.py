@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
+from driftpin.context.holds import Selection
 from driftpin.identity import WORKER, ChatId, digest_of
 from driftpin.operations.accept_snapshot import accept_push
 from driftpin.operations.keep_drift import keep_drift
@@ -81,6 +82,26 @@ async def test_an_accepted_push_takes_as_many_statements_for_many_chats_and_reso
     assert len(set(counts)) == 1
     # Two of them keep count of the bytes that the workspace and its owner have.
     assert counts[0] <= 13
+
+
+async def test_holds_of_many_chats_cost_a_push_nothing(
+    stage: Any, store: Store, database: Database
+) -> None:
+    counts: list[int] = []
+    files = {"A.md": "one", "B.md": "one"}
+    await stage.agent.push(files)
+    held = [await stage.chat() for _ in range(20)]
+    await stage.agent.push(files | {"A.md": "two"})
+    for edition in ("three", "four"):
+        with statements_of(database) as seen:
+            await stage.agent.push(files | {"A.md": edition})
+        counts.append(len(seen))
+        written = [statement for statement, _ in seen if "chat_holds" in statement]
+        assert written == []
+        all_held = Selection(frozenset(), frozenset({"workspace:A.md"}))
+        for chat_id in held:
+            await refresh_context(store, stage.owner, chat_id, selection=all_held)
+    assert counts[0] == counts[1]
 
 
 async def test_an_unchanged_push_takes_three_statements(stage: Any, database: Database) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from driftpin.context.holds import Selection
 from driftpin.errors import Unavailable
 from driftpin.failpoints import Failpoint
 from driftpin.identity import ChatId, Digest
@@ -66,6 +67,25 @@ async def race(stage: Any, database_url: str) -> Race:
     race = Race(stage, database_url, chat_id, [each.head.digest for each in pushed])
     await race.put(race.ran_on[1])
     return race
+
+
+async def test_a_part_is_chosen_anew_when_something_was_held_after_the_look(race: Race) -> None:
+    held = [Selection(frozenset(), frozenset({"workspace:AGENTS.md"}))]
+    wishes: dict[str, Any] = {"selection": Selection(None, frozenset())}
+
+    async def disturb() -> None:
+        if held:
+            await refresh_context(
+                race.stage.store, race.stage.owner, race.chat_id, selection=held.pop()
+            )
+
+    seen = len(await race.stage.history(race.chat_id))
+    async with race.disturbed(disturb) as store:
+        move = await refresh_context(store, race.stage.owner, race.chat_id, **wishes)
+    assert not move.moved
+    assert len(await race.stage.history(race.chat_id)) == seen
+    context = await race.stage.context(race.chat_id)
+    assert (context.dirty, context.held) == (False, 1)
 
 
 VERBS = [pytest.param(Race.refresh, 2, id="refresh"), pytest.param(Race.roll_back, 0, id="back")]

@@ -202,6 +202,14 @@ async def test_a_session_and_its_calls_go_on_on_a_replica_without_the_link(
             uris = uris_by_name(await client.list_resources())
             assert await read(client, uris["workspace:AGENTS.md"]) == "Be kind.\n"
             assert '"n": 2' in text_in(await client.call_tool("fake__add", {"n": 2}))
+            visit.talk.bench.write(**visit.plan, progress=2, pause_s=0.3, says="under way")
+            heard: list[tuple[float, str | None]] = []
+
+            async def take(progress: float, total: float | None, message: str | None) -> None:
+                heard.append((progress, message))
+
+            await client.call_tool("fake__add", {"n": 2}, progress_callback=take)
+            assert (0, "under way") in heard
             visit.talk.bench.write(**visit.plan, hang="tools/call")
             calling = asyncio.create_task(client.call_tool("fake__add", {"n": 3}))
 

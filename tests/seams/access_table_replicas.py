@@ -1,11 +1,13 @@
 """Who may do what with links, calls to agents, and the deployment as a whole."""
 
+from driftpin.chat.tools import Progress
 from driftpin.identity import WORKER, Actor, CallId, LinkId
 from driftpin.operations.ask_agent import ask_agent
 from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
 from driftpin.operations.forget_links import forget_links
 from driftpin.operations.hold_link import hold_link
+from driftpin.operations.note_call_progress import note_call_progress
 from driftpin.operations.pause_sync import pause_sync
 from driftpin.operations.record_tool_verdict import record_tool_verdict
 from driftpin.operations.release_link import release_link
@@ -68,6 +70,11 @@ async def _start_calls(world: World, actor: Actor) -> object:
     return started
 
 
+async def _note_call_progress(world: World, actor: Actor) -> object:
+    await note_call_progress(world.store, actor, await _asked(world), Progress(1.0))
+    return "done"
+
+
 async def _finish_call(world: World, actor: Actor) -> object:
     return await finish_call(world.store, actor, await _asked(world), CallEnd({}))
 
@@ -109,6 +116,7 @@ ROWS = (
     Row("ask_agent", _ask, {**MASTER_WORKSPACE, Caller.WORKER: "ok"}),
     Row("close_lost_calls", _close_lost_calls, WORKERS),
     Row("finish_call", _finish_call, WORKERS),
+    Row("note_call_progress", _note_call_progress, WORKERS),
     Row("forget_links", _forget_links, WORKERS),
     Row("hold_link", _hold, EVERY_AGENT),
     Row(

@@ -47,6 +47,10 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         ),
         "lets a turn go under its lease, and reads what the chats that it started answered",
     ),
+    "server/heard_progress.py": (
+        frozenset({"note_call_progress"}),
+        "keeps what an agent tells of a call that another replica waits for",
+    ),
     "server/mcp_door.py": (
         frozenset({"PinReader", "call"}),
         "fetches the bytes of a pin that its caller may read, and ends calls of that caller",

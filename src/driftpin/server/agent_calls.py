@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from driftpin import limits
-from driftpin.chat.tools import OnProgress
+from driftpin.chat.tools import OnProgress, Progress
 from driftpin.errors import DriftpinError, Gone, Unauthenticated, Unavailable
 from driftpin.identity import NOBODY, WORKER, Actor, AgentId, CallId
 from driftpin.operations.ask_agent import NOTHING_MORE, agent_offline, ask_agent
@@ -20,7 +20,7 @@ from driftpin.operations.close_lost_calls import close_lost_calls
 from driftpin.operations.finish_call import CallEnd, finish_call
 from driftpin.operations.start_calls import start_calls
 from driftpin.operations.withdraw_call import withdraw_call
-from driftpin.server.heard_progress import HeardProgress
+from driftpin.server.heard_progress import FarTeller, HeardProgress
 from driftpin.server.links import AgentRefused, CallLost, Links
 from driftpin.server.tailer import Tailer
 from driftpin.store.call_values import CallRow, CallState, longest_s_of
@@ -75,12 +75,12 @@ class AgentCalls:
         except Unavailable as refusal:
             self._count(refusal.code)
             raise
-        with self._progress.heard_by(on_progress, agent_id, params.get("call")):
-            if is_here:
-                # Whoever asked may leave; the call goes on, and its row tells how it ended.
-                end = await asyncio.shield(self._carry(call_id, agent_id, method, params))
-            else:
-                end = await self._wait_for(call_id, longest_s_of(method))
+        if is_here:
+            # Whoever asked may leave; the call goes on, and its row tells how it ended.
+            carrying = self._carry(call_id, agent_id, method, params, on_progress)
+            end = await asyncio.shield(carrying)
+        else:
+            end = await self._wait_for(call_id, longest_s_of(method), on_progress)
         self._count(_outcome_of(end))
         return _result_of(end)
 
@@ -106,16 +106,27 @@ class AgentCalls:
     async def _start_waiting(self) -> None:
         try:
             for call in await start_calls(self._store, WORKER, holder=self._holder):
-                self._carry(call.id, call.agent_id, call.method, call.params)
+                self._carry(call.id, call.agent_id, call.method, call.params, self._teller_of(call))
         except DriftpinError as refusal:
             log.warning("calls_not_started", code=refusal.code)
         except Exception:
             log.exception("calls_not_started")
 
+    def _teller_of(self, call: CallRow) -> OnProgress | None:
+        """Return what writes down how far a call has come that another replica waits for."""
+        is_followed = call.params.get("progress") is True
+        return FarTeller(self._store, call.id).take if is_followed else None
+
     def _carry(
-        self, call_id: CallId, agent_id: AgentId, method: str, params: Mapping[str, Any]
+        self,
+        call_id: CallId,
+        agent_id: AgentId,
+        method: str,
+        params: Mapping[str, Any],
+        on_progress: OnProgress | None = None,
     ) -> asyncio.Task[CallEnd]:
-        task = asyncio.create_task(self._carry_out(call_id, agent_id, method, params))
+        carrying = self._carry_out(call_id, agent_id, method, params, on_progress)
+        task = asyncio.create_task(carrying)
         self._carrying.add(task)
         task.add_done_callback(self._forget)
         return task
@@ -127,11 +138,17 @@ class AgentCalls:
             log.warning("call_not_finished", reason=str(task.exception()))
 
     async def _carry_out(
-        self, call_id: CallId, agent_id: AgentId, method: str, params: Mapping[str, Any]
+        self,
+        call_id: CallId,
+        agent_id: AgentId,
+        method: str,
+        params: Mapping[str, Any],
+        on_progress: OnProgress | None,
     ) -> CallEnd:
         try:
             await self._check_link(agent_id)
-            end = CallEnd(await self._links.call(agent_id, method, params))
+            with self._progress.heard_by(on_progress, agent_id, params.get("call")):
+                end = CallEnd(await self._links.call(agent_id, method, params))
         except CallLost as lost:
             end = CallEnd(error_code=lost.code, error_text=lost.message, is_unknown=True)
         except DriftpinError as refusal:
@@ -149,13 +166,19 @@ class AgentCalls:
             await link.close(refusal.code)
             raise agent_offline() from None
 
-    async def _wait_for(self, call_id: CallId, longest_s: float) -> CallEnd:
+    async def _wait_for(
+        self, call_id: CallId, longest_s: float, on_progress: OnProgress | None
+    ) -> CallEnd:
         """Return how a call ended that another replica is to carry out."""
+        told: Progress | None = None
         clock = self._store.database.clock
         began_s = swept_s = clock.monotonic_s()
         while True:
             seen = self._tailer.count
             call = await self._store.get_call(WORKER, call_id)
+            if on_progress is not None and call.progress not in (None, told):
+                told = call.progress
+                on_progress(told)
             if call.finished_at is not None:
                 return _end_of(call)
             waited_s = clock.monotonic_s() - began_s

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from driftpin import limits
+from driftpin.chat.tools import Progress
 from driftpin.context.tool_check import MCP_CALL
 from driftpin.identity import AgentId, CallId, Digest, LinkId
 from driftpin.store.values import JsonObject
@@ -44,6 +45,7 @@ class CallRow:
     error_code: str | None
     error_text: str | None
     finished_at: datetime | None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ REVISIONS: Final = (
     "0010",
     "0011",
     "0012",
+    "0013",
 )
 HEAD: Final = REVISIONS[-1]
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

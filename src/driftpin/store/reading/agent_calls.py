@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from driftpin.chat.tools import Progress
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, CallId, Digest
 from driftpin.store.access import require_worker, visible_agents
@@ -77,6 +78,7 @@ def call_from(row: Row[Any]) -> CallRow:
         error_code=row.error_code,
         error_text=row.error_text,
         finished_at=row.finished_at,
+        progress=None if row.progress is None else Progress(*json.loads(row.progress)),
     )
 
 

@@ -38,6 +38,7 @@ agent_calls = Table(
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("progress", Text),
     Index(
         "ix_agent_calls_open",
         "agent_id",

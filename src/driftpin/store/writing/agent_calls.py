@@ -114,6 +114,20 @@ async def close_call(
     return changed.rowcount == 1
 
 
+async def set_progress(transaction: Transaction, call_id: CallId, written: str) -> None:
+    """Keep how far a call has come that is under way, and wake whoever waits for it."""
+    await transaction.connection.execute(
+        update(agent_calls)
+        .where(
+            agent_calls.c.id == call_id,
+            agent_calls.c.state == CallState.STARTED,
+            agent_calls.c.finished_at.is_(None),
+        )
+        .values(progress=written)
+    )
+    transaction.has_events = True
+
+
 async def close_lost_calls(transaction: Transaction) -> int:
     """End calls that nobody can be at work on any more; return how many.
 

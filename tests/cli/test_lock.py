@@ -148,6 +148,18 @@ def test_with_the_commit_of_the_lock_at_hand_white_space_is_told_from_words(
     assert entry["severity"] == "behavioural"
 
 
+def test_files_that_no_checkout_will_have_are_named(locked: Machine) -> None:
+    assert locked.run("lock", "--json").json["untracked"] == []
+    git(locked.root, "init", "-q")
+    (locked.root / ".gitignore").write_text(".mcp.json\nrun.sh\n", encoding="utf-8")
+    git(locked.root, "add", "--all")
+    assert locked.run("lock", "--json").json["untracked"] == [
+        f"workspace/{SKILL}/run.sh",
+        "workspace/.mcp.json",
+    ]
+    assert "git does not track workspace/.agents" in locked.run("lock").err
+
+
 def test_a_partial_clone_is_verified_without_fetching_anything(locked: Machine) -> None:
     git(locked.workspace, "init", "-q")
     git(locked.workspace, "config", "uploadpack.allowFilter", "true")

@@ -6,15 +6,13 @@ is found counts only if it has the locked digest; what is not found is judged as
 clone is not asked: git would fetch what it lacks, and nothing here uses a network.
 """
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from subprocess import SubprocessError
 
-from driftpin.agent.roots import WORKSPACE_LABEL
+from driftpin.cli.locked_paths import paths_in
 from driftpin.context.bodies import BodyReader
 from driftpin.context.lock import Lock
-from driftpin.context.resource import InstructionBody, SkillBody
 from driftpin.errors import DriftpinError
 from driftpin.identity import Digest, digest_of
 from driftpin.review.repository import Repository
@@ -46,26 +44,12 @@ class LockedBodies:
             commit = repository.run("rev-list", "-1", "HEAD", "--", place).strip()
             if not commit:
                 return {}
-            inside = self._directory.relative_to(repository.directory.resolve())
             tree = repository.list_tree(commit)
-            paths = (str(inside / path) for path in self._locked_paths())
+            paths = paths_in(repository, self._directory, self._lock)
             contents = repository.read_blobs(tree[path].blob for path in paths if path in tree)
         except (DriftpinError, OSError, SubprocessError, ValueError):
             return {}
         return {digest_of(content): content for content in contents.values()}
-
-    def _locked_paths(self) -> Iterator[str]:
-        for resource in self._lock.resources:
-            label, _, path = resource.source.partition(":")
-            if label != WORKSPACE_LABEL:
-                continue
-            match resource.body:
-                case InstructionBody():
-                    yield path
-                case SkillBody(files=files):
-                    yield from (f"{path}/{file.path}" for file in files)
-                case _:
-                    pass
 
 
 __all__ = ["LockedBodies"]

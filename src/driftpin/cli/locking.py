@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from driftpin.agent.roots import WORKSPACE_LABEL
 from driftpin.cli import output
@@ -9,6 +10,7 @@ from driftpin.cli.exits import say
 from driftpin.cli.exporting import pinned_manifest
 from driftpin.cli.lock_file import LOCK_NAME, replace_lock
 from driftpin.cli.lock_scope import find_context
+from driftpin.cli.locked_paths import find_untracked
 from driftpin.cli.options import Reach
 from driftpin.cli.places import get_directory
 from driftpin.cli.session import Session, in_session
@@ -19,6 +21,8 @@ from driftpin.errors import NotFound
 from driftpin.settings import load_settings
 from driftpin.wire.lock import write_lock
 from driftpin.wire.transfer import ExportShape
+
+_NAMED_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def lock(reach: Reach, wish: LockWish, *, as_json: bool) -> None:
         made = _lock_of_chat(reach, wish.chat, wish.scope)
     place = wish.target or directory / LOCK_NAME
     is_changed = replace_lock(place, write_lock(made))
+    untracked = find_untracked(directory, made)
     if as_json:
         output.write_json(
             {
@@ -48,11 +53,16 @@ def lock(reach: Reach, wish: LockWish, *, as_json: bool) -> None:
                 "scope": made.scope.value,
                 "resources": len(made.resources),
                 "changed": is_changed,
+                "untracked": list(untracked),
             }
         )
     else:
         state = "written" if is_changed else "unchanged"
         say(f"{output.counted(len(made.resources), 'resource')} in {str(place)!r}: {state}.")
+        if untracked:
+            named = ", ".join(untracked[:_NAMED_MAX])
+            more = f" and {len(untracked) - _NAMED_MAX} more" if len(untracked) > _NAMED_MAX else ""
+            say(f"warning: git does not track {named}{more}; a checkout will not have them.")
 
 
 def _lock_of_chat(reach: Reach, name: str, scope: Scope) -> Lock:

@@ -79,6 +79,44 @@ def test_rollback_to_a_named_snapshot(served: Machine, chat: str) -> None:
     assert "driftpin history" in unknown.err
 
 
+def test_policies_are_set_foreseen_and_cleared(served: Machine, chat: str) -> None:
+    served.edit_rules(RULES + "Four.\n")
+    dry = served.run("policies", "set", "follow", "--chat", chat, "--dry-run")
+    assert dry.code == 0
+    assert f"chat {chat} (follow): its next turn takes: workspace:AGENTS.md" in dry.err
+    assert served.run("policies", "show", "--chat", chat, "--json").json["policy"] == "pin"
+    skills = served.run("policies", "set", "follow", "--kind", "skill", "--chat", chat)
+    assert re.search(r"skill\s+follow\s+-\s+follow", skills.out)
+    assert served.run("policies", "set", "freeze", "--chat", chat).code == 0
+    shown = served.run("policies", "show", "--chat", chat, "--json").json
+    assert (shown["chat"]["policy"], shown["in_force"]["skill"]) == ("freeze", "follow")
+    assert "frozen" in served.run("status").out
+    many = served.run("refresh", "--all", "--dry-run", "--json").json
+    told = {each["chat_id"]: (each["result"], each["code"]) for each in many}
+    assert told[chat] == ("skipped", "frozen")
+    assert served.run("policies", "clear", "--kind", "skill", "--chat", chat).code == 0
+    assert served.run("policies", "clear", "--chat", chat).code == 0
+    cleared = served.run("policies", "show", "--chat", chat, "--json").json
+    assert cleared["chat"] == {"policy": None, "kinds": {}}
+    assert "pin" in served.run("policies", "show").out
+    assert served.run("policies", "set", "always").code == 2
+    served.edit_rules(RULES)
+
+
+def test_dry_runs_say_what_would_move(served: Machine, chat: str) -> None:
+    sub = served.run("chat", "new", "below", "--parent", chat, "--json").json["id"]
+    served.edit_rules(RULES + "Five.\n")
+    dry = served.run("refresh", chat, "--cascade", "--dry-run")
+    assert "would be pinned, revision 2" in dry.err
+    assert f"chat {sub}: would be pinned to" in dry.err
+    assert served.run("refresh", chat, "--cascade", "--yes").code == 0
+    back = served.run("rollback", chat, "--dry-run")
+    assert f"chat {chat}: would be pinned to" in back.err
+    assert "nothing to move" in served.run("rebind", chat, "--dry-run").err
+    assert served.run("show", chat, "--json").json["revision"] == 2
+    served.edit_rules(RULES)
+
+
 def test_question_is_answered_out_of_the_pin(served: Machine, chat: str) -> None:
     told = served.run("chat", "ask", "--chat", chat, "Are tabs used?")
     assert told.code == 0

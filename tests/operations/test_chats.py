@@ -92,7 +92,7 @@ async def test_a_sub_chat_is_born_with_its_parents_exact_snapshot_whatever_the_h
     await pusher.push(AGENTS="two")
     view = await create_chat(store, people.owner, people.workspace_id, parent_id=parent_id)
     assert digest_pinned(view) == old
-    assert (view.chat.parent_id, view.chat.policy) == (parent_id, Policy.FREEZE)
+    assert (view.chat.parent_id, view.chat.policies.policy) == (parent_id, Policy.FREEZE)
 
 
 async def test_a_sub_chat_can_have_a_subset_of_its_parents_sources(
@@ -189,7 +189,7 @@ async def test_title_and_policy_change_together_with_one_event(
 ) -> None:
     chat_id = await chat_of(store, people)
     view = await update_chat(store, people.owner, chat_id, title="new", policy=Policy.FOLLOW)
-    assert (view.chat.title, view.chat.policy) == ("new", Policy.FOLLOW)
+    assert (view.chat.title, view.chat.policies.policy) == ("new", Policy.FOLLOW)
     kinds = [event.kind for event in await events_of(store, people.owner, chat_id)]
     assert kinds == [EventKind.CHAT_CREATED, EventKind.CHAT_CHANGED]
 

@@ -15,7 +15,7 @@ from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.store_blobs import store_blobs
 from driftpin.operations.update_chat import update_chat
-from driftpin.store.reading.policies import read_policy_in_force
+from driftpin.store.reading.policies import read_policies
 from driftpin.store.store import Store
 from driftpin.store.tables import blobs
 from driftpin.store.values import Policy
@@ -25,7 +25,7 @@ DAY_S = 86_400
 
 async def policy_of(store: Store, chat_id: Any) -> str:
     async with store.database.read() as connection:
-        return await read_policy_in_force(connection, chat_id)
+        return str(await read_policies(connection, chat_id))
 
 
 async def test_roll_back_pins_an_earlier_snapshot_and_keeps_it_until_a_refresh(

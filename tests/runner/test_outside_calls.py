@@ -248,7 +248,7 @@ async def test_a_sub_chat_has_the_parents_exact_snapshot_and_its_answer_is_the_r
     assert await room.said() == "There are seven."
     assert sub.context.snapshot is not None
     assert sub.context.snapshot.digest == turn.snapshot_digest
-    assert (sub.chat.policy, sub.chat.owner_id) == ("freeze", people.owner_id)
+    assert (sub.chat.policies.policy, sub.chat.owner_id) == ("freeze", people.owner_id)
     assert model.heard(1) == ["Count the files."]
     (made,) = await room.store.list_tool_calls(room.owner, room.chat_id, 1)
     assert (made.sub_chat_id, made.outcome) == (sub.chat.id, "ok")

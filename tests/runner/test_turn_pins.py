@@ -1,11 +1,14 @@
 """Which pin a turn uses: the one it began with, with completions, and with what was said `now`."""
 
+from driftpin.context.policies import Policy, PolicySet
+from driftpin.context.resource import Kind
 from driftpin.identity import WORKER
 from driftpin.operations.claim_turn import claim_turn
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.release_turns import release_turns
 from driftpin.operations.roll_back_context import roll_back_context
+from driftpin.operations.set_chat_policies import set_chat_policies
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
@@ -157,3 +160,66 @@ async def test_a_completion_counts_inside_a_turn_and_a_move_behind_it_does_not(
     assert not completed.snapshot.has_holes
     assert (completed.revision, held.revision, present.revision) == (2, 2, 3)
     assert held.snapshot == completed.snapshot
+
+
+async def test_a_policy_acts_when_a_turn_starts_and_never_inside_one(room: Room) -> None:
+    await set_chat_policies(room.store, room.owner, room.chat_id, PolicySet(Policy.FOLLOW))
+    model = ToldModel([LOOKS, Say("Done.")])
+    room.models.known["tested"] = model
+    await room.send("Go.")
+    await model.held()
+    await room.push(NEW_RULE)
+    model.let_go.set()
+    await room.finished(1)
+    await room.send("Again.")
+    await room.finished(2)
+    assert _rules(model) == ["old", "old", "new"]
+    receipts = await room.store.list_receipts(room.owner, room.chat_id, None)
+    told = [(row.content["revision"], row.content["policy"]) for row in receipts[::2]]
+    assert told == [(1, "follow"), (1, "follow"), (2, "follow")]
+
+
+async def test_a_turn_that_is_taken_over_before_its_first_request_applies_its_policy_once(
+    room: Room, clock: SteppedClock
+) -> None:
+    await room.worker.stop()
+    await set_chat_policies(room.store, room.owner, room.chat_id, PolicySet(Policy.FOLLOW))
+    await room.push(NEW_RULE)
+    await room.send("Go.")
+    claimed = await claim_turn(room.store, WORKER, holder="w", lease_s=15)
+    assert claimed is not None
+    model = ToldModel([Say("Done.")])
+    turn = Turn(room.store, PinReader(room.store, WORKER), model, clock, claimed)
+    await turn._settle_pin()
+    await release_turns(room.store, WORKER, [claimed.lease])
+    room.models.known["tested"] = model
+    second = TurnWorker(room.store, room.models, clock, name="worker-2")
+    await second.start()
+    await room.finished(1)
+    await second.stop()
+    history = await room.store.list_history(room.owner, room.chat_id, None, 10)
+    assert [move.verb for move in history.items] == ["apply_policy", "hydrate"]
+    assert _rules(model) == ["new"]
+
+
+async def test_receipts_say_pin_from_a_roll_back_to_the_next_refresh(room: Room) -> None:
+    first = (await room.store.read_pin(room.owner, room.chat_id)).snapshot
+    assert first is not None
+    policies = PolicySet(Policy.FOLLOW, {Kind.SKILL: Policy.PIN})
+    await set_chat_policies(room.store, room.owner, room.chat_id, policies)
+    await room.push(NEW_RULE)
+    model = ToldModel([Say("One."), Say("Two."), Say("Three.")])
+    room.models.known["tested"] = model
+    await room.send("Go.")
+    await room.finished(1)
+    await roll_back_context(room.store, room.owner, room.chat_id, first.digest)
+    await room.send("Again.")
+    await room.finished(2)
+    await refresh_context(room.store, room.owner, room.chat_id)
+    await room.send("And again.")
+    await room.finished(3)
+    receipts = await room.store.list_receipts(room.owner, room.chat_id, None)
+    told = [(row.content["revision"], row.content["policy"]) for row in receipts[::2]]
+    following = "follow skill=pin"
+    assert told == [(2, following), (3, "pin"), (4, following)]
+    assert _rules(model) == ["new", "old", "new"]

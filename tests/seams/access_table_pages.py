@@ -94,9 +94,17 @@ ROWS: Final = (
         made(303, UPDATE_CHAT),
         form={"source": "workspace:AGENTS.md"},
     ),
+    RouteRow("POST", f"{CHAT}/policies", "/chats/{chat}/policies", made(303, UPDATE_CHAT), form={}),
     RouteRow("GET", f"{CHAT}/history", "/chats/{chat}/history", READ_CHAT),
     RouteRow("GET", "/workspaces", "/workspaces", EVERY_USER),
     RouteRow("GET", "/workspaces/{workspace_id}", "/workspaces/{workspace}", MASTER),
+    RouteRow(
+        "POST",
+        "/workspaces/{workspace_id}/policies",
+        "/workspaces/{workspace}/policies",
+        made(303, MASTER),
+        form={"policy": "pin"},
+    ),
     # The workspace lists no server: whoever may decide is told so.
     RouteRow(
         "POST",

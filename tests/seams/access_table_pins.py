@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from driftpin.context.manifest import snapshot_of
+from driftpin.context.policies import Policy, PolicySet
 from driftpin.events.event import Position
 from driftpin.identity import Actor, digest_of
 from driftpin.operations.accept_snapshot import accept_snapshot
@@ -17,6 +18,8 @@ from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
 from driftpin.operations.release_holds import release_holds
 from driftpin.operations.roll_back_context import roll_back_context
+from driftpin.operations.set_chat_policies import set_chat_policies
+from driftpin.operations.set_workspace_policies import set_workspace_policies
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.store_blobs import store_blobs
 from seams.access_world import (
@@ -33,6 +36,7 @@ from seams.access_world import (
 )
 
 BEGINNING = Position(0, 0)
+FOLLOW = PolicySet(Policy.FOLLOW)
 CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
 CHAT_UPDATERS = outcomes("not_found", ok=UPDATERS, forbidden={Caller.READER}, **NO_USERS)
 WORKSPACE = outcomes("not_found", ok=MASTERS | {Caller.WORKER, Caller.OWN_AGENT})
@@ -112,6 +116,15 @@ async def _roll_back(world: World, actor: Actor) -> object:
 
 async def _rebind(world: World, actor: Actor) -> object:
     return await rebind_chat(world.store, actor, world.chat_id, world.agent_id)
+
+
+async def _set_chat_policies(world: World, actor: Actor) -> object:
+    return await set_chat_policies(world.store, actor, await world.drifted_chat(), FOLLOW)
+
+
+async def _set_workspace_policies(world: World, actor: Actor) -> object:
+    await world.drifted_chat()
+    return await set_workspace_policies(world.store, actor, world.workspace_id, FOLLOW)
 
 
 async def _findings(world: World, actor: Actor) -> object:
@@ -211,6 +224,12 @@ OPERATIONS = (
     ),
     Row("roll_back_context", _roll_back, CHAT_UPDATERS),
     Row("rebind_chat", _rebind, CHAT_UPDATERS),
+    Row("set_chat_policies", _set_chat_policies, CHAT_UPDATERS),
+    Row(
+        "set_workspace_policies",
+        _set_workspace_policies,
+        outcomes("not_found", ok=MASTERS, **NO_USERS),
+    ),
     Row(
         "settle_pin",
         lambda world, actor: settle_pin(world.store, actor, world.chat_id),

@@ -75,6 +75,18 @@ def made(status: int, statuses: Statuses) -> Statuses:
     return tuple(status if each == 200 else each for each in statuses)  # type: ignore[return-value] # as many as before
 
 
+def policies_rows(
+    path: str, tried: str, reading: Statuses, setting: Statuses
+) -> tuple[RouteRow, ...]:
+    """Return the rows of the policies of one place."""
+    path, tried = f"{path}/policies", f"{tried}/policies"
+    return (
+        RouteRow("GET", path, tried, reading),
+        RouteRow("PUT", path, tried, setting, {"policy": "pin"}),
+        RouteRow("DELETE", path, tried, setting),
+    )
+
+
 ROWS: Final = (
     RouteRow("GET", "/healthz", "/healthz", everybody(200)),
     RouteRow("GET", "/readyz", "/readyz", everybody(200)),
@@ -151,6 +163,8 @@ ROWS: Final = (
         made(201, MASTER),
         {"manifest": {"v": 1, "resources": []}},
     ),
+    *policies_rows(WORKSPACE, "/api/v1/workspaces/{workspace}", MASTER, MASTER),
+    *policies_rows(CHAT, "/api/v1/chats/{chat}", READ_CHAT, UPDATE_CHAT),
     RouteRow("GET", f"{WORKSPACE}/approvals", "/api/v1/workspaces/{workspace}/approvals", MASTER),
     # The workspace lists no server: whoever may decide is told so.
     RouteRow(

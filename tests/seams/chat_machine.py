@@ -8,13 +8,14 @@ from hypothesis.stateful import initialize
 
 from driftpin.events.event import Position
 from driftpin.identity import Digest
-from seams import chat_world, expected_chats, expected_pins
+from seams import chat_world, expected_chats, expected_pins, expected_policies
 from seams.expected import OWNER, Texts
 from seams.pin_machine import BY, FILES, MAKERS, PLACE, SEEING, TEXTS, PinMachine
 from seams.pin_world import PinWorld
 from seams.verbs import only_if, verb
 
 NAMES = st.none() | st.lists(st.sampled_from(sorted(FILES)), max_size=2, unique=True).map(tuple)
+POLICY = st.sampled_from(("follow", "auto_add", "follow", "freeze", "pin"))
 WHOM = st.sampled_from(("ann", "bob", "ann", "bob", "owner"))
 
 
@@ -36,9 +37,16 @@ class ChatMachine(PinMachine):
 
     # How chats come to be.
 
-    @initialize(texts=TEXTS, chats=st.sampled_from((1, 2, 3, 0)))
-    def begin_with_chats(self, texts: Texts, chats: int) -> None:
+    @initialize(
+        texts=TEXTS,
+        chats=st.sampled_from((1, 2, 3, 0)),
+        policy=st.sampled_from(("pin", "follow", "auto_add")),
+    )
+    def begin_with_chats(self, texts: Texts, chats: int, policy: str) -> None:
         """Begin half-way, so that most steps of a history find something to work on."""
+        if policy != "pin":
+            self.set_workspace_policy(OWNER, policy)
+            self.check()
         if chats:
             self.push(0, texts)
             self.check()
@@ -198,6 +206,24 @@ class ChatMachine(PinMachine):
         )
 
     @only_if(lambda self: self.has_chats)
+    @verb(2, by=BY, chat=PLACE, policy=st.none() | POLICY)
+    def set_policy(self, by: str, chat: int, policy: str | None) -> None:
+        index = self.chat(chat)
+        self.agree(
+            lambda expected: expected_policies.set_for_chat(expected, by, index, policy),
+            lambda world: chat_world.set_policy(world, by, index, policy),
+            "set_policy",
+        )
+
+    @verb(by=BY, policy=POLICY)
+    def set_workspace_policy(self, by: str, policy: str) -> None:
+        self.agree(
+            lambda expected: expected_policies.set_for_workspace(expected, by, policy),
+            lambda world: chat_world.set_workspace_policy(world, by, policy),
+            "set_workspace_policy",
+        )
+
+    @only_if(lambda self: self.has_chats)
     @verb(by=BY, chat=PLACE, back=PLACE)
     def roll_back(self, by: str, chat: int, back: int) -> None:
         index = self.chat(chat)
@@ -255,7 +281,7 @@ class ChatMachine(PinMachine):
         )
 
     @only_if(lambda self: self.has_chats)
-    @verb(by=BY, chat=PLACE, whom=WHOM)
+    @verb(2, by=BY, chat=PLACE, whom=WHOM)
     def unshare(self, by: str, chat: int, whom: str) -> None:
         index = self.chat(chat)
         self.agree(

@@ -1,6 +1,10 @@
 """The verbs on chats and their pins, as a model test calls them on a deployment."""
 
+from collections.abc import Iterable
+
 from driftpin.chat.messages import user_message
+from driftpin.context.policies import Policy, PolicySet
+from driftpin.context.resource import Kind
 from driftpin.identity import WORKER, Actor, ChatId, Digest
 from driftpin.models.offline import OfflineModel
 from driftpin.operations.claim_turn import claim_turn
@@ -15,12 +19,15 @@ from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.send_message import send_message
+from driftpin.operations.set_chat_policies import set_chat_policies
+from driftpin.operations.set_workspace_policies import set_workspace_policies
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.share_chat import share_chat
 from driftpin.operations.unshare_chat import unshare_chat
 from driftpin.operations.update_chat import update_chat
 from driftpin.runner.pins import PinReader
 from driftpin.runner.turn import Turn
+from driftpin.store.policy_values import PolicyOutcome
 from driftpin.store.values import Access, ChatView
 from pushing import snapshot_with
 from seams.pin_world import Answer, PinWorld
@@ -95,7 +102,9 @@ def refresh_all(world: PinWorld, by: str) -> Answer:
         moves = await refresh_workspace_chats(
             world.store, world.actor(by), world.inhabitants.workspace_id
         )
-        return sorted((world.chats.index(move.chat_id), move.revision) for move in moves)
+        return sorted(
+            (world.chats.index(move.chat_id), move.moved, move.revision) for move in moves
+        )
 
     return world.ask(refresh())
 
@@ -108,6 +117,30 @@ def refresh_by_agent(world: PinWorld, agent: int) -> Answer:
         )
 
     return world.ask(refresh())
+
+
+def set_policy(world: PinWorld, by: str, index: int, policy: str | None) -> Answer:
+    async def set_it() -> Answer:
+        # For the only kind that there is, or for everything: it comes to the same.
+        wish = PolicySet(None, {} if policy is None else {Kind.INSTRUCTION_FILE: Policy(policy)})
+        outcomes = await set_chat_policies(world.store, world.actor(by), world.chats[index], wish)
+        return _told(world, outcomes)
+
+    return world.ask(set_it())
+
+
+def set_workspace_policy(world: PinWorld, by: str, policy: str) -> Answer:
+    async def set_it() -> Answer:
+        workspace_id = world.inhabitants.workspace_id
+        wish = PolicySet(Policy(policy))
+        outcomes = await set_workspace_policies(world.store, world.actor(by), workspace_id, wish)
+        return _told(world, outcomes)
+
+    return world.ask(set_it())
+
+
+def _told(world: PinWorld, outcomes: Iterable[PolicyOutcome]) -> Answer:
+    return sorted((world.chats.index(each.chat_id), each.next_turn.value) for each in outcomes)
 
 
 def roll_back(world: PinWorld, by: str, index: int, to: Digest) -> Answer:

@@ -114,6 +114,7 @@ class ExpectedChat:
     pin: Digest | None = None
     pinned_at: datetime | None = None
     revision: int = 0
+    policy: str | None = None
     is_archived: bool = False
     is_deleted: bool = False
     shares: dict[str, str] = field(default_factory=dict)
@@ -130,6 +131,7 @@ class Expected:
     agents: list[ExpectedAgent] = field(default_factory=list)
     chats: list[ExpectedChat] = field(default_factory=list)
     current: int | None = None
+    policy: str = "pin"
     snapshots: dict[Digest, datetime] = field(default_factory=dict)
     contents: dict[Digest, Texts] = field(default_factory=dict)
     events: list[tuple[str, int | None]] = field(default_factory=list)

@@ -12,7 +12,7 @@ from seams.expected import (
     Texts,
     Turned,
 )
-from seams.expected_pins import bind_and_pin, settle
+from seams.expected_pins import bind_and_pin, bind_if_due, settle
 
 
 def create(expected: Expected, by: str, *, snapshot: Digest | None = None) -> Answer:
@@ -42,7 +42,7 @@ def create_sub_chat(
             raise Refused("unknown_source")
         target = expected.name({name: texts[name] for name in names})
         expected.keep(target)
-    index = _add(expected, ExpectedChat(by, parent=parent))
+    index = _add(expected, ExpectedChat(by, parent=parent, policy="freeze"))
     if target is not None:
         expected.chats[index].born_with = names
         expected.move(index, target, "inherit", above.agent)
@@ -83,7 +83,7 @@ def archive(expected: Expected, by: str, index: int, *, is_archived: bool) -> An
         chat.is_archived = is_archived
         expected.tell("chat.changed", index)
         if not is_archived:
-            settle(expected, index)
+            bind_if_due(expected, index)
     return expected.stands(index, moved=False)
 
 
@@ -109,7 +109,7 @@ def fork(expected: Expected, by: str, index: int, number: int) -> Answer:
     if turn.snapshot is not None and not turn.is_kept:
         raise Refused("snapshot_expired")
     copied = [Turned(row.snapshot, row.at, row.is_kept) for row in origin.turns[:number]]
-    fork_index = _add(expected, ExpectedChat(by, turns=copied))
+    fork_index = _add(expected, ExpectedChat(by, policy=origin.policy, turns=copied))
     if turn.snapshot is not None:
         expected.move(fork_index, turn.snapshot, "inherit", origin.agent)
     return expected.stands(fork_index, moved=False)

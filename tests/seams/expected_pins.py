@@ -2,6 +2,7 @@
 
 from driftpin.identity import Digest
 from seams.expected import Answer, Expected, ExpectedChat, Refused, Weight
+from seams.expected_policies import apply_policy, in_force
 
 
 def bind_and_pin(expected: Expected, index: int, agent: int) -> str | None:
@@ -28,20 +29,27 @@ def _due_verb(expected: Expected, chat: ExpectedChat, head: Digest | None) -> st
 
 def settle(expected: Expected, index: int) -> Answer:
     """Do what a turn does at its start."""
+    is_bound = bind_if_due(expected, index)
+    is_applied = apply_policy(expected, index)
+    return expected.stands(index, moved=is_bound or is_applied)
+
+
+def bind_if_due(expected: Expected, index: int) -> bool:
+    """Do what is due for a chat that comes back: the same, but for its policy."""
     chat, current = expected.chats[index], expected.current
     if chat.is_deleted:
         raise Refused("not_found")
     if current is None or not expected.agents[current].is_alive:
-        return expected.stands(index, moved=False)
+        return False
     if not _is_due(expected, chat, current):
-        return expected.stands(index, moved=False)
+        return False
     was_bound_to = chat.agent
     verb = bind_and_pin(expected, index, current)
     if verb is not None:
         expected.tell("chat.pinned", index)
     elif was_bound_to != current:
         expected.tell("chat.changed", index)
-    return expected.stands(index, moved=verb is not None)
+    return verb is not None
 
 
 def _is_due(expected: Expected, chat: ExpectedChat, current: int) -> bool:
@@ -139,12 +147,13 @@ def refresh_all(expected: Expected, by: str) -> Answer:
         and not chat.is_archived
         and expected.is_dirty(chat)
     ]
-    for place in due:
+    moving = [place for place in due if in_force(expected, expected.chats[place]) != "freeze"]
+    for place in moving:
         chat = expected.chats[place]
         expected.move(place, expected.head_of(chat), "refresh", chat.agent)
-    if due:
+    if moving:
         expected.tell("chat.pinned")
-    return [(place, expected.chats[place].revision) for place in due]
+    return [(place, place in moving, expected.chats[place].revision) for place in due]
 
 
 def refresh_by_agent(expected: Expected, agent: int, owner: str) -> Answer:
@@ -166,6 +175,7 @@ def refresh_by_agent(expected: Expected, agent: int, owner: str) -> Answer:
         assert chat.pin is not None
         assert head is not None
         is_light = expected.weigh(chat.pin, head) is Weight.COSMETIC
+        is_light &= in_force(expected, chat) != "freeze"
         if is_light:
             expected.move(place, head, "refresh", agent)
         answers.append((place, is_light, chat.revision))
@@ -199,6 +209,7 @@ def _refuse_unmovable(chat: ExpectedChat) -> None:
 
 __all__ = [
     "bind_and_pin",
+    "bind_if_due",
     "rebind",
     "refresh",
     "refresh_all",

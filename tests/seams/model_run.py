@@ -25,7 +25,7 @@ MET_BY_MANY = (
     *("refresh", "roll_back", "rebind", "share", "unshare", "archive", "delete", "collected"),
     *("refused_stale", "refused_fenced", "refused_seq_conflict", "refused_hash_mismatch"),
     *("refused_need_blobs", "refused_head_moved", "refused_forbidden", "lists_compared"),
-    "checked_offline",
+    *("checked_offline", "set_policy", "set_workspace_policy", "pinned_by_apply_policy"),
 )
 MANY = 100
 # Under its own name Hypothesis makes five of six histories by repeating parts of the one before.

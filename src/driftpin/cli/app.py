@@ -11,6 +11,7 @@ from driftpin.cli.commands import (
     locks,
     operator,
     pins,
+    policies,
     receipts,
     reviews,
     service,
@@ -53,6 +54,7 @@ def build_app() -> typer.Typer:
     app.add_typer(operator.sync_app, name="sync")
     app.add_typer(reviews.app, name="review")
     app.add_typer(trust.approvals_app, name="approvals")
+    app.add_typer(policies.app, name="policies")
     return app
 
 

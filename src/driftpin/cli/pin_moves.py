@@ -1,6 +1,8 @@
 """The verbs of a person that move a pin: refresh, roll back, rebind."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from driftpin.cli import output
 from driftpin.cli.asking import confirm
@@ -12,12 +14,20 @@ from driftpin.errors import UsageError
 from driftpin.identity import is_digest
 from driftpin.wire.api import (
     ChatShape,
-    ContextShape,
     RebindRequest,
     RefreshRequest,
     RollbackRequest,
 )
-from driftpin.wire.drift import DriftShape, ForeseenShape
+from driftpin.wire.drift import DriftShape
+from driftpin.wire.moves import (
+    ForeseenShape,
+    MovedContextShape,
+    MoveShape,
+    RefreshManyRequest,
+    RefreshOutcomeShape,
+)
+
+OUTCOME_COLUMNS: Final = ("chat", "result", "code", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class RefreshWish:
         return self.accept is not None or self.hold is not None
 
 
-Moved = ContextShape | ForeseenShape
+Moved = MovedContextShape | ForeseenShape
 
 
 def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> None:
@@ -69,31 +79,54 @@ def refresh(reach: Reach, name: str, wish: RefreshWish, *, as_json: bool) -> Non
         output.write_json({"chat_id": chat.id, "drift": drift, name_of_it: moved})
     elif isinstance(moved, ForeseenShape):
         write_foreseen(moved)
+        for move in moved.below:
+            say(f"chat {move.chat_id}: {_would_be(move)}.")
     elif moved is not None:
         _say_moved(chat, moved)
     if drift.entries and (moved is None or wish.is_dry):
         raise Finished(ExitCode.FINDINGS)
 
 
-def roll_back(reach: Reach, name: str, to: str | None, *, as_json: bool) -> None:
+def refresh_all(reach: Reach, *, is_sure: bool, is_dry: bool, as_json: bool) -> None:
+    """Refresh every dirty chat of this directory, and show what became of each."""
+    if not (is_sure or is_dry) and as_json:
+        raise UsageError("With --json nobody is asked; say --yes or --dry-run.")
+
+    async def act(session: Session) -> tuple[RefreshOutcomeShape, ...]:
+        if not (is_sure or is_dry or confirm("Move every dirty chat of this directory?")):
+            return ()
+        workspace_id = session.get_directory(Path()).workspace_id
+        request = RefreshManyRequest(dry_run=is_dry)
+        return await session.client.refresh_workspace(workspace_id, request)
+
+    outcomes = in_session(reach, act)
+    if as_json:
+        output.write_json(outcomes)
+        return
+    output.write_table(OUTCOME_COLUMNS, map(_outcome_row, outcomes))
+    count = output.counted(sum(each.result == "refreshed" for each in outcomes), "chat")
+    say(f"{count} would move; nothing did." if is_dry else f"{count} moved.")
+
+
+def roll_back(reach: Reach, name: str, to: str | None, *, is_dry: bool, as_json: bool) -> None:
     """Move the pin to an earlier snapshot of the chat's history."""
 
-    async def act(session: Session) -> tuple[ChatShape, ContextShape]:
+    async def act(session: Session) -> tuple[ChatShape, MovedContextShape]:
         chat = await session.get_chat(name)
         history = await session.client.list_history(chat.id)
         earlier = [entry.to for entry in reversed(history) if entry.to != chat.context.snapshot]
-        request = RollbackRequest(to=_target(to, earlier))
+        request = RollbackRequest(to=_target(to, earlier), dry_run=is_dry)
         return chat, await session.client.roll_back_context(chat.id, request)
 
     _show_move(*in_session(reach, act), as_json=as_json)
 
 
-def rebind(reach: Reach, name: str, agent_id: str | None, *, as_json: bool) -> None:
+def rebind(reach: Reach, name: str, agent_id: str | None, *, is_dry: bool, as_json: bool) -> None:
     """Bind the chat to an agent of its workspace."""
 
-    async def act(session: Session) -> tuple[ChatShape, ContextShape]:
+    async def act(session: Session) -> tuple[ChatShape, MovedContextShape]:
         chat = await session.get_chat(name)
-        request = RebindRequest(agent_id=agent_id)
+        request = RebindRequest(agent_id=agent_id, dry_run=is_dry)
         return chat, await session.client.rebind_chat(chat.id, request)
 
     _show_move(*in_session(reach, act), as_json=as_json)
@@ -126,23 +159,38 @@ def _target(wanted: str | None, known: list[str | None]) -> str:
     return found[0]
 
 
-def _show_move(chat: ChatShape, context: ContextShape, *, as_json: bool) -> None:
+def _show_move(chat: ChatShape, context: MovedContextShape, *, as_json: bool) -> None:
     if as_json:
         output.write_json({"chat_id": chat.id, "context": context})
     else:
         _say_moved(chat, context)
 
 
-def _say_moved(before: ChatShape, now: ContextShape) -> None:
-    was = before.context
-    if was.revision == now.revision:
+def _say_moved(before: ChatShape, now: MovedContextShape) -> None:
+    """Say what moved, or would: the chat, and sub-chats with it."""
+    moves = [move for move in now.moves if move.moved]
+    if not moves:
         say(f"chat {before.id}: nothing to move; it is {context_text(now)}.")
-        return
-    old = "nothing" if was.snapshot is None else output.short_digest(was.snapshot)
-    say(
-        f"chat {before.id}: {old} → "
-        f"{output.short_digest(now.snapshot)}, revision {now.revision}, {context_text(now)}."
-    )
+    for move in moves:
+        say(f"chat {move.chat_id}: {_would_be(move) if now.dry_run else _went(before, move, now)}.")
 
 
-__all__ = ["RefreshWish", "rebind", "refresh", "roll_back"]
+def _went(before: ChatShape, move: MoveShape, now: MovedContextShape) -> str:
+    went = f"→ {output.short_digest(move.to) or 'nothing'}, revision {move.revision}"
+    if move.chat_id != before.id:
+        return went
+    was = output.short_digest(before.context.snapshot) or "nothing"
+    return f"{was} {went}, {context_text(now)}"
+
+
+def _would_be(move: MoveShape) -> str:
+    to = output.short_digest(move.to) or "nothing"
+    return f"would be pinned to {to}, revision {move.revision}"
+
+
+def _outcome_row(outcome: RefreshOutcomeShape) -> tuple[object, ...]:
+    to = output.short_digest(outcome.to)
+    return outcome.chat_id, outcome.result, outcome.code, to
+
+
+__all__ = ["RefreshWish", "rebind", "refresh", "refresh_all", "roll_back"]

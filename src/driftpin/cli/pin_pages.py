@@ -20,9 +20,9 @@ from driftpin.wire.drift import (
     CostShape,
     DriftEntryShape,
     DriftShape,
-    ForeseenShape,
     HistoryEntryShape,
 )
+from driftpin.wire.moves import ForeseenShape
 from driftpin.wire.receipts import ReceiptShape
 
 SHORT_ID_CHARACTERS: Final = 8
@@ -37,14 +37,14 @@ CHAT_COLUMNS: Final = ("chat", "title", "state", "context", "pin", "revision", "
 
 
 def status(reach: Reach, directory: Path, *, as_json: bool) -> None:
-    """Show the chats of a directory; findings where one is dirty."""
+    """Show the chats of a directory; findings where one is dirty and not frozen."""
 
     async def read(session: Session) -> tuple[str, tuple[ChatShape, ...]]:
         known = session.get_directory(directory)
         return known.workspace_id, await session.list_chats(known.workspace_id)
 
     workspace_id, chats = in_session(reach, read)
-    dirty = [chat for chat in chats if chat.context.dirty]
+    dirty = [chat for chat in chats if chat.context.badge]
     if as_json:
         output.write_json({"workspace_id": workspace_id, "dirty": len(dirty), "chats": chats})
     else:
@@ -179,8 +179,11 @@ def context_text(context: ContextShape) -> str:
     """Return in words how a chat stands to its workspace."""
     if context.snapshot is None:
         return "not pinned yet"
+    if context.dirty and not context.badge:
+        return "frozen"
     if context.dirty:
-        return f"dirty, {context.severity}"
+        blocked = ", its policy is blocked" if context.policy_blocked else ""
+        return f"dirty, {context.severity}{blocked}"
     held = f", {context.held} held" if context.held else ""
     return f"clean{held}" if context.complete else f"clean{held}, waiting for tools"
 

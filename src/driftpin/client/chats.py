@@ -4,7 +4,9 @@ from driftpin import limits
 from driftpin.client.calls import Calls
 from driftpin.client.workspaces import V1
 from driftpin.wire import api
-from driftpin.wire.drift import DriftShape, ForeseenShape, HistoryEntryShape, HoldShape
+from driftpin.wire.drift import DriftShape, HistoryEntryShape, HoldShape
+from driftpin.wire.moves import ForeseenShape, MovedContextShape
+from driftpin.wire.policies import ChatPoliciesShape, PoliciesRequest
 from driftpin.wire.receipts import ReceiptKeyShape, ReceiptShape
 from driftpin.wire.transfer import ExportShape, InterruptShape
 from driftpin.wire.turns import (
@@ -65,6 +67,20 @@ class ChatCalls(Calls):
             "PATCH", f"{CHATS}/{chat_id}", api.ChatShape, body=request
         )
 
+    async def get_chat_policies(self, chat_id: str) -> ChatPoliciesShape:
+        """Return the policies of a chat."""
+        return await self._transport.call("GET", f"{CHATS}/{chat_id}/policies", ChatPoliciesShape)
+
+    async def set_chat_policies(self, chat_id: str, request: PoliciesRequest) -> ChatPoliciesShape:
+        """Set the policies of a chat; what is not set is left to its workspace."""
+        path = f"{CHATS}/{chat_id}/policies"
+        return await self._transport.call("PUT", path, ChatPoliciesShape, body=request)
+
+    async def remove_chat_policies(self, chat_id: str) -> ChatPoliciesShape:
+        """Leave the policies of a chat to its workspace."""
+        path = f"{CHATS}/{chat_id}/policies"
+        return await self._transport.call("DELETE", path, ChatPoliciesShape)
+
     async def delete_chat(self, chat_id: str) -> None:
         """Delete a chat."""
         await self._transport.send("DELETE", f"{CHATS}/{chat_id}")
@@ -109,13 +125,13 @@ class ChatCalls(Calls):
 
     async def refresh_context(
         self, chat_id: str, request: api.RefreshRequest, *, if_match: str | None = None
-    ) -> api.FullContextShape:
+    ) -> MovedContextShape:
         """Move a chat's pin to its head, or to a part of it."""
         headers = None if if_match is None else {"If-Match": if_match}
         return await self._transport.call(
             "PUT",
             f"{CHATS}/{chat_id}/context",
-            api.FullContextShape,
+            MovedContextShape,
             body=request,
             headers=headers,
         )
@@ -142,15 +158,15 @@ class ChatCalls(Calls):
 
     async def roll_back_context(
         self, chat_id: str, request: api.RollbackRequest
-    ) -> api.FullContextShape:
+    ) -> MovedContextShape:
         """Move a chat's pin back to an earlier snapshot of its own."""
         path = f"{CHATS}/{chat_id}/context/rollback"
-        return await self._transport.call("POST", path, api.FullContextShape, body=request)
+        return await self._transport.call("POST", path, MovedContextShape, body=request)
 
-    async def rebind_chat(self, chat_id: str, request: api.RebindRequest) -> api.FullContextShape:
+    async def rebind_chat(self, chat_id: str, request: api.RebindRequest) -> MovedContextShape:
         """Bind a chat to an agent of its workspace."""
         path = f"{CHATS}/{chat_id}/context/rebind"
-        return await self._transport.call("POST", path, api.FullContextShape, body=request)
+        return await self._transport.call("POST", path, MovedContextShape, body=request)
 
     async def list_history(self, chat_id: str) -> tuple[HistoryEntryShape, ...]:
         """Return every move of a chat's pin, oldest first."""

@@ -4,6 +4,8 @@ from driftpin.client.calls import Calls
 from driftpin.wire import api
 from driftpin.wire.approvals import DecisionRequest, ServerShape
 from driftpin.wire.drift import DriftShape
+from driftpin.wire.moves import RefreshManyRequest, RefreshOutcomeShape
+from driftpin.wire.policies import PoliciesRequest, WorkspacePoliciesShape
 from driftpin.wire.signing_in import LoginLinkShape, SetPasswordRequest
 from driftpin.wire.transfer import SyncRequest, SyncShape
 
@@ -130,11 +132,32 @@ class WorkspaceCalls(Calls):
         wish = SyncRequest(paused=is_paused)
         return await self._transport.call("PUT", f"{V1}/sync", SyncShape, body=wish)
 
-    async def refresh_workspace(self, workspace_id: str) -> tuple[api.RefreshOutcomeShape, ...]:
-        """Refresh every dirty chat of the caller there."""
+    async def refresh_workspace(
+        self, workspace_id: str, request: RefreshManyRequest | None = None
+    ) -> tuple[RefreshOutcomeShape, ...]:
+        """Refresh every dirty chat of the caller there; one outcome for each."""
         path = f"{V1}/workspaces/{workspace_id}/context/refresh"
-        page = await self._transport.call("POST", path, api.PageShape[api.RefreshOutcomeShape])
+        page = await self._transport.call(
+            "POST", path, api.PageShape[RefreshOutcomeShape], body=request
+        )
         return page.items
+
+    async def get_workspace_policies(self, workspace_id: str) -> WorkspacePoliciesShape:
+        """Return the policies of a workspace."""
+        path = f"{V1}/workspaces/{workspace_id}/policies"
+        return await self._transport.call("GET", path, WorkspacePoliciesShape)
+
+    async def set_workspace_policies(
+        self, workspace_id: str, request: PoliciesRequest
+    ) -> WorkspacePoliciesShape:
+        """Set the policies of a workspace."""
+        path = f"{V1}/workspaces/{workspace_id}/policies"
+        return await self._transport.call("PUT", path, WorkspacePoliciesShape, body=request)
+
+    async def remove_workspace_policies(self, workspace_id: str) -> WorkspacePoliciesShape:
+        """Set a workspace's policy back to `pin`."""
+        path = f"{V1}/workspaces/{workspace_id}/policies"
+        return await self._transport.call("DELETE", path, WorkspacePoliciesShape)
 
     async def import_snapshot(
         self, workspace_id: str, request: api.ImportSnapshotRequest

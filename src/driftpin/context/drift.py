@@ -70,6 +70,11 @@ class Drift:
         """Whether nothing differs."""
         return not self.entries
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """Every source that some entry speaks of."""
+        return frozenset(source for entry in self.entries for source in entry.sources)
+
     def without(self, sources: Collection[str]) -> "Drift":
         """Return the drift less the entries that speak of any of these sources."""
         return drift_of(entry for entry in self.entries if entry.sources.isdisjoint(sources))

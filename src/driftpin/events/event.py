@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     CHAT_MESSAGE = "chat.message"
     CHAT_TURN = "chat.turn"
     CHAT_SHARED = "chat.shared"
+    WORKSPACE_CHANGED = "workspace.changed"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
     DEPLOYMENT_RESTORED = "deployment.restored"

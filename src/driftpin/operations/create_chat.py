@@ -15,7 +15,7 @@ from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.reading.chats import get_chat
 from driftpin.store.store import Store
-from driftpin.store.values import Access, ChatView, Policy
+from driftpin.store.values import Access, ChatView, Policy, PolicySet
 from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
 from driftpin.store.writing.snapshots import find_snapshot
@@ -103,7 +103,7 @@ async def _create(
         title=order.title,
         model=order.model,
         parent_id=order.parent_id,
-        policy=None if order.parent_id is None else Policy.FREEZE,
+        policies=PolicySet(None if order.parent_id is None else Policy.FREEZE),
         options=order.options,
     )
     pin, event_id = await insert_chat(transaction, new, {"parent_id": order.parent_id})

@@ -88,7 +88,7 @@ async def _fork_of(
         title=origin.title if title is None else title,
         model=origin.model,
         forked_from_id=origin.id,
-        policy=origin.policy,
+        policies=origin.policies,
         options=ChatOptions(tools=tools, may_spawn=origin.may_spawn, role=origin.role),
     )
 

@@ -15,7 +15,7 @@ from driftpin.operations.send_message import begin_turn
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
-from driftpin.store.values import Policy, TurnState
+from driftpin.store.values import Policy, PolicySet, TurnState
 from driftpin.store.writing import outside_calls, turns
 from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
 from driftpin.store.writing.events import record_event
@@ -112,7 +112,7 @@ async def _spawn(transaction: Transaction, actor: Actor, lease: TurnLease, spawn
         title=" ".join(spawn.task.split())[:TITLE_CHARACTERS_MAX],
         model=parent.model,
         parent_id=parent.id,
-        policy=Policy.FREEZE,
+        policies=PolicySet(Policy.FREEZE),
         options=ChatOptions(may_spawn=parent.may_spawn, role=spawn.role),
     )
     pin, event_id = await insert_chat(transaction, new, {"parent_id": parent.id})

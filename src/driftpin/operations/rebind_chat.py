@@ -3,6 +3,7 @@
 from driftpin.errors import Conflict, NotFound
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId
+from driftpin.operations.dry_run import foresee
 from driftpin.operations.hydrate_chats import share_binding
 from driftpin.operations.pin_moves import Binding, bind_and_pin
 from driftpin.operations.single_moves import (
@@ -24,9 +25,11 @@ from driftpin.store.writing.pins import LockedPin, lock_pin
 
 
 async def rebind_chat(
-    store: Store, actor: Actor, chat_id: ChatId, agent_id: AgentId | None
+    store: Store, actor: Actor, chat_id: ChatId, agent_id: AgentId | None, *, dry_run: bool = False
 ) -> PinMove:
     """Bind the chat to this agent, or with None to its workspace's current one.
+
+    With `dry_run` nothing is bound or moved.
 
     The agent has a head: it is pinned, unless the drift is risky: then the old pin stays, dirty. It
     has none: the chat is unpinned until its first push. A sub-chat, and a chat that is bound for
@@ -36,7 +39,12 @@ async def rebind_chat(
     require_user(actor)
 
     async def rebind(transaction: Transaction) -> PinMove:
-        return await rebind_in(transaction, actor, chat_id, agent_id)
+        if not dry_run:
+            return await rebind_in(transaction, actor, chat_id, agent_id)
+        await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.rebind")
+        return await foresee(
+            transaction, lambda inside: rebind_in(inside, actor, chat_id, agent_id)
+        )
 
     move = await store.database.write(rebind)
     await store.database.reach(Failpoint.MOVE_POST_COMMIT)
@@ -52,7 +60,8 @@ async def rebind_in(
     pin = await lock_pin(transaction, chat_id)
     refuse_archived(pin)
     await transaction.reach(Failpoint.MOVE_READ_HEAD)
-    if pin.agent_id == binding.agent_id and pin.error is None and pin.snapshot_id is not None:
+    is_bound = pin.agent_id == binding.agent_id and not pin.has_binding_error
+    if is_bound and pin.snapshot_id is not None:
         return await move_of(transaction, pin, None)
     settled = await bind_and_pin(transaction, actor, [pin], binding, event_for(transaction, chat))
     await transaction.reach(Failpoint.MOVE_MOVE_PIN)

@@ -6,6 +6,9 @@ from typing import Final
 from driftpin.context.severity import Severity
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, AgentId
+from driftpin.operations.dirty_pins import sort_dirty
+from driftpin.operations.dry_run import foresee
+from driftpin.operations.single_moves import refreshed
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
 from driftpin.store.reading.drift_summaries import find_drifts
@@ -13,7 +16,8 @@ from driftpin.store.store import Store
 from driftpin.store.values import PinMove, SnapshotRef
 from driftpin.store.writing.events import record_event
 from driftpin.store.writing.heads import list_heads, share_workspace
-from driftpin.store.writing.permits import permit_on_agent
+from driftpin.store.writing.holds import drop_holds
+from driftpin.store.writing.permits import PermittedAgent, permit_on_agent
 from driftpin.store.writing.pins import (
     LockedPin,
     Move,
@@ -29,29 +33,44 @@ INPUTS: Final = {"scope": "agent"}
 HEAVIEST: Final = Severity.ADDITIVE
 
 
-async def refresh_agent_chats(store: Store, actor: Actor) -> tuple[PinMove, ...]:
-    """Return one outcome for each dirty chat: moved, or not because its drift is behavioural.
+async def refresh_agent_chats(
+    store: Store, actor: Actor, *, dry_run: bool = False
+) -> tuple[PinMove, ...]:
+    """Return one outcome for each dirty chat: moved, or left (`needs_a_person`, `frozen`).
 
     The chats are those of the workspace's owner that are bound to the acting agent. Whether agents
-    may ask for this at all is the server's setting.
+    may ask for this at all is the server's setting. With `dry_run` nothing is moved.
     """
     agent_id = require_agent(actor)
 
     async def refresh(transaction: Transaction) -> tuple[PinMove, ...]:
         agent = await permit_on_agent(transaction, actor, agent_id, action="pin.refresh_agent")
         await share_workspace(transaction, agent.workspace_id)
-        mine = of_owner(agent.workspace_id, agent.owner_id) & of_agent(agent_id)
-        pins = await lock_pins(transaction, mine)
-        head = (await list_heads(transaction, {agent_id})).get(agent_id)
-        if head is None:
-            return ()
-        dirty = [pin for pin in pins if pin.snapshot_id != head.id]
-        light = await _light(transaction, dirty, head)
-        if light:
-            await _move(transaction, actor, agent_id, light, head)
-        return tuple(_outcome(pin, head, moved=pin in light) for pin in dirty)
+
+        async def refresh_all(inside: Transaction) -> tuple[PinMove, ...]:
+            return await _refresh(inside, actor, agent)
+
+        return await (foresee(transaction, refresh_all) if dry_run else refresh_all(transaction))
 
     return await store.database.write(refresh)
+
+
+async def _refresh(
+    transaction: Transaction, actor: Actor, agent: PermittedAgent
+) -> tuple[PinMove, ...]:
+    mine = of_owner(agent.workspace_id, agent.owner_id) & of_agent(agent.id)
+    pins = await lock_pins(transaction, mine)
+    head = (await list_heads(transaction, {agent.id})).get(agent.id)
+    if head is None:
+        return ()
+    differing = [pin for pin in pins if pin.snapshot_id != head.id]
+    dirty = await sort_dirty(transaction, dict.fromkeys(differing, head))
+    light = await _light(transaction, dirty.due, head)
+    if light:
+        await _move(transaction, actor, agent.id, light, head)
+        await drop_holds(transaction, [pin.chat_id for pin in light])
+    moved = [refreshed(pin, head) if pin in light else _left(pin) for pin in dirty.due]
+    return (*moved, *dirty.left)
 
 
 async def _light(
@@ -83,14 +102,9 @@ async def _move(
     await move_pins(transaction, [pin.chat_id for pin in pins], head, move)
 
 
-def _outcome(pin: LockedPin, head: SnapshotRef, *, moved: bool) -> PinMove:
-    return PinMove(
-        chat_id=pin.chat_id,
-        revision=pin.revision + moved,
-        snapshot=head if moved else None,
-        moved=moved,
-        verb=PinVerb.REFRESH.value,
-    )
+def _left(pin: LockedPin) -> PinMove:
+    verb = PinVerb.REFRESH.value
+    return PinMove(pin.chat_id, pin.revision, None, moved=False, verb=verb, reason="needs_a_person")
 
 
 __all__ = ["refresh_agent_chats"]

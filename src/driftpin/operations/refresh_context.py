@@ -4,7 +4,7 @@ The move compares and sets: chat, pin and head are read in one statement, and th
 it is still as it was read. A retry, and a race with a push or a rebind, look at everything again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from driftpin.context.holds import NO_HOLDS, Selection
 from driftpin.errors import Conflict, HeadMoved, PreconditionFailed, Unavailable
@@ -17,6 +17,7 @@ from driftpin.operations.single_moves import (
     Moved,
     record_held,
     record_pinned,
+    refreshed,
     refuse_archived,
     refuse_sub_chat,
     try_move,
@@ -101,9 +102,10 @@ async def refresh_in(
         if moved is not None:
             if asked.now:
                 await hold_present_pin(transaction, chat_id)
+            below: tuple[PinMove, ...] = ()
             if asked.cascade:
-                await _cascade(transaction, actor, seen, aim.target, moved.event_id)
-            return moved.move
+                below = await _cascade(transaction, actor, seen, aim.target, moved.event_id)
+            return replace(moved.move, below=below)
     raise Unavailable("The pin is being moved by others; try again.", code="storage_busy")
 
 
@@ -161,18 +163,19 @@ async def _cascade(
     seen: SeenPin,
     whole: SnapshotRef,
     event_id: int | None,
-) -> None:
-    """Move every sub-chat below to the same snapshot, or to its own part of it."""
+) -> tuple[PinMove, ...]:
+    """Move every sub-chat below to the same snapshot, or to its own part; return those moves."""
     pins = await lock_sub_chats(transaction, actor, seen.chat.id)
     sources = await list_birth_sources(transaction, [pin.chat_id for pin in pins])
     groups: dict[tuple[str, ...] | None, list[LockedPin]] = {}
     for pin in pins:
         groups.setdefault(sources.get(pin.chat_id), []).append(pin)
+    moves: list[PinMove] = []
     for part, members in groups.items():
         target = whole
         if part is not None:
             target = await derive_subset(transaction, seen.chat.workspace_id, whole.id, part)
-        due = [pin.chat_id for pin in members if pin.snapshot_id != target.id]
+        due = [pin for pin in members if pin.snapshot_id != target.id]
         if due:
             if event_id is None:
                 event_id = await record_pinned(
@@ -185,7 +188,9 @@ async def _cascade(
                 event_id=event_id,
                 inputs={"cascade": seen.chat.id, "sources": part},
             )
-            await move_pins(transaction, due, target, move)
+            await move_pins(transaction, [pin.chat_id for pin in due], target, move)
+            moves += [refreshed(pin, target) for pin in due]
+    return tuple(moves)
 
 
 __all__ = ["Refresh", "refresh_context", "refresh_in", "required_head"]

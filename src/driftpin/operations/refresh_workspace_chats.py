@@ -4,13 +4,17 @@ from collections import defaultdict
 from typing import Final
 
 from driftpin.events.event import EventKind
-from driftpin.identity import Actor, AgentId, WorkspaceId
+from driftpin.identity import Actor, AgentId, UserId, WorkspaceId
+from driftpin.operations.dirty_pins import sort_dirty
+from driftpin.operations.dry_run import foresee
+from driftpin.operations.single_moves import refreshed
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.values import PinMove, SnapshotRef
 from driftpin.store.writing.events import record_event
 from driftpin.store.writing.heads import list_heads, share_workspace
+from driftpin.store.writing.holds import drop_holds
 from driftpin.store.writing.permits import permit_on_workspace
 from driftpin.store.writing.pins import (
     LockedPin,
@@ -25,61 +29,61 @@ INPUTS: Final = {"scope": "workspace"}
 
 
 async def refresh_workspace_chats(
-    store: Store, actor: Actor, workspace_id: WorkspaceId
+    store: Store, actor: Actor, workspace_id: WorkspaceId, *, dry_run: bool = False
 ) -> tuple[PinMove, ...]:
-    """Return one outcome for each of the caller's chats there that was dirty and is not any more.
+    """Return one outcome for each of the caller's dirty chats there: moved, or left (`frozen`).
 
-    Archived chats, sub-chats and chats without a pin are left alone.
+    What they held is taken too, as by any refresh without a selection. Archived chats, sub-chats
+    and chats without a pin are left alone. With `dry_run` nothing is moved.
     """
     owner_id = require_user(actor)
 
     async def refresh(transaction: Transaction) -> tuple[PinMove, ...]:
         await permit_on_workspace(transaction, actor, workspace_id, action="pin.refresh_all")
         await share_workspace(transaction, workspace_id)
-        pins = await lock_pins(transaction, of_owner(workspace_id, owner_id))
-        due = await _due(transaction, pins)
-        if not due:
-            return ()
-        event_id = await record_event(
-            transaction,
-            EventKind.CHAT_PINNED,
-            workspace_id=workspace_id,
-            owner_id=owner_id,
-            payload={"verb": PinVerb.REFRESH.value},
-        )
-        return await _move(transaction, actor, due, event_id)
+
+        async def refresh_all(inside: Transaction) -> tuple[PinMove, ...]:
+            return await _refresh(inside, actor, workspace_id, owner_id)
+
+        return await (foresee(transaction, refresh_all) if dry_run else refresh_all(transaction))
 
     return await store.database.write(refresh)
 
 
-async def _due(
-    transaction: Transaction, pins: tuple[LockedPin, ...]
-) -> dict[tuple[AgentId, SnapshotRef], list[LockedPin]]:
-    heads = await list_heads(transaction, {pin.agent_id for pin in pins if pin.agent_id})
-    due: defaultdict[tuple[AgentId, SnapshotRef], list[LockedPin]] = defaultdict(list)
-    for pin in pins:
-        head = heads.get(pin.agent_id) if pin.agent_id else None
-        if head is not None and pin.agent_id and head.id != pin.snapshot_id:
-            due[pin.agent_id, head].append(pin)
-    return due
-
-
-async def _move(
-    transaction: Transaction,
-    actor: Actor,
-    due: dict[tuple[AgentId, SnapshotRef], list[LockedPin]],
-    event_id: int,
+async def _refresh(
+    transaction: Transaction, actor: Actor, workspace_id: WorkspaceId, owner_id: UserId
 ) -> tuple[PinMove, ...]:
-    for (agent_id, head), pins in due.items():
-        move = Move(
-            verb=PinVerb.REFRESH, actor=actor, agent_id=agent_id, event_id=event_id, inputs=INPUTS
-        )
-        await move_pins(transaction, [pin.chat_id for pin in pins], head, move)
-    return tuple(
-        PinMove(pin.chat_id, pin.revision + 1, head, moved=True, verb=PinVerb.REFRESH.value)
-        for (_, head), pins in due.items()
-        for pin in pins
+    pins = await lock_pins(transaction, of_owner(workspace_id, owner_id))
+    dirty = await sort_dirty(transaction, await _differing(transaction, pins))
+    due: defaultdict[tuple[AgentId | None, SnapshotRef], list[LockedPin]] = defaultdict(list)
+    for pin, head in dirty.due.items():
+        due[pin.agent_id, head].append(pin)
+    if not due:
+        return dirty.left
+    event_id = await record_event(
+        transaction,
+        EventKind.CHAT_PINNED,
+        workspace_id=workspace_id,
+        owner_id=owner_id,
+        payload={"verb": PinVerb.REFRESH.value},
     )
+    for (agent_id, head), members in due.items():
+        move = Move(PinVerb.REFRESH, actor, agent_id, INPUTS, event_id)
+        await move_pins(transaction, [pin.chat_id for pin in members], head, move)
+    await drop_holds(transaction, [pin.chat_id for pin in dirty.due])
+    moved = (refreshed(pin, head) for (_, head), members in due.items() for pin in members)
+    return (*moved, *dirty.left)
+
+
+async def _differing(
+    transaction: Transaction, pins: tuple[LockedPin, ...]
+) -> dict[LockedPin, SnapshotRef]:
+    """Return those of the pins that differ from their heads, with the heads."""
+    heads = await list_heads(transaction, {pin.agent_id for pin in pins if pin.agent_id})
+    found = {pin: heads.get(pin.agent_id) if pin.agent_id else None for pin in pins}
+    return {
+        pin: head for pin, head in found.items() if head is not None and head.id != pin.snapshot_id
+    }
 
 
 __all__ = ["refresh_workspace_chats"]

@@ -7,6 +7,7 @@ follows from the newest of the two (`store.reading.policies`), so no row of `cha
 from driftpin.errors import Conflict, Rejected, Unavailable
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, ChatId, Digest
+from driftpin.operations.dry_run import foresee
 from driftpin.operations.refresh_context import LOOKS_MAX
 from driftpin.operations.single_moves import (
     Intent,
@@ -18,21 +19,27 @@ from driftpin.operations.single_moves import (
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
-from driftpin.store.values import PinMove, SnapshotRef
+from driftpin.store.values import Access, PinMove, SnapshotRef
+from driftpin.store.writing.permits import permit_on_chat
 from driftpin.store.writing.pins import PinVerb
 from driftpin.store.writing.seen_pins import find_in_history, see_pin
 from driftpin.store.writing.snapshots import find_snapshot_by_id
 
 
-async def roll_back_context(store: Store, actor: Actor, chat_id: ChatId, to: Digest) -> PinMove:
-    """Pin the chat to an earlier snapshot of its own.
+async def roll_back_context(
+    store: Store, actor: Actor, chat_id: ChatId, to: Digest, *, dry_run: bool = False
+) -> PinMove:
+    """Pin the chat to an earlier snapshot of its own; with `dry_run` nothing is moved.
 
     Raises Rejected (`not_in_history`), Conflict (`snapshot_expired`, `chat_archived`, `sub_chat`).
     """
     require_user(actor)
 
     async def roll_back(transaction: Transaction) -> PinMove:
-        return await roll_back_in(transaction, actor, chat_id, to)
+        if not dry_run:
+            return await roll_back_in(transaction, actor, chat_id, to)
+        await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.roll_back")
+        return await foresee(transaction, lambda inside: roll_back_in(inside, actor, chat_id, to))
 
     move = await store.database.write(roll_back)
     await store.database.reach(Failpoint.MOVE_POST_COMMIT)

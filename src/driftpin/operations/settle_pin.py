@@ -1,10 +1,11 @@
 """Do what is due for one chat's pin: bind it, hydrate it, rebind it, or fill its holes.
 
-Runs at the start of every turn and after every other verb, so that nothing waits for a push that
-never comes. Policies and revocations will be due here too.
+Runs at the start of every turn, and when a chat comes back, so that nothing waits for a push that
+never comes. The policies act at the start of a turn only. Revocations will be due here too.
 """
 
 from driftpin.identity import Actor, ChatId
+from driftpin.operations.apply_policy import apply_policies_in
 from driftpin.operations.complete_pins import complete_pins
 from driftpin.operations.hydrate_chats import share_current_binding
 from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
@@ -18,20 +19,21 @@ from driftpin.store.writing.pins import LockedPin, PinVerb, lock_pin
 
 
 async def settle_pin(store: Store, actor: Actor, chat_id: ChatId) -> PinMove:
-    """Return where the chat's pin stands after what was due has been done.
+    """Return where the chat's pin stands after what was due at the start of a turn has been done.
 
     A pin step that fails leaves the old pin with its reason in the chat's context; only a failure
     of the database, or of reading the pin, raises.
     """
 
     async def settle(transaction: Transaction) -> PinMove:
-        return await settle_in(transaction, actor, chat_id)
+        move = await settle_in(transaction, actor, chat_id)
+        return await apply_policies_in(transaction, actor, move)
 
     return await store.database.write(settle)
 
 
 async def settle_in(transaction: Transaction, actor: Actor, chat_id: ChatId) -> PinMove:
-    """Do the same inside a transaction of the caller's."""
+    """Do the same inside a transaction of the caller's, but leave the policies alone."""
     chat = await permit_on_chat(transaction, actor, chat_id, Access.UPDATE, action="pin.settle")
     current = await share_current_binding(transaction, chat.workspace_id)
     pin = await lock_pin(transaction, chat_id)
@@ -71,7 +73,7 @@ async def _is_due(transaction: Transaction, pin: LockedPin, current: Binding) ->
     if pin.is_archived:
         return False
     if pin.agent_id is None or pin.agent_id == current.agent_id:
-        return pin.agent_id is None or pin.snapshot_id is None or pin.error is not None
+        return pin.agent_id is None or pin.snapshot_id is None or pin.has_binding_error
     return not await is_agent_alive(transaction, pin.agent_id)
 
 

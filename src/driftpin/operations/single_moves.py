@@ -114,6 +114,12 @@ def unmoved(seen: SeenPin, verb: PinVerb) -> PinMove:
     return PinMove(seen.chat.id, seen.pin.revision, seen.snapshot, moved=False, verb=verb.value)
 
 
+def refreshed(pin: LockedPin, target: SnapshotRef) -> PinMove:
+    """Return that a pin of many was refreshed."""
+    verb = PinVerb.REFRESH.value
+    return PinMove(pin.chat_id, pin.revision + 1, target, moved=True, verb=verb)
+
+
 async def try_move(
     transaction: Transaction, seen: SeenPin, target: SnapshotRef, intent: Intent
 ) -> Moved | None:
@@ -144,7 +150,7 @@ def refuse_archived(pin: LockedPin) -> None:
         raise Conflict("An archived chat keeps its pin; unarchive it first.", code="chat_archived")
 
 
-def refuse_sub_chat(pin: LockedPin) -> None:
+def refuse_sub_chat(pin: LockedPin | ChatRow) -> None:
     """Refuse to move a sub-chat apart from its parent."""
     if pin.parent_id is not None:
         raise Conflict(
@@ -162,6 +168,7 @@ __all__ = [
     "record_changed",
     "record_held",
     "record_pinned",
+    "refreshed",
     "refuse_archived",
     "refuse_sub_chat",
     "try_move",

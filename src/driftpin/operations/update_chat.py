@@ -6,6 +6,7 @@ from driftpin.events.event import EventKind
 from driftpin.identity import Actor, ChatId
 from driftpin.operations.names import accept_title
 from driftpin.operations.settle_pin import settle_in
+from driftpin.operations.single_moves import refuse_sub_chat
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.reading.chats import get_chat
@@ -30,7 +31,8 @@ async def update_chat(
     """Set what is not None; what is so already changes nothing and is not announced.
 
     An archived chat keeps its pin and receives nothing. When it comes back its drift is right, and
-    what was due for its pin meanwhile is done.
+    what was due for its pin meanwhile is done. Raises Conflict (`sub_chat`) for the policy of a
+    sub-chat, which stays with its parent.
     """
     require_user(actor)
     accepted = None if title is None else accept_title(title, "title")
@@ -74,7 +76,8 @@ def _changes(chat: ChatRow, title: str | None, policy: Policy | None) -> dict[st
     changes: dict[str, Any] = {}
     if title is not None and title != chat.title:
         changes["title"] = title
-    if policy is not None and policy is not chat.policy:
+    if policy is not None and policy is not chat.policies.policy:
+        refuse_sub_chat(chat)
         changes["policy"] = policy.value
     return changes
 

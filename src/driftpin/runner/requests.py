@@ -9,7 +9,7 @@ from driftpin.chat.receipts import RequestRecord, Setting, digests_of_request, s
 from driftpin.identity import ChatId
 from driftpin.models.port import Model, ModelRequest
 from driftpin.store.leases import TurnLease
-from driftpin.store.values import ContextSummary, PinnedRead, Policy
+from driftpin.store.values import ContextSummary, PinnedRead
 
 # Says in a receipt what a request was for that was not to answer the user.
 PURPOSE = "purpose"
@@ -37,10 +37,14 @@ def record_of(
     pin: PinnedRead,
     request: ModelRequest,
     *,
+    policy: str,
     compaction: Compaction | None = None,
     purpose: str = "",
 ) -> RequestRecord:
-    """Return what the receipt says of a request; messages that left are left out with the rest."""
+    """Return what the receipt says of a request; messages that left are left out with the rest.
+
+    `policy` says which policies were in force.
+    """
     prompt, snapshot = request.prompt, pin.snapshot
     digests = digests_of_request(prompt, request.tools, request.messages, request.volatile)
     settings: dict[str, Setting] = {**request.settings.record()}
@@ -53,7 +57,7 @@ def record_of(
         snapshot=None if snapshot is None else snapshot.digest,
         prompt_digest=None if snapshot is None else snapshot.prompt_digest,
         revision=None if snapshot is None else pin.revision,
-        policy=pin.chat.policy or Policy.PIN,
+        policy=policy,
         prefix=digests.prefix,
         tools=digests.tools,
         messages=digests.messages,

@@ -95,7 +95,13 @@ class Sender:
         request = replace(prepared.request, tools=(), messages=as_sent((question,)), volatile="")
         number = prepared.record.number
         record = record_of(
-            self.lease, number, self.model, prepared.pin, request, purpose="compaction"
+            self.lease,
+            number,
+            self.model,
+            prepared.pin,
+            request,
+            policy=prepared.record.policy,
+            purpose="compaction",
         )
         asked = replace(prepared, request=request, record=record)
         collector = AnswerCollector(_keep_nothing, 0, frozenset())

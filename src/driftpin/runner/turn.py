@@ -275,7 +275,13 @@ class Turn:
             ),
         )
         record = record_of(
-            self.claimed.lease, self.requests, self.model, pin, request, compaction=self.compaction
+            self.claimed.lease,
+            self.requests,
+            self.model,
+            pin,
+            request,
+            policy=str(view.context.policies),
+            compaction=self.compaction,
         )
         return Prepared(pin, context, request, record)
 

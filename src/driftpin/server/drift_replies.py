@@ -7,8 +7,9 @@ from driftpin.context.drift import Drift, DriftEntry
 from driftpin.context.drift_json import entry_to_json
 from driftpin.context.tokens import RefreshCost
 from driftpin.identity import Digest
+from driftpin.server.replies import digest_in
 from driftpin.store.hold_values import HoldRow
-from driftpin.store.values import HistoryRow
+from driftpin.store.values import HistoryRow, PinMove
 from driftpin.wire.drift import (
     CostShape,
     DiffShape,
@@ -17,6 +18,7 @@ from driftpin.wire.drift import (
     HistoryEntryShape,
     HoldShape,
 )
+from driftpin.wire.moves import MoveShape
 
 
 def history_shape(row: HistoryRow) -> HistoryEntryShape:
@@ -104,4 +106,15 @@ def cost_shape(cost: RefreshCost) -> CostShape:
     )
 
 
-__all__ = ["cost_shape", "drift_shape", "entry_shapes", "history_shape", "hold_shape"]
+def move_shape(move: PinMove) -> MoveShape:
+    """Return where one pin stands after a verb."""
+    return MoveShape(
+        chat_id=move.chat_id,
+        verb=move.verb,
+        moved=move.moved,
+        to=digest_in(move.snapshot),
+        revision=move.revision,
+    )
+
+
+__all__ = ["cost_shape", "drift_shape", "entry_shapes", "history_shape", "hold_shape", "move_shape"]

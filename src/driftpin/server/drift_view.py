@@ -21,11 +21,12 @@ from driftpin.context.tokens import (
 )
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.operations.foresee_refresh import Foreseen
-from driftpin.server.drift_replies import cost_shape, drift_shape, entry_shapes
+from driftpin.server.drift_replies import cost_shape, drift_shape, entry_shapes, move_shape
 from driftpin.server.replies import digest_in
 from driftpin.store.store import Store
 from driftpin.store.values import ChatRow, DriftRead
-from driftpin.wire.drift import DriftShape, ForeseenShape
+from driftpin.wire.drift import DriftShape
+from driftpin.wire.moves import ForeseenShape
 
 HEADS_COMPARED: Final = 12
 NO_DRIFT: Final = Drift((), None)
@@ -104,6 +105,7 @@ async def shape_foreseen(store: Store, actor: Actor, foreseen: Foreseen) -> Fore
         held=entry_shapes(foreseen.held),
         left=entry_shapes(foreseen.left),
         cost=cost_shape(await asyncio.to_thread(_cost, before, after, bodies)),
+        below=tuple(map(move_shape, foreseen.below)),
     )
 
 

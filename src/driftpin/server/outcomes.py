@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from driftpin.errors import NotFound
 from driftpin.identity import Actor
-from driftpin.server.replies import context_shape
+from driftpin.server.replies import context_shape, digest_in
 from driftpin.store.store import Store
 from driftpin.store.values import PinMove
-from driftpin.wire.api import PageShape, RefreshOutcomeShape
+from driftpin.wire.api import PageShape
+from driftpin.wire.moves import RefreshOutcomeShape
 
 
 async def outcomes_shape(
@@ -26,8 +27,9 @@ async def _outcome(store: Store, actor: Actor, move: PinMove) -> RefreshOutcomeS
     return RefreshOutcomeShape(
         chat_id=move.chat_id,
         result="refreshed" if move.moved else "skipped",
-        code=None if move.moved else "needs_a_person",
+        code=move.reason or None,
         context=context,
+        to=digest_in(move.snapshot) if move.moved else None,
     )
 
 

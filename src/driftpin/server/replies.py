@@ -19,7 +19,6 @@ from driftpin.store.values import (
     MessageRow,
     Page,
     PinnedEntry,
-    Policy,
     ShareRow,
     SnapshotRef,
     TokenRow,
@@ -161,6 +160,8 @@ def context_fields(context: ContextSummary) -> dict[str, Any]:
         "severity": None if context.severity is None else context.severity.value,
         "held": context.held,
         "error": context.error,
+        "badge": context.has_badge,
+        "policy_blocked": context.is_blocked,
     }
 
 
@@ -180,7 +181,7 @@ def chat_shape(view: ChatView) -> api.ChatShape:
         forked_from_id=chat.forked_from_id,
         title=chat.title,
         model=chat.model,
-        policy=chat.policy or Policy.PIN,
+        policy=view.context.policies.general.value,
         state=chat.state,
         error=chat.error,
         archived=chat.archived_at is not None,

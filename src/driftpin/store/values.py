@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from driftpin.chat.states import ChatState
 from driftpin.context.drift import Drift
 from driftpin.context.holds import Holds
+from driftpin.context.policies import ALL_PINNED, Policies, Policy, PolicySet
 from driftpin.context.resource import Kind, Status
 from driftpin.context.severity import Severity
 from driftpin.credentials import TokenKind
@@ -29,15 +30,6 @@ class Access(StrEnum):
     READ = "read"
     UPDATE = "update"
     OWNER = "owner"
-
-
-class Policy(StrEnum):
-    """What happens to a pin by itself when the head moves on (spec/pinning.md §6)."""
-
-    PIN = "pin"
-    AUTO_ADD = "auto_add"
-    FOLLOW = "follow"
-    FREEZE = "freeze"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +87,7 @@ class WorkspaceRow:
     deleted_at: datetime | None
     head: SnapshotRef | None
     used_bytes: int = 0
+    policies: PolicySet = ALL_PINNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +124,7 @@ class ChatRow:
     forked_from_id: ChatId | None
     title: str
     model: str
-    policy: Policy | None
+    policies: PolicySet
     state: ChatState
     error: str | None
     created_at: datetime
@@ -147,7 +140,9 @@ class ContextSummary:
 
     `complete` is false while the pin has a hole. `dirty`, `dirty_since` and `severity` are of the
     drift less what is held; `held` counts the differences that are. `error` is what the agent
-    reported with its head, or a pin step that failed.
+    reported with its head, or a pin step that failed. `has_badge` says that the drift is to be
+    shown: not while the chat is frozen. `is_blocked` says that the policies would move the pin, but
+    for something risky.
     """
 
     agent_id: AgentId | None
@@ -161,6 +156,9 @@ class ContextSummary:
     severity: Severity | None
     held: int
     error: str | None
+    policies: Policies
+    has_badge: bool
+    is_blocked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +305,19 @@ class PushOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PinMove:
-    """What a verb did to a pin; a target that already was the pin moves nothing."""
+    """What a verb did to a pin; a target that already was the pin moves nothing.
+
+    `reason` is a code for why a dirty chat was left as it is; `below` are the sub-chats that moved
+    with it.
+    """
 
     chat_id: ChatId
     revision: int
     snapshot: SnapshotRef | None
     moved: bool
     verb: str
+    reason: str = ""
+    below: "tuple[PinMove, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +374,9 @@ __all__ = [
     "PinMove",
     "PinnedEntry",
     "PinnedRead",
+    "Policies",
     "Policy",
+    "PolicySet",
     "PushOutcome",
     "PushResult",
     "Quotas",

@@ -23,6 +23,7 @@ from driftpin.store.values import (
 )
 from driftpin.web.context_views import PinLine, ResourceLine, pin_line
 from driftpin.web.markdown import Markdown
+from driftpin.web.policy_views import PoliciesShown, chat_policies_shown
 
 UNTITLED: Final = "Untitled chat"
 REFRESH: Final = "refresh"
@@ -122,6 +123,9 @@ class ChatShown:
     is_archived: bool
     may_update: bool
     pin: PinLine
+    policy: str
+    policy_moves: bool
+    policies: PoliciesShown
     resources: tuple[ResourceLine, ...]
     undo_to: Digest | None
     turns: tuple[Turn, ...]
@@ -177,7 +181,7 @@ def chat_shown(
     has_later: bool,
 ) -> ChatShown:
     """Return a chat with these turns."""
-    chat = view.chat
+    chat, policies = view.chat, view.context.policies
     return ChatShown(
         id=chat.id,
         title=title_of(chat),
@@ -188,6 +192,9 @@ def chat_shown(
         is_archived=chat.archived_at is not None,
         may_update=view.access is not Access.READ,
         pin=pin_line(view.context),
+        policy=str(policies),
+        policy_moves=policies.may_move,
+        policies=chat_policies_shown(chat.id, policies, may_set=view.access is not Access.READ),
         resources=resources,
         undo_to=next((move.from_digest for move in last_moves if move.verb == REFRESH), None),
         turns=turns,

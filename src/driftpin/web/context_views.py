@@ -31,6 +31,8 @@ class PinLine:
     pinned_at: datetime | None
     is_complete: bool
     is_dirty: bool
+    has_badge: bool
+    is_blocked: bool
     dirty_since: datetime | None
     severity: str
     held: int
@@ -118,6 +120,8 @@ def pin_line(context: ContextSummary) -> PinLine:
         pinned_at=context.pinned_at,
         is_complete=context.complete,
         is_dirty=context.dirty,
+        has_badge=context.has_badge,
+        is_blocked=context.is_blocked,
         dirty_since=context.dirty_since,
         severity="" if context.severity is None else context.severity.value,
         held=context.held,

@@ -7,6 +7,7 @@ from datetime import datetime
 from driftpin.identity import AgentId, ChatId, Digest, WorkspaceId
 from driftpin.store.values import AgentRow, SnapshotRef, WorkspaceRow
 from driftpin.web.context_views import ResourceLine
+from driftpin.web.policy_views import PoliciesShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class WorkspaceShown:
     """A workspace with everything in it."""
 
     line: WorkspaceLine
+    policies: PoliciesShown
     agents: tuple[AgentLine, ...]
     servers: tuple[ServerLine, ...]
     resources: tuple[ResourceLine, ...]

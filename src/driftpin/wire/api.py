@@ -5,6 +5,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from driftpin import limits
+from driftpin.wire.policies import PolicyText
 from driftpin.wire.shape import (
     ONE_LINE,
     DigestText,
@@ -151,7 +152,11 @@ class ResourceShape(ReplyShape):
 
 
 class ContextShape(ReplyShape):
-    """What a chat runs on, without its resources; lists carry this."""
+    """What a chat runs on, without its resources; lists carry this.
+
+    `badge` is false for a dirty chat whose drift is frozen; `policy_blocked` says that its policies
+    would move the pin, but for something risky.
+    """
 
     snapshot: DigestText | None
     prompt_digest: DigestText | None
@@ -166,6 +171,8 @@ class ContextShape(ReplyShape):
     severity: SeverityText | None
     held: int
     error: str | None
+    badge: bool = False
+    policy_blocked: bool = False
 
 
 class FullContextShape(ContextShape):
@@ -209,7 +216,7 @@ class UpdateChatRequest(Shape):
 
     title: TitleText | None = None
     archived: bool | None = None
-    policy: Literal["pin", "freeze"] | None = None
+    policy: PolicyText | None = None
 
 
 class ChatShape(ReplyShape):
@@ -257,15 +264,17 @@ class ReleaseRequest(Shape):
 
 
 class RollbackRequest(Shape):
-    """Move the pin back to a snapshot from the chat's history."""
+    """Move the pin back to a snapshot from the chat's history; a dry run moves nothing."""
 
     to: DigestText
+    dry_run: bool = False
 
 
 class RebindRequest(Shape):
     """Bind the chat to another agent of its workspace; without one, to the current agent."""
 
     agent_id: IdText | None = None
+    dry_run: bool = False
 
 
 class ForkRequest(Shape):
@@ -273,15 +282,6 @@ class ForkRequest(Shape):
 
     turn: Annotated[int, Field(ge=0, le=limits.TURN_NUMBER_MAX)]
     title: TitleText | None = None
-
-
-class RefreshOutcomeShape(ReplyShape):
-    """What became of one chat when many were refreshed."""
-
-    chat_id: IdText
-    result: Literal["refreshed", "unchanged", "skipped", "failed"]
-    code: str | None
-    context: ContextShape | None
 
 
 class ShareRequest(Shape):
@@ -351,7 +351,6 @@ __all__ = [
     "ImportSnapshotRequest",
     "PageShape",
     "RebindRequest",
-    "RefreshOutcomeShape",
     "RefreshRequest",
     "ReleaseRequest",
     "ResourceShape",

@@ -63,25 +63,6 @@ class DriftShape(ReplyShape):
     cost: CostShape | None
 
 
-class ForeseenShape(ReplyShape):
-    """What a refresh would do: pin `snapshot`, which takes `entries`.
-
-    `held` would be kept out, and `left` would go on being drift. The severity is the worst of what
-    is taken.
-    """
-
-    dry_run: Literal[True] = True
-    head: DigestText
-    snapshot: DigestText
-    moves: bool
-    revision: int
-    severity: SeverityText | None
-    entries: tuple[DriftEntryShape, ...]
-    held: tuple[DriftEntryShape, ...]
-    left: tuple[DriftEntryShape, ...]
-    cost: CostShape
-
-
 class HoldShape(ReplyShape):
     """One source that a chat keeps as it is; `digest` is of the entry in the head that is held off.
 
@@ -114,7 +95,6 @@ __all__ = [
     "DiffShape",
     "DriftEntryShape",
     "DriftShape",
-    "ForeseenShape",
     "HistoryEntryShape",
     "HoldShape",
 ]

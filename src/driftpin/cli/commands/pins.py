@@ -20,6 +20,11 @@ DigestOption = Annotated[
 ]
 
 
+DryRunFlag = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would happen and move nothing.")
+]
+
+
 @app.command()
 @reaching
 def status(reach: Reach, directory: DirectoryArgument = Path(), as_json: JsonFlag = False) -> None:
@@ -55,9 +60,7 @@ def refresh(
     *,
     yes: YesFlag = False,
     to: DigestOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would happen and move nothing.")
-    ] = False,
+    dry_run: DryRunFlag = False,
     cascade: Annotated[
         bool, typer.Option("--cascade", help="Move the chat's sub-chats with it.")
     ] = False,
@@ -72,6 +75,9 @@ def refresh(
         list[str] | None,
         typer.Option("--hold", help="Take all but this source and hold it; can be repeated."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Refresh every dirty chat of this directory instead.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the difference, ask, and move a chat's pin to the head of its workspace.
@@ -80,6 +86,9 @@ def refresh(
     """
     from driftpin.cli import pin_moves
 
+    if every:
+        pin_moves.refresh_all(reach, is_sure=yes, is_dry=dry_run, as_json=as_json)
+        return
     request = pin_moves.RefreshWish(
         to,
         is_sure=yes,
@@ -123,12 +132,14 @@ def rollback(
     reach: Reach,
     chat: ChatArgument = "last",
     to: DigestOption = None,
+    *,
+    dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Move a chat's pin to an earlier snapshot of its history; without --to, to the one before."""
     from driftpin.cli import pin_moves
 
-    pin_moves.roll_back(reach, chat, to, as_json=as_json)
+    pin_moves.roll_back(reach, chat, to, is_dry=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -139,12 +150,14 @@ def rebind(
     agent: Annotated[
         str | None, typer.Option(help="Id of the agent; without it, the workspace's current one.")
     ] = None,
+    *,
+    dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Bind a chat to another agent of its workspace and pin it anew."""
     from driftpin.cli import pin_moves
 
-    pin_moves.rebind(reach, chat, agent, as_json=as_json)
+    pin_moves.rebind(reach, chat, agent, is_dry=dry_run, as_json=as_json)
 
 
 @app.command()

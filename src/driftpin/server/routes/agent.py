@@ -23,8 +23,9 @@ from driftpin.server.services import Services, services_of
 from driftpin.server.sync_switch import refuse_while_paused
 from driftpin.store.values import HelloOutcome, PushResult
 from driftpin.wire import agent as wire
-from driftpin.wire.api import PageShape, RefreshOutcomeShape
+from driftpin.wire.api import PageShape
 from driftpin.wire.approvals import AllowedServerShape, AllowedServersReply
+from driftpin.wire.moves import RefreshManyRequest, RefreshOutcomeShape
 from driftpin.wire.push import check_protocol, read_blobs, read_manifest, read_observations
 
 router = APIRouter(prefix="/api/v1/agent", tags=["agent"])
@@ -34,6 +35,7 @@ Push = Annotated[
     wire.PushRequest,
     Depends(JsonBody(wire.PushRequest, bytes_max=limits.SERVER_PUSH_BODY_BYTES_MAX)),
 ]
+Many = Annotated[RefreshManyRequest, Depends(JsonBody(RefreshManyRequest, may_be_empty=True))]
 Blobs = Annotated[
     wire.BlobsRequest,
     Depends(JsonBody(wire.BlobsRequest, bytes_max=limits.SERVER_BLOBS_BODY_BYTES_MAX)),
@@ -133,7 +135,7 @@ async def upload_blobs(actor: CurrentAgent, request: Request, offered: Blobs) ->
 
 
 @router.post("/context/refresh", response_model=PageShape[RefreshOutcomeShape])
-async def refresh(actor: CurrentAgent, request: Request) -> Response:
+async def refresh(actor: CurrentAgent, request: Request, many: Many) -> Response:
     """Refresh the owner's chats of this agent, never over behavioural or risky drift.
 
     Off unless the server was started with it: whoever can edit a file could accept the edit.
@@ -141,7 +143,7 @@ async def refresh(actor: CurrentAgent, request: Request) -> Response:
     services = services_of(request)
     if not services.options.agents_may_refresh:
         raise Forbidden("Agents may not refresh on this server.", code="agent_refresh_off")
-    outcomes = await refresh_agent_chats(services.store, actor)
+    outcomes = await refresh_agent_chats(services.store, actor, dry_run=many.dry_run)
     return reply(await outcomes_shape(services.store, actor, outcomes))
 
 

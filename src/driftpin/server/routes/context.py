@@ -22,6 +22,7 @@ from driftpin.server.access import CurrentUser
 from driftpin.server.body import JsonBody
 from driftpin.server.drift_replies import history_shape, hold_shape
 from driftpin.server.drift_view import read_difference, shape_foreseen
+from driftpin.server.move_view import moved_reply
 from driftpin.server.parameters import ChatIdPath, CursorQuery, FlagQuery, IfMatch, LimitQuery
 from driftpin.server.pin_view import LOOKS_MAX, pin_moving, read_pin_together
 from driftpin.server.replies import (
@@ -34,7 +35,8 @@ from driftpin.server.replies import (
 from driftpin.server.services import Services, services_of
 from driftpin.store.store import Store
 from driftpin.wire import api
-from driftpin.wire.drift import DriftShape, ForeseenShape, HistoryEntryShape, HoldShape
+from driftpin.wire.drift import DriftShape, HistoryEntryShape, HoldShape
+from driftpin.wire.moves import ForeseenShape, MovedContextShape
 from driftpin.wire.transfer import ExportedFileShape, ExportShape
 
 router = APIRouter(prefix="/api/v1/chats/{chat_id}", tags=["context"])
@@ -48,19 +50,15 @@ Rebind = Annotated[api.RebindRequest, Depends(JsonBody(api.RebindRequest, may_be
 @router.get("/context", response_model=api.FullContextShape)
 async def get_context(actor: CurrentUser, request: Request, chat_id: ChatIdPath) -> Response:
     """Return everything that is listed in the chat's pin, without bodies."""
-    return await _context_reply(services_of(request), actor, chat_id)
-
-
-async def _context_reply(services: Services, actor: Actor, chat_id: ChatId) -> Response:
-    store = services.store
-    view, pin, entries = await read_pin_together(store, actor, chat_id)
+    services = services_of(request)
+    view, pin, entries = await read_pin_together(services.store, actor, chat_id)
     shape = api.FullContextShape(
         **context_fields(view.context), resources=resource_shapes(pin.manifest, entries)
     )
     return reply(shape, headers={"ETag": etag_of(view.context, services.cursors.epoch)})
 
 
-@router.put("/context", response_model=api.FullContextShape | ForeseenShape)
+@router.put("/context", response_model=MovedContextShape | ForeseenShape)
 async def put_context(
     actor: CurrentUser,
     request: Request,
@@ -82,7 +80,7 @@ async def put_context(
             asked = AskedRefresh(to, revision, selection, refresh.cascade, refresh.now)
             foreseen = await foresee_refresh(store, actor, chat_id, asked)
             return reply(await shape_foreseen(store, actor, foreseen))
-        await refresh_context(
+        move = await refresh_context(
             store,
             actor,
             chat_id,
@@ -96,7 +94,7 @@ async def put_context(
         view = await store.get_chat(actor, chat_id)
         refusal.fields["etag"] = etag_of(view.context, services.cursors.epoch)
         raise
-    return await _context_reply(services, actor, chat_id)
+    return await moved_reply(services, actor, move)
 
 
 def _selection_of(refresh: api.RefreshRequest) -> Selection | None:
@@ -122,27 +120,27 @@ async def _matched_revision(
     return view.context.revision
 
 
-@router.post("/context/rollback", response_model=api.FullContextShape)
+@router.post("/context/rollback", response_model=MovedContextShape)
 async def roll_back(
     actor: CurrentUser, request: Request, chat_id: ChatIdPath, rollback: Rollback
 ) -> Response:
     """Move the pin back to a snapshot of the chat's history; it stays there until a refresh."""
     services = services_of(request)
-    store = services.store
-    await roll_back_context(store, actor, chat_id, Digest(rollback.to))
-    return await _context_reply(services, actor, chat_id)
+    move = await roll_back_context(
+        services.store, actor, chat_id, Digest(rollback.to), dry_run=rollback.dry_run
+    )
+    return await moved_reply(services, actor, move, is_dry=rollback.dry_run)
 
 
-@router.post("/context/rebind", response_model=api.FullContextShape)
+@router.post("/context/rebind", response_model=MovedContextShape)
 async def rebind(
     actor: CurrentUser, request: Request, chat_id: ChatIdPath, rebinding: Rebind
 ) -> Response:
     """Bind the chat to another agent of its workspace; the pin follows in the same transaction."""
     services = services_of(request)
-    store = services.store
     agent_id = None if rebinding.agent_id is None else AgentId(rebinding.agent_id)
-    await rebind_chat(store, actor, chat_id, agent_id)
-    return await _context_reply(services, actor, chat_id)
+    move = await rebind_chat(services.store, actor, chat_id, agent_id, dry_run=rebinding.dry_run)
+    return await moved_reply(services, actor, move, is_dry=rebinding.dry_run)
 
 
 @router.get("/context/drift", response_model=DriftShape)

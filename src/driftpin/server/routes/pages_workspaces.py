@@ -22,6 +22,7 @@ from driftpin.server.services import services_of
 from driftpin.store.approval_values import Decision
 from driftpin.web.chat_views import titled
 from driftpin.web.context_views import resource_lines
+from driftpin.web.policy_views import workspace_policies_shown
 from driftpin.web.workspace_views import (
     DigestShown,
     ServerLine,
@@ -72,6 +73,7 @@ async def show_workspace(
     )
     view = WorkspaceShown(
         line=workspace_line(row),
+        policies=workspace_policies_shown(row.id, row.policies),
         agents=agent_lines(await store.list_agents(actor, workspace_id), row.current_agent_id),
         servers=tuple(
             _server(server, exact.get(Digest(server.identity), b"")) for server in servers

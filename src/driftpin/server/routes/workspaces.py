@@ -35,6 +35,7 @@ from driftpin.store.store import Store
 from driftpin.store.values import AgentRow, WorkspaceRow
 from driftpin.wire import api
 from driftpin.wire.agent import InlineBlob
+from driftpin.wire.moves import RefreshManyRequest, RefreshOutcomeShape
 from driftpin.wire.push import read_blobs, read_manifest
 
 router = APIRouter(prefix="/api/v1", tags=["workspaces"])
@@ -43,6 +44,7 @@ NewWorkspace = Annotated[api.CreateWorkspaceRequest, Depends(JsonBody(api.Create
 NewAgent = Annotated[
     api.CreateAgentRequest, Depends(JsonBody(api.CreateAgentRequest, may_be_empty=True))
 ]
+Many = Annotated[RefreshManyRequest, Depends(JsonBody(RefreshManyRequest, may_be_empty=True))]
 Imported = Annotated[
     api.ImportSnapshotRequest,
     Depends(JsonBody(api.ImportSnapshotRequest, bytes_max=limits.IMPORT_BODY_BYTES_MAX)),
@@ -183,14 +185,14 @@ async def get_workspace_context(
 
 @router.post(
     "/workspaces/{workspace_id}/context/refresh",
-    response_model=api.PageShape[api.RefreshOutcomeShape],
+    response_model=api.PageShape[RefreshOutcomeShape],
 )
 async def refresh_workspace(
-    actor: CurrentUser, request: Request, workspace_id: WorkspaceIdPath
+    actor: CurrentUser, request: Request, workspace_id: WorkspaceIdPath, many: Many
 ) -> Response:
-    """Refresh every dirty chat that the caller may update there, with one outcome per chat."""
+    """Refresh every dirty chat of the caller there, with one outcome per chat."""
     store = services_of(request).store
-    outcomes = await refresh_workspace_chats(store, actor, workspace_id)
+    outcomes = await refresh_workspace_chats(store, actor, workspace_id, dry_run=many.dry_run)
     return reply(await outcomes_shape(store, actor, outcomes))
 
 

@@ -32,7 +32,7 @@ from driftpin.store.reading.drift import (
 )
 from driftpin.store.reading.drift_summaries import look_until_kept
 from driftpin.store.reading.paging import page_of, read_cursor, write_cursor
-from driftpin.store.tables import chat_pins, chat_shares, chats, users
+from driftpin.store.tables import chat_shares, chats, users
 from driftpin.store.values import Access, ChatRow, ChatView, Page, ShareRow
 
 NEWEST_FIRST: Final = "-created"
@@ -73,7 +73,7 @@ async def get_chat(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
 def _view_for(actor: Actor) -> Select[Any]:
     return (
         select(chats, access_to_chat(actor).label("access"), *context_columns())
-        .select_from(chats.join(pins_with_heads(), chat_pins.c.chat_id == chats.c.id))
+        .select_from(pins_with_heads())
         .where(chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor))
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Label, Row
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from driftpin.chat.states import ChatState
+from driftpin.context.resource import Kind
 from driftpin.credentials import TokenKind
 from driftpin.store.tables import agent_links, agents, snapshots
 from driftpin.store.values import (
@@ -15,6 +16,7 @@ from driftpin.store.values import (
     JsonObject,
     MessageRow,
     Policy,
+    PolicySet,
     SnapshotRef,
     TokenRow,
     TurnRow,
@@ -69,7 +71,7 @@ def chat_from(row: Row[Any]) -> ChatRow:
         forked_from_id=row.forked_from_id,
         title=row.title,
         model=row.model,
-        policy=None if row.policy is None else Policy(row.policy),
+        policies=policy_set_from(row.policy, row.kind_policies),
         state=ChatState(row.state),
         error=row.error,
         created_at=row.created_at,
@@ -78,6 +80,23 @@ def chat_from(row: Row[Any]) -> ChatRow:
         may_spawn=row.may_spawn,
         role=row.role or "",
     )
+
+
+def policy_set_from(policy: str | None, kinds: str | None) -> PolicySet:
+    """Return what is set in one place, from its two columns."""
+    return PolicySet(
+        None if policy is None else Policy(policy),
+        {Kind(kind): Policy(name) for kind, name in json.loads(kinds or "{}").items()},
+    )
+
+
+def policy_values(policies: PolicySet) -> dict[str, str | None]:
+    """Return the two columns of what is set in one place."""
+    kinds = {kind.value: policy.value for kind, policy in policies.kinds.items()}
+    return {
+        "policy": None if policies.policy is None else policies.policy.value,
+        "kind_policies": json.dumps(kinds, sort_keys=True) if kinds else None,
+    }
 
 
 def message_from(row: Row[Any]) -> MessageRow:
@@ -145,6 +164,7 @@ def workspace_from(row: Row[Any]) -> WorkspaceRow:
         deleted_at=row.deleted_at,
         head=snapshot_from(row, HEAD),
         used_bytes=row.used_bytes or 0,
+        policies=policy_set_from(row.policy, row.kind_policies),
     )
 
 
@@ -187,6 +207,8 @@ __all__ = [
     "chat_from",
     "message_from",
     "object_from",
+    "policy_set_from",
+    "policy_values",
     "snapshot_alias",
     "snapshot_columns",
     "snapshot_from",

@@ -129,10 +129,12 @@ def _is_explained(row: AnyRow) -> bool:
                 return bool(inputs["agent_id"] == row.agent_id)
             case "roll_back":
                 return bool(inputs["to"] == row.to_digest)
-            case "refresh" if TAKEN in inputs:
+            case "refresh" | "apply_policy" if TAKEN in inputs:
                 return True
-            case "refresh":
-                return inputs.get("to") in (None, row.to_digest)
+            case "refresh" | "apply_policy":
+                # A refresh names the head that was shown, if any; a policy the one that it took.
+                named = inputs.get("to") if row.verb == "refresh" else inputs["head"]
+                return named in (None, row.to_digest)
             case _:
                 return isinstance(inputs, dict)
     except (ValueError, KeyError, TypeError, AttributeError):

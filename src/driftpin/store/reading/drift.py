@@ -27,6 +27,7 @@ from sqlalchemy.sql.selectable import NamedFromClause
 
 from driftpin.context.drift import Drift
 from driftpin.context.holds import held_part, less_holds
+from driftpin.context.policies import decide, is_shown
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
@@ -43,7 +44,8 @@ from driftpin.store.reading.drift_summaries import (
 )
 from driftpin.store.reading.holds import holds_column, holds_from, is_holding
 from driftpin.store.reading.manifests import SnapshotDamaged
-from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats
+from driftpin.store.reading.policies import policies_from, policy_columns
+from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats, workspaces
 from driftpin.store.values import ContextSummary, DriftRead, DriftState, SnapshotRef
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -174,7 +176,7 @@ async def clean_by_holds(
     """
     statement = (
         select(*context_columns())
-        .select_from(chats.join(pins_with_heads(), chat_pins.c.chat_id == chats.c.id))
+        .select_from(pins_with_heads())
         .where(condition, PIN.c.id != HEAD.c.id, is_holding())
     )
 
@@ -207,14 +209,17 @@ def context_columns() -> tuple[ColumnElement[Any], ...]:
         *snapshot_columns(PIN),
         *snapshot_columns(HEAD),
         holds_column(),
+        *policy_columns(),
     )
 
 
 def pins_with_heads() -> Any:
-    """Return pins with their snapshots, their agents unless deleted, and those agents' heads."""
+    """Return chats with their workspaces, pins and snapshots, and the heads of living agents."""
     is_alive = and_(agents.c.id == chat_pins.c.agent_id, agents.c.deleted_at.is_(None))
     return (
-        chat_pins.outerjoin(agents, is_alive)
+        chats.join(chat_pins, chat_pins.c.chat_id == chats.c.id)
+        .join(workspaces, workspaces.c.id == chats.c.workspace_id)
+        .outerjoin(agents, is_alive)
         .outerjoin(PIN, PIN.c.id == chat_pins.c.snapshot_id)
         .outerjoin(HEAD, HEAD.c.id == agents.c.head_id)
     )
@@ -260,7 +265,7 @@ async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId)
             head_blob.c.content.label("head_manifest"),
         )
         .select_from(
-            chats.join(pins_with_heads(), chat_pins.c.chat_id == chats.c.id)
+            pins_with_heads()
             .outerjoin(pin_blob, pin_blob.c.id == PIN.c.manifest_blob_id)
             .outerjoin(head_blob, head_blob.c.id == HEAD.c.manifest_blob_id)
         )
@@ -309,6 +314,7 @@ def _stand_of(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> _Stand:
 def _summary_from(stand: _Stand, since: datetime | None) -> ContextSummary:
     row = stand.row
     damage = SnapshotDamaged.default_code if stand.is_damaged else None
+    policies = policies_from(row)
     return ContextSummary(
         agent_id=row.agent_id,
         snapshot=stand.pin,
@@ -321,6 +327,9 @@ def _summary_from(stand: _Stand, since: datetime | None) -> ContextSummary:
         severity=stand.left.severity,
         held=len(stand.held.entries),
         error=row.context_error or damage,
+        policies=policies,
+        has_badge=stand.is_damaged or is_shown(stand.left, policies),
+        is_blocked=decide(stand.left, policies).is_blocked,
     )
 
 

@@ -60,6 +60,8 @@ workspaces = Table(
     Column("policy", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("deleted_at", Instant),
+    # JSON: those for single kinds of resources.
+    Column("kind_policies", Text),
     Index("ix_workspaces_owner_id", "owner_id"),
     sqlite_strict=True,
 )

@@ -3,6 +3,8 @@
 A chat's pin is one row with one reference; `chats` has no context column at all.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     Column,
     ForeignKey,
@@ -18,6 +20,8 @@ from sqlalchemy import (
 
 from driftpin.store.column_types import Flag, Id, Instant, Number, Sha256
 from driftpin.store.tables.metadata import metadata
+
+BY_PERSONS: Final = "verb IN ('refresh', 'roll_back')"
 
 chats = Table(
     "chats",
@@ -39,6 +43,8 @@ chats = Table(
     # Whether its model may start sub-chats, and what it is told to be.
     Column("may_spawn", Flag, nullable=False),
     Column("role", Text),
+    # JSON: the policies for single kinds of resources.
+    Column("kind_policies", Text),
     Index("ix_chats_workspace_id", "workspace_id"),
     Index("ix_chats_owner_id_created_at_id", "owner_id", "created_at", "id"),
     Index("ix_chats_parent_id", "parent_id"),
@@ -101,6 +107,14 @@ chat_pin_history = Table(
     Index("ix_chat_pin_history_from_id", "from_id"),
     Index("ix_chat_pin_history_to_id", "to_id"),
     Index("ix_chat_pin_history_event_id", "event_id"),
+    # The last refresh or roll-back of a chat, which decides whether its policy is in force.
+    Index(
+        "ix_chat_pin_history_by_persons",
+        "chat_id",
+        "revision",
+        postgresql_where=text(BY_PERSONS),
+        sqlite_where=text(BY_PERSONS),
+    ),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -12,8 +12,9 @@ from driftpin.errors import Conflict
 from driftpin.identity import AgentId, TokenId, UserId, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
+from driftpin.store.reading.columns import policy_values
 from driftpin.store.tables import agent_runs, agents, deployment, tokens, users, workspaces
-from driftpin.store.values import JsonObject, Policy, TokenRow, UserRow, WorkspaceRow
+from driftpin.store.values import JsonObject, Policy, PolicySet, TokenRow, UserRow, WorkspaceRow
 
 # So many earlier runs of an agent are remembered, so that none of them comes back as a new one.
 RUNS_KEPT = 100
@@ -118,6 +119,15 @@ async def insert_workspace(transaction: Transaction, owner_id: UserId, name: str
         )
     )
     return workspace
+
+
+async def set_policies_of_workspace(
+    transaction: Transaction, workspace_id: WorkspaceId, policies: PolicySet
+) -> None:
+    """Set what the chats of the workspace do by themselves where they set nothing."""
+    await transaction.connection.execute(
+        update(workspaces).where(workspaces.c.id == workspace_id).values(**policy_values(policies))
+    )
 
 
 async def mark_workspace_deleted(transaction: Transaction, workspace_id: WorkspaceId) -> None:
@@ -265,4 +275,5 @@ __all__ = [
     "mark_workspace_deleted",
     "put_fact",
     "revoke_token_row",
+    "set_policies_of_workspace",
 ]

@@ -10,12 +10,13 @@ from sqlalchemy import case, delete, insert, literal, select, update
 from driftpin.chat.messages import Message, message_from_json, message_to_json
 from driftpin.chat.options import NO_OPTIONS, ChatOptions
 from driftpin.chat.states import ChatState
+from driftpin.context.policies import NOTHING_SET
 from driftpin.events.event import EventKind, Payload
 from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
 from driftpin.store.database import EngineKind, Transaction
-from driftpin.store.reading.columns import chat_from
+from driftpin.store.reading.columns import chat_from, policy_values
 from driftpin.store.tables import chat_pins, chat_shares, chats, events, messages, turns, users
-from driftpin.store.values import Access, ChatRow, MessageRow, Policy, TurnRow, TurnState
+from driftpin.store.values import Access, ChatRow, MessageRow, PolicySet, TurnRow, TurnState
 from driftpin.store.writing.events import event_values, inserting_event, note_event
 from driftpin.store.writing.outside_calls import add_chat_tools
 from driftpin.store.writing.pins import LockedPin
@@ -43,6 +44,7 @@ CHAT_COLUMNS: Final = (
     "title",
     "model",
     "policy",
+    "kind_policies",
     "may_spawn",
     "role",
     "state",
@@ -72,7 +74,7 @@ class NewChat:
     model: str
     parent_id: ChatId | None = None
     forked_from_id: ChatId | None = None
-    policy: Policy | None = None
+    policies: PolicySet = NOTHING_SET
     options: ChatOptions = NO_OPTIONS
 
 
@@ -92,7 +94,7 @@ async def insert_chat(
         "forked_from_id": new.forked_from_id,
         "title": new.title,
         "model": new.model,
-        "policy": new.policy,
+        **policy_values(new.policies),
         "may_spawn": new.options.may_spawn,
         "role": new.options.role or None,
         "state": ChatState.IDLE.value,

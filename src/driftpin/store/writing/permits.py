@@ -26,9 +26,9 @@ from driftpin.store.access import (
     visible_workspaces,
 )
 from driftpin.store.database import Transaction
-from driftpin.store.reading.columns import chat_from
+from driftpin.store.reading.columns import chat_from, policy_set_from
 from driftpin.store.tables import agents, chats, workspaces
-from driftpin.store.values import Access, ChatRow
+from driftpin.store.values import Access, ChatRow, PolicySet
 from driftpin.store.writing.audit import record_audit
 
 
@@ -50,6 +50,7 @@ class PermittedWorkspace:
     id: WorkspaceId
     owner_id: UserId
     current_agent_id: AgentId | None
+    policies: PolicySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ async def permit_on_workspace(
     asked = {"its_workspace_id": workspace_id, **acting(actor)}
     row = await _only_row(transaction, _on_workspace(alike(actor), lock), asked)
     await audit_administrator(transaction, actor, row.owner_id, action, f"workspace:{workspace_id}")
-    return PermittedWorkspace(row.id, row.owner_id, row.current_agent_id)
+    policies = policy_set_from(row.policy, row.kind_policies)
+    return PermittedWorkspace(row.id, row.owner_id, row.current_agent_id, policies)
 
 
 async def permit_on_agent(

@@ -34,8 +34,7 @@ from driftpin.store.values import SnapshotRef
 class PinVerb(StrEnum):
     """The verbs that move a pin (spec/pinning.md §3); `inherit` is how a sub-chat or fork is born.
 
-    `complete`, `apply_policy` and `revoke` have their place in history before they have an
-    operation.
+    `revoke` has its place in history before it has an operation.
     """
 
     HYDRATE = "hydrate"
@@ -61,6 +60,16 @@ class LockedPin:
     error: str | None
     parent_id: ChatId | None
 
+    @property
+    def has_policy_error(self) -> bool:
+        """Whether the policies of the chat could not be applied."""
+        return self.error is not None and self.error.startswith(POLICY_ERROR)
+
+    @property
+    def has_binding_error(self) -> bool:
+        """Whether the chat could not be pinned when it was bound to its agent."""
+        return self.error is not None and not self.has_policy_error
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -73,6 +82,8 @@ class Move:
     event_id: int | None = None
 
 
+# Stands before what went wrong with a policy, which is no reason to bind the chat anew.
+POLICY_ERROR: Final = "policy: "
 # A comparison, unlike IS FALSE, is what the partial indexes are searched with.
 IS_UNARCHIVED: Final = chat_pins.c.is_archived == literal(False, chat_pins.c.is_archived.type)  # noqa: FBT003 a value of the column
 # What all history rows of one move have in common.
@@ -279,12 +290,17 @@ def _shared(name: str) -> BindParameter[Any]:
     return bindparam(f"its_{name}", type_=chat_pin_history.c[name].type)
 
 
+def written_inputs(inputs: Mapping[str, Any]) -> str:
+    """Return inputs as history keeps them: the same inputs, the same text."""
+    return json.dumps(dict(inputs), sort_keys=True, separators=(",", ":"))
+
+
 def _shared_values(
     transaction: Transaction, target: SnapshotRef | None, move: Move
 ) -> dict[str, Any]:
     return {
         "verb": move.verb.value,
-        "inputs": json.dumps(dict(move.inputs), sort_keys=True, separators=(",", ":")),
+        "inputs": written_inputs(move.inputs),
         "to_digest": target.digest if target else None,
         "to_id": target.id if target else None,
         "agent_id": move.agent_id,
@@ -295,6 +311,7 @@ def _shared_values(
 
 
 __all__ = [
+    "POLICY_ERROR",
     "LockedPin",
     "Move",
     "PinVerb",
@@ -308,4 +325,5 @@ __all__ = [
     "of_chat",
     "of_owner",
     "set_pin_error",
+    "written_inputs",
 ]

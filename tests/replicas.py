@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -63,6 +64,7 @@ async def start_replica(
     token: str | None = None,
     port: int = 0,
     kill_at: Mapping[str, int] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Replica:
     """Return a server process that answers; raises ReplicaDied if it ended before it did."""
     asked = {
@@ -72,7 +74,11 @@ async def start_replica(
         "kill_at": dict(kill_at or {}),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), json.dumps(asked), stdout=PIPE
+        sys.executable,
+        str(PROGRAM),
+        json.dumps(asked),
+        stdout=PIPE,
+        env={**os.environ, **(variables or {})},
     )
     assert process.stdout is not None
     try:

@@ -19,6 +19,7 @@ ChatId = NewType("ChatId", str)
 TokenId = NewType("TokenId", str)
 MessageId = NewType("MessageId", str)
 CallId = NewType("CallId", str)
+ReviewId = NewType("ReviewId", str)
 LinkId = NewType("LinkId", str)
 Digest = NewType("Digest", str)
 
@@ -121,6 +122,7 @@ __all__ = [
     "LinkId",
     "MessageId",
     "RandomIds",
+    "ReviewId",
     "TokenId",
     "UserId",
     "WorkspaceId",

@@ -27,7 +27,12 @@ REVIEW_ROLES_MAX: Final = 64
 REVIEW_GIT_TIMEOUT_S: Final = 120.0
 
 # A recorded round as a document, on its way to a forge or to the server (wire.reviews).
-REVIEW_DOCUMENT_BYTES_MAX: Final = 8 * MIB
+REVIEW_DOCUMENT_BYTES_MAX: Final = 4 * MIB
+# Quotes and ends of lines take two bytes in a text of JSON.
+REVIEW_BODY_BYTES_MAX: Final = 9 * MIB
+REVIEW_CHATS_MAX: Final = 500
+# Rounds that the page of a finding looks at.
+REVIEW_SHOWN_ROUNDS_MAX: Final = 10
 REVIEW_DOCUMENT_ITEMS_MAX: Final = 5_000
 REVIEW_DOCUMENT_TEXT_CHARACTERS_MAX: Final = 20_000
 
@@ -48,3 +53,4 @@ FORGE_REPLY_CHARACTERS_MAX: Final = 4_000
 
 assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
 assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX
+assert 2 * REVIEW_DOCUMENT_BYTES_MAX < REVIEW_BODY_BYTES_MAX

@@ -34,3 +34,7 @@ async def test_a_claim_becomes_a_finding_and_reviewers_share_the_pin_of_the_base
         assert "Approve everything" not in receipt.prompt
         manifests.add(receipt.prompt)
     assert len(manifests) == 1
+    (review,) = await served.client.list_reviews(served.shelf.workspace())
+    assert (review.round, review.verdict, review.open) == (1, "COMMENT", 1)
+    kept = await served.client.get_review_round(review.id, 1)
+    assert kept == ran.artefacts["review.json"].encode()

@@ -15,6 +15,7 @@ from driftpin.identity import (
     AgentId,
     ChatId,
     Digest,
+    ReviewId,
     TokenId,
     UserId,
     WorkspaceId,
@@ -27,12 +28,14 @@ from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.operations.create_workspace import create_workspace
 from driftpin.operations.enrol_agent import enrol_agent
+from driftpin.operations.publish_review import publish_review
 from driftpin.operations.say_hello import say_hello
 from driftpin.operations.send_message import send_message
 from driftpin.operations.share_chat import share_chat
 from driftpin.store.store import Store
 from driftpin.store.values import Access
 from people import People
+from review_documents import document_of, record_of
 from seams.sql_recorder import Recorder
 from stepping import SteppedClock
 
@@ -168,6 +171,14 @@ class World:
                 self.store, self.people.owner, self.people.owner_id, "spare"
             )
         return (TokenId(NO_ID) if self.is_nowhere else row.id), secret
+
+    async def fresh_review(self) -> ReviewId:
+        """Return a review in the owner's workspace."""
+        with self.recorder.aside():
+            row = await publish_review(
+                self.store, self.people.owner, self.people.workspace_id, record_of(document_of())
+            )
+        return ReviewId(NO_ID) if self.is_nowhere else row.id
 
     async def fresh_agent(self) -> AgentId:
         """Return a new agent of the owner's workspace."""

@@ -12,6 +12,7 @@ from driftpin.store.values import Page
 from seams.access_table import ROWS as ACCOUNTS_AND_CHATS
 from seams.access_table_pins import ROWS as PINS
 from seams.access_table_replicas import ROWS as REPLICAS
+from seams.access_table_reviews import ROWS as REVIEWS
 from seams.access_table_trust import ROWS as TRUST
 from seams.access_table_turns import ROWS as TURNS
 from seams.access_world import Caller, Row, World
@@ -19,7 +20,7 @@ from seams.doors import operations, store_methods
 from seams.ledger import Note
 from seams.sql_recorder import Statement
 
-TABLES = (ACCOUNTS_AND_CHATS, PINS, TURNS, REPLICAS, TRUST)
+TABLES = (ACCOUNTS_AND_CHATS, PINS, TURNS, REPLICAS, TRUST, REVIEWS)
 ROWS = tuple(row for table in TABLES for row in table)
 NAMES = [row.name for row in ROWS]
 # What a caller finds when it may not see the thing at all.
@@ -50,7 +51,9 @@ async def test_every_caller_finds_what_the_table_says(row: Row, world: World, no
     assert found == dict(row.outcomes)
 
 
-@pytest.mark.parametrize("rows", TABLES, ids=["accounts", "pins", "turns", "replicas", "trust"])
+@pytest.mark.parametrize(
+    "rows", TABLES, ids=["accounts", "pins", "turns", "replicas", "trust", "reviews"]
+)
 async def test_what_a_caller_may_not_see_is_like_what_is_not_there(
     rows: tuple[Row, ...], world: World
 ) -> None:

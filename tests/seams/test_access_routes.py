@@ -12,6 +12,7 @@ import pytest
 from door import Door
 from driftpin.operations.create_user_token import create_user_token
 from seams.access_table_pages import ROWS as PAGES
+from seams.access_table_reviews import ROUTES as REVIEWS
 from seams.access_table_routes import CALLERS, RouteRow
 from seams.access_table_routes import ROWS as CALLS
 from seams.access_world import NO_DIGEST, NO_ID, Caller, World
@@ -19,7 +20,7 @@ from seams.asgi_caller import Answer, ask
 from seams.doors import routes
 from seams.ledger import Note
 
-ROWS = CALLS + PAGES
+ROWS = CALLS + PAGES + REVIEWS
 CASES = [
     *((row, CALLERS) for row in ROWS if not row.uses_up),
     *((row, (caller,)) for row in ROWS if row.uses_up for caller in CALLERS),
@@ -29,9 +30,9 @@ HIDDEN = [row for row in ROWS if 404 in row.statuses]
 # What a client of MCP takes.
 BOTH = "application/json, text/event-stream"
 FORM = "application/x-www-form-urlencoded"
-NOTHING = dict.fromkeys(("chat", "workspace", "agent", "reader", "token"), NO_ID) | dict.fromkeys(
-    ("head", "blob"), str(NO_DIGEST)
-)
+NOTHING = dict.fromkeys(
+    ("chat", "workspace", "agent", "reader", "token", "review"), NO_ID
+) | dict.fromkeys(("head", "blob"), str(NO_DIGEST))
 
 
 async def _places(world: World, row: RouteRow) -> dict[str, str]:
@@ -46,6 +47,7 @@ async def _places(world: World, row: RouteRow) -> dict[str, str]:
         "blob": world.blob,
         "reader": world.reader_id,
         "token": spare.id,
+        "review": await world.fresh_review(),
     }
 
 

@@ -35,6 +35,7 @@ from driftpin.review.rounds import (
     refuse_unpriced,
 )
 from driftpin.review.shelf import Shelf, shelf_of
+from driftpin.review.showing import show_on_server
 from driftpin.review.verdict import ReviewExit, exit_of
 from driftpin.settings import load_settings, state_directory
 from driftpin.wire.api import CreateChatRequest, CreateWorkspaceRequest
@@ -153,7 +154,9 @@ class ReviewRun:
         """Run it; a server is asked for only once the round may run. May raise Finished."""
         begun = self.begin()
         async with connect() as client:
-            return await begun.run(await self.seat(begun, client))
+            ran = await begun.run(await self.seat(begun, client))
+            await show_on_server(client, self.shelf.workspace(), begun.folder, say)
+            return ran
 
     async def seat(self, begun: "BegunRun", client: Client) -> SubChats:
         """Return reviewers who work on the pinned base: in sub-chats of a new chat."""

@@ -13,13 +13,14 @@ import httpx2
 
 from driftpin.client.chats import CHATS, ChatCalls
 from driftpin.client.pin_relay import PinRelay
+from driftpin.client.reviews import ReviewCalls
 from driftpin.client.streams import Streamed, watch
 from driftpin.client.transport import Transport
 from driftpin.client.workspaces import V1, WorkspaceCalls
 from driftpin.wire.api import EventShape
 
 
-class Client(WorkspaceCalls, ChatCalls):
+class Client(WorkspaceCalls, ChatCalls, ReviewCalls):
     """Calls with a user's token; use it in `async with`."""
 
     def __init__(

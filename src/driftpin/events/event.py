@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     WORKSPACE_CHANGED = "workspace.changed"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
+    REVIEW_PUBLISHED = "review.published"
+    REVIEW_DELETED = "review.deleted"
     DEPLOYMENT_RESTORED = "deployment.restored"
 
 

@@ -18,7 +18,7 @@ PAGE_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
 }
 EVENTS_PATH: Final = "/api/v1/events"
-SECTIONS: Final = {"workspaces": "workspaces"}
+SECTIONS: Final = {"workspaces": "workspaces", "reviews": "reviews"}
 
 
 async def shell_of(

@@ -13,6 +13,7 @@ from driftpin.identity import (
     AgentId,
     ChatId,
     Digest,
+    ReviewId,
     TokenId,
     UserId,
     WorkspaceId,
@@ -80,10 +81,18 @@ IdSchema = WithJsonSchema(ID_SCHEMA)
 ChatIdPath = Annotated[ChatId, IsId, IdSchema, Path(alias="chat_id")]
 WorkspaceIdPath = Annotated[WorkspaceId, IsId, IdSchema, Path(alias="workspace_id")]
 AgentIdPath = Annotated[AgentId, IsId, IdSchema, Path(alias="agent_id")]
+ReviewIdPath = Annotated[ReviewId, IsId, IdSchema, Path(alias="review_id")]
 UserIdPath = Annotated[UserId, IsId, IdSchema, Path(alias="user_id")]
 TokenIdPath = Annotated[TokenId, IsId, IdSchema, Path(alias="token_id")]
 DigestPath = Annotated[Digest, BeforeValidator(_read_digest), WithJsonSchema(DIGEST_SCHEMA), Path()]
 TurnPath = Annotated[int, BeforeValidator(_read_turn), Path(ge=0)]
+RoundPath = Annotated[int, BeforeValidator(_read_turn), Path(alias="number", ge=0)]
+RoundQuery = Annotated[
+    int | None,
+    BeforeValidator(_read_optional_turn),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": TURN_MAX}),
+    Query(alias="round"),
+]
 TurnQuery = Annotated[
     int | None,
     BeforeValidator(_read_optional_turn),
@@ -120,6 +129,9 @@ __all__ = [
     "IfMatch",
     "LimitQuery",
     "OptionalFlagQuery",
+    "ReviewIdPath",
+    "RoundPath",
+    "RoundQuery",
     "TokenIdPath",
     "TurnPath",
     "TurnQuery",

@@ -42,6 +42,7 @@ from driftpin.store.reading import (
     uses,
 )
 from driftpin.store.receipt_values import ReceiptRow
+from driftpin.store.review_reads import ReviewReads
 from driftpin.store.turn_values import ChunkRow, Spawning, ToolCallRow
 from driftpin.store.use_values import DigestUse
 from driftpin.store.values import (
@@ -64,7 +65,7 @@ from driftpin.store.values import (
 )
 
 
-class Store:
+class Store(ReviewReads):
     """Reads for routes, runner and streams; each call is one consistent look."""
 
     def __init__(self, database: Database) -> None:

@@ -9,6 +9,7 @@ from driftpin.web import wording
 from driftpin.web.assets import Assets, read_assets
 from driftpin.web.markdown import Markdown
 from driftpin.web.reveal import revealed
+from driftpin.web.review_views import tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def _environment(assets: Assets) -> Environment:
         wording.kind,
         wording.plain,
         revealed,
+        tone,
     ):
         made.filters[say.__name__] = say
     return made

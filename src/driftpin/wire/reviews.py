@@ -10,7 +10,7 @@ from pydantic import Field
 
 from driftpin import review_limits
 from driftpin.wire.reading import read_shape
-from driftpin.wire.shape import DigestText, Shape
+from driftpin.wire.shape import DigestText, IdText, InstantText, ReplyShape, Shape
 
 _Text = Annotated[str, Field(max_length=review_limits.REVIEW_DOCUMENT_TEXT_CHARACTERS_MAX)]
 _Name = Annotated[str, Field(max_length=1_000)]
@@ -258,6 +258,31 @@ class ReviewDocument(Shape):
         return tuple(each for each in self.findings if each.is_live)
 
 
+class PublishReviewRequest(Shape):
+    """The record of a round: `review.json` to the byte, and the chat each reviewer answered in."""
+
+    document: Annotated[
+        str, Field(min_length=2, max_length=review_limits.REVIEW_DOCUMENT_BYTES_MAX)
+    ]
+    digest: DigestText | None = None
+    chats: Annotated[dict[_Name, IdText], Field(max_length=review_limits.REVIEW_CHATS_MAX)] = Field(
+        default_factory=dict
+    )
+
+
+class ReviewShape(ReplyShape):
+    """A review as it stands after its newest round."""
+
+    id: IdText
+    workspace_id: IdText
+    target: str
+    round: int
+    verdict: str
+    open: int
+    created_at: InstantText
+    updated_at: InstantText
+
+
 def read_review(content: bytes) -> ReviewDocument:
     """Return the document; raises Malformed, Rejected or TooLarge for the first broken rule."""
     return read_shape(ReviewDocument, content)
@@ -268,7 +293,9 @@ __all__ = [
     "DroppedShape",
     "FindingShape",
     "PlaceShape",
+    "PublishReviewRequest",
     "ReviewDocument",
+    "ReviewShape",
     "RoundShape",
     "read_review",
 ]

@@ -34,6 +34,7 @@ from driftpin.store.tables.conversations import (
 )
 from driftpin.store.tables.metadata import metadata
 from driftpin.store.tables.replicas import agent_calls, agent_links
+from driftpin.store.tables.reviews import review_rounds, reviews
 from driftpin.store.tables.trust import approvals
 
 __all__ = [
@@ -60,6 +61,8 @@ __all__ = [
     "metadata",
     "passwords",
     "receipts",
+    "review_rounds",
+    "reviews",
     "snapshot_entries",
     "snapshots",
     "tokens",

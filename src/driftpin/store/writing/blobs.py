@@ -12,7 +12,7 @@ from driftpin.context.tokens import estimate_tokens
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_for, dialect_of
-from driftpin.store.tables import blobs, snapshot_entries, snapshots
+from driftpin.store.tables import blobs, review_rounds, snapshot_entries, snapshots
 from driftpin.store.writing.usage import check_quotas, count_usage
 
 # One statement may carry this many digests on either engine.
@@ -108,11 +108,12 @@ async def renew_blobs(
 
 
 async def count_unreferenced_bytes(transaction: Transaction, workspace_id: WorkspaceId) -> int:
-    """Return how many bytes of the workspace no snapshot names."""
+    """Return how many bytes of the workspace no snapshot or review names."""
     is_named = exists().where(snapshot_entries.c.blob_id == blobs.c.id)
     is_manifest = exists().where(snapshots.c.manifest_blob_id == blobs.c.id)
+    is_of_review = exists().where(review_rounds.c.blob_id == blobs.c.id)
     statement = select(func.coalesce(func.sum(blobs.c.size_bytes), 0)).where(
-        blobs.c.workspace_id == workspace_id, ~is_named, ~is_manifest
+        blobs.c.workspace_id == workspace_id, ~is_named, ~is_manifest, ~is_of_review
     )
     return int((await transaction.connection.execute(statement)).scalar_one())
 

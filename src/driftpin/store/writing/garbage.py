@@ -37,6 +37,7 @@ from driftpin.store.tables import (
     chat_pin_history,
     chat_pins,
     receipts,
+    review_rounds,
     snapshot_entries,
     snapshots,
     turns,
@@ -111,8 +112,12 @@ async def remove_snapshots(transaction: Transaction, *, before: datetime, limit:
 
 
 async def remove_blobs(transaction: Transaction, *, before: datetime, limit: int) -> int:
-    """Remove blobs that were last offered before and that no snapshot names."""
-    naming = (snapshot_entries.c.blob_id, snapshots.c.manifest_blob_id)
+    """Remove blobs that were last offered before and that no snapshot or review names."""
+    naming = (
+        snapshot_entries.c.blob_id,
+        snapshots.c.manifest_blob_id,
+        review_rounds.c.blob_id,
+    )
     chosen = (
         select(blobs.c.id)
         .where(

@@ -8,7 +8,7 @@ from hypothesis.stateful import initialize
 
 from driftpin.events.event import Position
 from driftpin.identity import Digest
-from seams import chat_world, expected_chats, expected_pins, expected_policies
+from seams import chat_world, expected_chats, expected_holds, expected_pins, expected_policies
 from seams.expected import OWNER, Texts
 from seams.pin_machine import BY, FILES, MAKERS, PLACE, SEEING, TEXTS, PinMachine
 from seams.pin_world import PinWorld
@@ -17,6 +17,9 @@ from seams.verbs import only_if, verb
 NAMES = st.none() | st.lists(st.sampled_from(sorted(FILES)), max_size=2, unique=True).map(tuple)
 POLICY = st.sampled_from(("follow", "auto_add", "follow", "freeze", "pin"))
 WHOM = st.sampled_from(("ann", "bob", "ann", "bob", "owner"))
+
+
+Names = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,44 @@ class ChatMachine(PinMachine):
     @verb(2, chat=PLACE)
     def fork_at_the_last_turn(self, chat: int) -> None:
         self.fork(OWNER, chat, 3)
+
+    @only_if(lambda self: self.has_chats)
+    @verb(2, by=BY, chat=PLACE, accept=NAMES, hold=NAMES, dry_run=st.booleans())
+    def refresh_a_part(
+        self, by: str, chat: int, accept: Names, hold: Names, *, dry_run: bool
+    ) -> None:
+        index = self.chat(chat)
+        if accept is None and hold is None:
+            hold = ()
+        self.agree(
+            lambda expected: expected_holds.refresh_part(
+                expected, by, index, accept, hold, dry_run=dry_run
+            ),
+            lambda world: chat_world.refresh_part(world, by, index, accept, hold, dry_run=dry_run),
+            "refresh_part",
+        )
+
+    @only_if(lambda self: self.has_chats)
+    @verb(4, chat=PLACE, pick=PLACE, accepts=st.sampled_from((None, True, False)))
+    def choose_of_what_differs(self, chat: int, pick: int, *, accepts: bool | None) -> None:
+        """The owner takes one of the files that differ, or holds one, or holds just that one."""
+        known = self.expected.chats[self.chat(chat)]
+        head = self.expected.head_of(known)
+        differing = sorted(self.expected.differing(known.pin, head)) if known.pin and head else []
+        names = (differing[pick % len(differing)],) if differing else ()
+        accept, hold = {None: ((), names), True: (names, None), False: (None, names)}[accepts]
+        self.refresh_a_part(OWNER, chat, accept, hold, dry_run=False)
+
+    @only_if(lambda self: any(chat.holds for _, chat in self.expected.living()))
+    @verb(2, by=BY, pick=PLACE, names=NAMES)
+    def release(self, by: str, pick: int, names: Names) -> None:
+        holding = [index for index, chat in self.expected.living() if chat.holds]
+        index = holding[pick % len(holding)]
+        self.agree(
+            lambda expected: expected_holds.release(expected, by, index, names),
+            lambda world: chat_world.release(world, by, index, names),
+            "release",
+        )
 
     def shown(self, index: int, shown: str | None) -> Digest | None:
         chat = self.expected.chats[index]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from driftpin.chat.messages import user_message
+from driftpin.context.holds import Selection
 from driftpin.context.policies import Policy, PolicySet
 from driftpin.context.resource import Kind
 from driftpin.identity import WORKER, Actor, ChatId, Digest
@@ -17,6 +18,7 @@ from driftpin.operations.rebind_chat import rebind_chat
 from driftpin.operations.refresh_agent_chats import refresh_agent_chats
 from driftpin.operations.refresh_context import Refresh, refresh_context
 from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
+from driftpin.operations.release_holds import release_holds
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.send_message import send_message
 from driftpin.operations.set_chat_policies import set_chat_policies
@@ -33,6 +35,7 @@ from pushing import snapshot_with
 from seams.pin_world import Answer, PinWorld
 
 LEASE_S = 15.0
+Names = tuple[str, ...] | None
 
 
 def _state_of(view: ChatView) -> Answer:
@@ -95,6 +98,26 @@ def refresh(
 async def _foresee(world: PinWorld, actor: Actor, chat_id: ChatId, asked: Refresh) -> Answer:
     found = await foresee_refresh(world.store, actor, chat_id, asked)
     return found.revision + found.moves, found.moves, found.after.digest
+
+
+def refresh_part(
+    world: PinWorld, by: str, index: int, accept: Names, hold: Names, *, dry_run: bool
+) -> Answer:
+    actor, chat_id = world.actor(by), world.chats[index]
+    selection = Selection(_sources(accept), _sources(hold))
+    if dry_run:
+        return world.ask(_foresee(world, actor, chat_id, Refresh(selection=selection)))
+    return world.move(refresh_context(world.store, actor, chat_id, selection=selection))
+
+
+def release(world: PinWorld, by: str, index: int, names: Names) -> Answer:
+    return world.ask(
+        release_holds(world.store, world.actor(by), world.chats[index], _sources(names))
+    )
+
+
+def _sources(names: Names) -> frozenset[str] | None:
+    return None if names is None else frozenset(f"workspace:{name}.md" for name in names)
 
 
 def refresh_all(world: PinWorld, by: str) -> Answer:

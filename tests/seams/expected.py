@@ -118,6 +118,8 @@ class ExpectedChat:
     is_archived: bool = False
     is_deleted: bool = False
     shares: dict[str, str] = field(default_factory=dict)
+    # By file: the text of the head that is held off, None for its absence.
+    holds: dict[str, str | None] = field(default_factory=dict)
     history: list[Moved] = field(default_factory=list)
     turns: list[Turned] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
@@ -181,30 +183,55 @@ class Expected:
             return None
         return self.agents[chat.agent].head
 
+    def differing(self, pin: Digest, head: Digest) -> set[str]:
+        """Return what differs between two snapshots."""
+        old, new = self.contents[pin], self.contents[head]
+        return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+    def in_force(self, chat: ExpectedChat, head: Digest) -> dict[str, str | None]:
+        """Return the holds that keep something of this head out."""
+        assert chat.pin is not None
+        texts, differing = self.contents[head], self.differing(chat.pin, head)
+        return {
+            name: text
+            for name, text in chat.holds.items()
+            if name in differing and text == texts.get(name)
+        }
+
+    def unheld(self, chat: ExpectedChat, head: Digest) -> set[str]:
+        """Return what differs of a head and is not held."""
+        assert chat.pin is not None
+        return self.differing(chat.pin, head) - self.in_force(chat, head).keys()
+
+    def blend(self, pin: Digest, head: Digest, taken: set[str]) -> Digest:
+        """Return the snapshot that has what is taken from the head, and else what the pin has."""
+        old, new = self.contents[pin], self.contents[head]
+        kept = {name: text for name, text in old.items() if name not in taken}
+        return self.name({**kept, **{name: new[name] for name in taken & new.keys()}})
+
     def is_dirty(self, chat: ExpectedChat) -> bool:
-        """Whether pin and head differ, told from their texts."""
+        """Whether pin and head differ by more than what is held, told from their texts."""
         head = self.head_of(chat)
-        if chat.pin is None or head is None:
-            return False
-        return self.contents[chat.pin] != self.contents[head]
+        return chat.pin is not None and head is not None and bool(self.unheld(chat, head))
 
     def dirty_since(self, chat: ExpectedChat) -> datetime | None:
-        """Return since when the present run of other heads lasts, not before the pin."""
+        """Return since when the present run of other heads lasts, not before the pin.
+
+        Of a chat that holds something, heads whose snapshots are gone cannot be compared.
+        """
         if not self.is_dirty(chat) or chat.agent is None or chat.pinned_at is None:
             return None
         run: list[AcceptedHead] = []
         for head in self.agents[chat.agent].heads:
-            run = [] if head.digest == chat.pin else [*run, head]
+            is_gone = bool(chat.holds) and not head.is_kept
+            run = [] if is_gone or not self.unheld(chat, head.digest) else [*run, head]
         return max(run[0].at, chat.pinned_at)
 
-    def weigh(self, pin: Digest, head: Digest) -> Weight | None:
-        """Return the worst of what differs; None if nothing does."""
-        old, new = self.contents[pin], self.contents[head]
-        weights = [
-            _weigh(old.get(name), new.get(name))
-            for name in old.keys() | new.keys()
-            if old.get(name) != new.get(name)
-        ]
+    def weigh(self, chat: ExpectedChat, head: Digest) -> Weight | None:
+        """Return the worst of what differs and is not held; None if nothing is left."""
+        assert chat.pin is not None
+        old, new = self.contents[chat.pin], self.contents[head]
+        weights = [_weigh(old.get(name), new.get(name)) for name in self.unheld(chat, head)]
         return max(weights, key=list(Weight).index, default=None)
 
     def move(self, index: int, to: Digest | None, verb: str, agent: int | None) -> None:

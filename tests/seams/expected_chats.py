@@ -112,6 +112,7 @@ def fork(expected: Expected, by: str, index: int, number: int) -> Answer:
     fork_index = _add(expected, ExpectedChat(by, policy=origin.policy, turns=copied))
     if turn.snapshot is not None:
         expected.move(fork_index, turn.snapshot, "inherit", origin.agent)
+        expected.chats[fork_index].holds = dict(origin.holds)
     return expected.stands(fork_index, moved=False)
 
 

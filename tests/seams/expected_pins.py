@@ -8,10 +8,18 @@ from seams.expected_policies import apply_policy, in_force
 def bind_and_pin(expected: Expected, index: int, agent: int) -> str | None:
     """Bind a chat and do what is due for its pin; return the verb that moved it."""
     chat, head = expected.chats[index], expected.agents[agent].head
-    verb = _due_verb(expected, chat, head)
+    verb, target = _due_verb(expected, chat, head), head
     chat.agent = agent
+    if verb == "rebind" and head is not None:
+        assert chat.pin is not None
+        target = expected.blend(chat.pin, head, expected.unheld(chat, head))
+        if target == chat.pin:
+            return None
+        expected.keep(target)
     if verb is not None:
-        expected.move(index, head, verb, agent)
+        holds = expected.in_force(chat, head) if verb == "rebind" and head is not None else {}
+        expected.move(index, target, verb, agent)
+        chat.holds = holds
     return verb
 
 
@@ -22,7 +30,7 @@ def _due_verb(expected: Expected, chat: ExpectedChat, head: Digest | None) -> st
         return "hydrate" if head else None
     if chat.agent is None or chat.parent is not None or chat.pin == head:
         return None
-    if head is not None and expected.weigh(chat.pin, head) is Weight.RISKY:
+    if head is not None and expected.weigh(chat, head) is Weight.RISKY:
         return None
     return "rebind"
 
@@ -93,7 +101,7 @@ def refresh(
 ) -> Answer:
     """Pin the head that was shown."""
     chat = expected.require(by, index, "update")
-    _refuse_unmovable(chat)
+    refuse_unmovable(chat)
     if if_match not in (None, chat.revision):
         raise Refused("precondition_failed")
     head = expected.head_of(chat)
@@ -106,6 +114,7 @@ def refresh(
         return (chat.revision + moves, moves, head)
     if moves:
         expected.move(index, head, "refresh", chat.agent)
+        chat.holds.clear()
     followed = _cascade(expected, by, index, head) if cascade else False
     if moves or followed:
         expected.tell("chat.pinned", None if cascade else index)
@@ -151,6 +160,7 @@ def refresh_all(expected: Expected, by: str) -> Answer:
     for place in moving:
         chat = expected.chats[place]
         expected.move(place, expected.head_of(chat), "refresh", chat.agent)
+        chat.holds.clear()
     if moving:
         expected.tell("chat.pinned")
     return [(place, place in moving, expected.chats[place].revision) for place in due]
@@ -174,10 +184,11 @@ def refresh_by_agent(expected: Expected, agent: int, owner: str) -> Answer:
         chat, head = expected.chats[place], expected.agents[agent].head
         assert chat.pin is not None
         assert head is not None
-        is_light = expected.weigh(chat.pin, head) is Weight.COSMETIC
+        is_light = expected.weigh(chat, head) is Weight.COSMETIC
         is_light &= in_force(expected, chat) != "freeze"
         if is_light:
             expected.move(place, head, "refresh", agent)
+            chat.holds.clear()
         answers.append((place, is_light, chat.revision))
     if any(is_light for _, is_light, _ in answers):
         expected.tell("chat.pinned")
@@ -187,7 +198,7 @@ def refresh_by_agent(expected: Expected, agent: int, owner: str) -> Answer:
 def roll_back(expected: Expected, by: str, index: int, to: Digest) -> Answer:
     """Pin what the chat was pinned to once."""
     chat = expected.require(by, index, "update")
-    _refuse_unmovable(chat)
+    refuse_unmovable(chat)
     if chat.pin == to:
         return expected.stands(index, moved=False)
     rows = [moved for moved in chat.history if to in (moved.before, moved.to)]
@@ -200,7 +211,8 @@ def roll_back(expected: Expected, by: str, index: int, to: Digest) -> Answer:
     return expected.stands(index, moved=True)
 
 
-def _refuse_unmovable(chat: ExpectedChat) -> None:
+def refuse_unmovable(chat: ExpectedChat) -> None:
+    """Refuse to move the pins of chats that are put away, and of sub-chats."""
     if chat.is_archived:
         raise Refused("chat_archived")
     if chat.parent is not None:
@@ -214,6 +226,7 @@ __all__ = [
     "refresh",
     "refresh_all",
     "refresh_by_agent",
+    "refuse_unmovable",
     "roll_back",
     "settle",
 ]

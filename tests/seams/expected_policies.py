@@ -23,12 +23,8 @@ def apply_policy(expected: Expected, index: int) -> bool:
         return False
     if _next_turn(expected, chat) != "moves":
         return False
-    old, new = expected.contents[chat.pin], expected.contents[head]
-    taken = _taken(expected, chat, head)
-    target = head
-    if taken != {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}:
-        target = expected.name({**old, **{name: new[name] for name in taken}})
-        expected.keep(target)
+    target = expected.blend(chat.pin, head, _taken(expected, chat, head))
+    expected.keep(target)
     expected.move(index, target, "apply_policy", chat.agent)
     expected.tell("chat.pinned", index)
     return True
@@ -59,25 +55,31 @@ def _outlook(expected: Expected, by: str, places: list[int]) -> Answer:
     return [
         (place, _next_turn(expected, chat))
         for place, chat in seen
-        if not chat.is_archived and expected.is_dirty(chat)
+        if not chat.is_archived and _differs(expected, chat)
     ]
+
+
+def _differs(expected: Expected, chat: ExpectedChat) -> bool:
+    """Whether the head is another, whatever is held of it."""
+    head = expected.head_of(chat)
+    return chat.pin is not None and head is not None and chat.pin != head
 
 
 def _next_turn(expected: Expected, chat: ExpectedChat) -> str:
     head = expected.head_of(chat)
     if chat.pin is None or head is None or not _taken(expected, chat, head):
         return "stays"
-    return "blocked" if expected.weigh(chat.pin, head) is Weight.RISKY else "moves"
+    return "blocked" if expected.weigh(chat, head) is Weight.RISKY else "moves"
 
 
 def _taken(expected: Expected, chat: ExpectedChat, head: Digest) -> set[str]:
     assert chat.pin is not None
-    old, new = expected.contents[chat.pin], expected.contents[head]
+    left = expected.unheld(chat, head)
     match in_force(expected, chat):
         case "follow":
-            return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+            return left
         case "auto_add":
-            return new.keys() - old.keys()
+            return left & (expected.contents[head].keys() - expected.contents[chat.pin].keys())
         case _:
             return set()
 

@@ -25,6 +25,7 @@ MET_BY_MANY = (
     *("refresh", "roll_back", "rebind", "share", "unshare", "archive", "delete", "collected"),
     *("refused_stale", "refused_fenced", "refused_seq_conflict", "refused_hash_mismatch"),
     *("refused_need_blobs", "refused_head_moved", "refused_forbidden", "lists_compared"),
+    *("refresh_part", "release", "refused_unknown_source"),
     *("checked_offline", "set_policy", "set_workspace_policy", "pinned_by_apply_policy"),
 )
 MANY = 100

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from outcome import Outcome
 from pushing import snapshot_with
 from seams import expected_pushes
-from seams.expected import OWNER, Expected, ExpectedAgent, Refused, Texts
+from seams.expected import OWNER, Expected, ExpectedAgent, ExpectedChat, Refused, Texts
 from seams.expected_pushes import HONEST, Lie
 from seams.pin_world import FOREIGN_TEXT, PEOPLE, PinWorld, Refusal, told
 from seams.sound import Soundness
@@ -265,6 +265,7 @@ class PinMachine(RuleBasedStateMachine):
                 self._weight(index),
                 chat.agent,
                 None,
+                self._held(chat),
             )
             for index, chat in self.expected.living()
             if self.expected.access(by, index) is not None
@@ -277,7 +278,13 @@ class PinMachine(RuleBasedStateMachine):
         head = self.expected.head_of(chat)
         if chat.pin is None or head is None:
             return None
-        return self.expected.weigh(chat.pin, head)
+        return self.expected.weigh(chat, head)
+
+    def _held(self, chat: ExpectedChat) -> int:
+        head = self.expected.head_of(chat)
+        if chat.pin is None or head is None:
+            return 0
+        return len(self.expected.in_force(chat, head))
 
     def look_at_everything(self) -> None:
         """Ask what is too dear to ask after every step."""

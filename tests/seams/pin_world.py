@@ -244,6 +244,7 @@ class PinWorld:
                     context.severity,
                     self.place_of_agent(context.agent_id),
                     context.error,
+                    context.held,
                 )
             return seen
 

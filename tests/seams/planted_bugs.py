@@ -11,6 +11,7 @@ from driftpin.operations import (
     accept_snapshot,
     collect_garbage,
     pin_moves,
+    rebind_courses,
     refresh_context,
     share_chat,
     single_moves,
@@ -111,6 +112,20 @@ def rebind_ignores_risk(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pin_moves, "rebind_courses", reckless)
 
 
+def holds_outlive_a_refresh(patch: pytest.MonkeyPatch) -> None:
+    async def keep(*_: Any) -> None:
+        return None
+
+    patch.setattr(refresh_context, "replace_holds", keep)
+
+
+def holds_do_not_travel(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> dict[Any, Any]:
+        return {}
+
+    patch.setattr(rebind_courses, "read_holds", nothing)
+
+
 PLANTS: Final[tuple[Plant, ...]] = (
     refresh_forgets_its_history,
     hydrate_touches_pinned_chats,
@@ -124,6 +139,8 @@ PLANTS: Final[tuple[Plant, ...]] = (
     dirt_is_not_seen,
     refresh_ignores_what_was_shown,
     rebind_ignores_risk,
+    holds_outlive_a_refresh,
+    holds_do_not_travel,
 )
 
 __all__ = ["PLANTS", "Plant", "event_is_lost"]

@@ -18,8 +18,8 @@ Rows = Mapping[str, list[SimpleNamespace]]
 Query = Callable[[str], list[Any]]
 
 READ: Final = (
-    *("agents", "agent_heads", "blobs", "chats", "chat_pins", "chat_pin_history", "chat_shares"),
-    *("events", "receipts", "snapshot_entries", "snapshots", "turns", "workspaces"),
+    *("agents", "agent_heads", "blobs", "chats", "chat_holds", "chat_pins", "chat_pin_history"),
+    *("chat_shares", "events", "receipts", "snapshot_entries", "snapshots", "turns", "workspaces"),
 )
 # Rows of these never change, so those that were read once need not be read again.
 ONLY_NEW: Final = frozenset({"blobs", "events"})

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+from driftpin.context.manifest import entry_digest
 from driftpin.identity import ChatId
+from pushing import snapshot_with
 from seams.expected import Expected, ExpectedChat
 from seams.pin_world import PinWorld
 from seams.raw_rows import Rows
@@ -27,9 +29,11 @@ def check_chats(world: PinWorld, expected: Expected, rows: Rows) -> None:
         _check_pin(world, chat, pins[chat_id], digests)
         _check_history(chat, histories.get(chat_id, []), digests)
         _replay(pins[chat_id], histories.get(chat_id, []), digests, rows)
+        _check_parts(expected, histories.get(chat_id, []))
         _check_turns(chat, turns.get(chat_id, []), digests)
         _check_receipts(chat, receipts.get(chat_id, []), digests)
     _check_shares(world, expected, rows)
+    _check_holds(world, expected, rows)
 
 
 def _by_chat(rows: Iterable[SimpleNamespace]) -> ByChat:
@@ -94,8 +98,8 @@ def _replay(
                     head.digest for head in rows["agent_heads"] if head.agent_id == row.agent_id
                 }
                 assert inputs["agent_id"] == row.agent_id
-                assert row.to_digest is None or row.to_digest in heads
-            case "refresh" if inputs.get("to"):
+                assert inputs.get("head", row.to_digest) in heads | {None}
+            case "refresh" if inputs.get("to") and "taken" not in inputs:
                 assert row.to_digest == inputs["to"]
             case "roll_back":
                 assert row.to_digest == inputs["to"]
@@ -105,6 +109,31 @@ def _replay(
         stands = row.to_digest
     assert stands == digests.get(pin.snapshot_id)
     assert pin.revision == len(history)
+
+
+def _check_parts(expected: Expected, history: list[SimpleNamespace]) -> None:
+    """What was taken of a head, done again with the texts, gives what was pinned."""
+    for row in history:
+        inputs = json.loads(row.inputs)
+        if "taken" in inputs:
+            taken = {source.removeprefix("workspace:")[:-3] for source in inputs["taken"]}
+            assert expected.blend(row.from_digest, inputs["head"], taken) == row.to_digest
+
+
+def _check_holds(world: PinWorld, expected: Expected, rows: Rows) -> None:
+    found = {(row.chat_id, row.source): row.digest for row in rows["chat_holds"]}
+    assert found == {
+        (world.chats[index], f"workspace:{name}.md"): _entry(name, text)
+        for index, chat in expected.living()
+        for name, text in chat.holds.items()
+    }
+
+
+def _entry(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    (resource,) = snapshot_with(**{name: text})[0].resources
+    return entry_digest(resource)
 
 
 def _check_turns(chat: ExpectedChat, turns: list[SimpleNamespace], digests: dict[int, str]) -> None:

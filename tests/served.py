@@ -25,6 +25,8 @@ from driftpin.wire.api import (
 from driftpin.wire.link import Heartbeat
 
 WAIT_S = 5.0
+# Beside many others a machine takes long to begin anything.
+START_S = 30.0
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ async def open_server(
         serve(server, listener, on_ready=ready.set, sockets=sockets, heartbeat=heartbeat)
     )
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(START_S):
             await ready.wait()
         yield url_of(listener), server, serving
     finally:

@@ -53,6 +53,18 @@ def test_edit_is_seen_diffed_refused_refreshed_and_undone(served: Machine, chat:
     assert served.run("diff", chat).code == 0
 
 
+def test_which_chats_run_on_some_bytes_is_told_for_a_file_and_for_a_digest(
+    served: Machine, chat: str
+) -> None:
+    by_file = served.run("used-by", "AGENTS.md", "--json").json
+    assert by_file["digest"] == digest_of(RULES.encode())
+    assert chat in [use["chat_id"] for use in by_file["uses"]]
+    shown = served.run("used-by", by_file["digest"])
+    assert (shown.code, chat in shown.out) == (0, True)
+    assert served.run("used-by", "sha256:" + "0" * 64, "--json").json["uses"] == []
+    assert served.run("used-by", "nothing.md").code == 2
+
+
 def test_refresh_of_a_clean_chat_moves_nothing(served: Machine, chat: str) -> None:
     ended = served.run("refresh", chat)
     assert ended.code == 0

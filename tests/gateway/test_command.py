@@ -72,6 +72,9 @@ async def test_it_ends_with_its_input_and_writes_nothing_but_the_protocol(
             assert hello["result"]["serverInfo"]["name"] == "driftpin"
             broken = await ask(process, b"no json")
             assert (broken["id"], broken["error"]["code"]) == (None, -32700)
+            for odd in ('{"id":5,"method":7,"params":[]}', '{"id":5,"method":"x","params":"y"}'):
+                refused = await ask(process, odd.encode())
+                assert (refused["id"], refused["error"]["code"]) == (5, -32602)
             listed = await ask(process, {"jsonrpc": "2.0", "id": 2, "method": "resources/list"})
             assert (listed["id"], listed["result"]["resources"]) == (2, [])
             code, out, err = await end_of(process)

@@ -271,7 +271,7 @@ READS = (
     ),
     reads(
         "list_uses",
-        lambda world, actor: world.store.list_uses(actor, world.blob, limit=10),
+        lambda world, actor: world.store.list_uses(actor, world.blob, None, 10),
         outcomes("nothing", ok=READERS | {Caller.WORKER}),
     ),
     reads(

@@ -313,6 +313,8 @@ ROWS: Final = (
         READ_CHAT,
     ),
     RouteRow("GET", "/api/v1/blobs/{digest}", "/api/v1/blobs/{blob}", READ_CHAT),
+    # Whoever may see no chat that runs on them is told of none.
+    RouteRow("GET", "/api/v1/blobs/{digest}/uses", "/api/v1/blobs/{blob}/uses", EVERY_USER),
     RouteRow(
         "POST", "/api/v1/agent/hello", "/api/v1/agent/hello", agents(200, 200), {"run_id": "run"}
     ),

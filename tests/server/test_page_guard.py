@@ -66,7 +66,7 @@ async def test_f18_a_local_server_answers_to_its_own_names(local: Door, host: st
         "[::2]",
     ],
 )
-@pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1", "/healthz", "/nothing"])
+@pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1", "/healthz", "/mcp/chats/x", "/nothing"])
 async def test_f18_a_foreign_host_is_misdirected(local: Door, host: str, path: str) -> None:
     token = await local.token_of(local.people.owner)
     headers = {"Host": host, "Authorization": f"Bearer {token}"}

@@ -5,6 +5,7 @@ import pytest
 
 from door import Door, problem_of
 from driftpin import limits
+from driftpin.identity import digest_of
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 HTML = {"Accept": "text/html"}
@@ -114,9 +115,28 @@ async def test_which_chats_use_a_file_is_told_by_its_digest(door: Door) -> None:
     page = await _page(door, f"/digests/{digest}")
     assert "kind one" in page.text
     assert "be kind" in page.text
-    uses = await door.services.store.list_uses(door.people.owner, digest, limit=10)
-    assert [(use.chat_id, use.source) for use in uses] == [(chat["id"], "workspace:AGENTS.md")]
-    assert await door.services.store.list_uses(door.people.other, digest, limit=10) == ()
+    uses = (await door.get(door.people.owner, f"/blobs/{digest}/uses")).json()["items"]
+    assert [(use["chat_id"], use["source"]) for use in uses] == [
+        (chat["id"], "workspace:AGENTS.md")
+    ]
+    hidden = await door.get(door.people.other, f"/blobs/{digest}/uses")
+    assert hidden.json() == {"items": [], "next": None}
+
+
+async def test_uses_of_a_digest_come_in_pages_without_gap_or_repetition(door: Door) -> None:
+    await door.hello()
+    await door.push(a="same", b="same")
+    chats = [(await door.chat())["id"] for _ in range(2)]
+    found: list[tuple[str, str]] = []
+    following = f"/blobs/{digest_of(b'same')}/uses?limit=1"
+    place = following
+    for _ in range(4):
+        page = (await door.get(door.people.owner, place)).json()
+        found += [(use["chat_id"], use["source"]) for use in page["items"]]
+        place = f"{following}&cursor={page['next']}"
+    assert page["next"] is None
+    sources = ("workspace:a.md", "workspace:b.md")
+    assert found == [(chat, source) for chat in sorted(chats, reverse=True) for source in sources]
 
 
 async def test_turns_are_shown_a_page_at_a_time(

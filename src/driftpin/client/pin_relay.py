@@ -93,7 +93,7 @@ class PinRelay:
 
     def _leave(self, message: Message) -> bool:
         """Take a request back whose era says so by hanging up; False for any other."""
-        named = json.dumps((message.get("params") or {}).get("requestId"))
+        named = json.dumps(_object(message.get("params")).get("requestId"))
         task = self._asked.get(named)
         if SESSION in self._learnt or task is None:
             return False
@@ -155,13 +155,12 @@ class PinRelay:
             self._learnt[VERSION] = str(result.get("protocolVersion"))
 
     def _headers_of(self, message: Message) -> Mapping[str, str]:
-        parameters = message.get("params")
-        parameters = parameters if isinstance(parameters, dict) else {}
-        version = (parameters.get("_meta") or {}).get(VERSION_KEY)
+        parameters = _object(message.get("params"))
+        version = _object(parameters.get("_meta")).get(VERSION_KEY)
         if version is None:
             return ACCEPT if message["method"] == "initialize" else {**ACCEPT, **self._learnt}
         headers = {**ACCEPT, VERSION: _plain(version), "Mcp-Method": _plain(message["method"])}
-        name = parameters.get(NAMES.get(message["method"], ""))
+        name = parameters.get(NAMES.get(str(message["method"]), ""))
         return headers if name is None else {**headers, "Mcp-Name": _plain(name)}
 
     async def _listen(self) -> None:
@@ -191,12 +190,18 @@ class PinRelay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _object(value: Any) -> Message:
+    """Return a value as the object that it should be; an empty one for any other."""
+    return value if isinstance(value, dict) else {}
+
+
 def _plain(value: object) -> str:
     """Return a value as a header carries it: what is no plain text stands in base64."""
     text = str(value)
     if PLAIN.fullmatch(text) and not text.startswith("=?base64?"):
         return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode('ascii')}?="
+    encoded = base64.b64encode(text.encode(errors="replace")).decode("ascii")
+    return f"=?base64?{encoded}?="
 
 
 __all__ = ["PinRelay"]

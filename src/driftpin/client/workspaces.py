@@ -179,5 +179,9 @@ class WorkspaceCalls(Calls):
         """Return the bytes that a digest names."""
         return await self._transport.send("GET", f"{V1}/blobs/{digest}")
 
+    async def list_uses(self, digest: str) -> tuple[api.UseShape, ...]:
+        """Return every place in pins of your chats that names these bytes, newest chats first."""
+        return await self._all(f"{V1}/blobs/{digest}/uses", api.UseShape)
+
 
 __all__ = ["V1", "WorkspaceCalls"]

@@ -12,6 +12,7 @@ from driftpin.context.tokens import pieces_of
 from driftpin.identity import Digest
 from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.turn_values import ToolCallRow
+from driftpin.store.use_values import DigestUse
 from driftpin.store.values import (
     AgentRow,
     ChatView,
@@ -282,6 +283,11 @@ def receipt_shape(row: ReceiptRow) -> ReceiptEntryShape:
     )
 
 
+def use_shape(use: DigestUse) -> api.UseShape:
+    """Return one place that names some bytes."""
+    return api.UseShape(chat_id=use.chat_id, title=use.title, source=use.source, path=use.path)
+
+
 def share_shape(row: ShareRow) -> api.ShareShape:
     """Return one share of a chat."""
     return api.ShareShape.model_validate(
@@ -316,6 +322,7 @@ __all__ = [
     "snapshot_shape",
     "token_fields",
     "turn_shape",
+    "use_shape",
     "user_shape",
     "workspace_context_shape",
     "workspace_shape",

@@ -291,10 +291,12 @@ class Store(ReviewReads):
         async with self.database.read() as connection:
             return await snapshots.read_blobs(connection, actor, workspace_id, digests)
 
-    async def list_uses(self, actor: Actor, digest: Digest, *, limit: int) -> tuple[DigestUse, ...]:
+    async def list_uses(
+        self, actor: Actor, digest: Digest, after: str | None, limit: int
+    ) -> Page[DigestUse]:
         """Return the places in pins of visible chats that name these bytes, newest chats first."""
         async with self.database.read() as connection:
-            return await uses.list_uses(connection, actor, digest, limit)
+            return await uses.list_uses(connection, actor, digest, after, limit)
 
     async def list_events(
         self,

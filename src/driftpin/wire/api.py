@@ -299,6 +299,15 @@ class ShareShape(ReplyShape):
     access: Literal["read", "update"]
 
 
+class UseShape(ReplyShape):
+    """A place in a chat's pin that names some bytes; `path` is empty for a source itself."""
+
+    chat_id: IdText
+    title: str
+    source: str
+    path: str
+
+
 class ImportSnapshotRequest(Shape):
     """A snapshot that is not a head, with the bytes that the workspace does not have yet."""
 

@@ -200,6 +200,25 @@ def export(
     exporting.export(reach, chat, directory, as_json=as_json)
 
 
+@app.command("used-by")
+@reaching
+def used_by(
+    reach: Reach,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A digest of a file or tool, or a file whose present bytes are meant.",
+            metavar="DIGEST",
+        ),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show which chats run on exactly these bytes."""
+    from driftpin.cli import digest_uses
+
+    digest_uses.show(reach, what, as_json=as_json)
+
+
 @app.command()
 @reaching
 def mcp(reach: Reach, chat: ChatArgument = "last") -> None:

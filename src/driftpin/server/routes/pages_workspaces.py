@@ -125,14 +125,14 @@ async def show_digest(actor: CurrentUser, request: Request, digest: DigestPath) 
     shell = await shell_of(services, actor, request, "Contents")
     content = await services.store.read_blob(actor, digest)
     text = decode_text(content)
-    uses = await services.store.list_uses(actor, digest, limit=limits.API_PAGE_ITEMS_DEFAULT)
+    uses = await services.store.list_uses(actor, digest, None, limits.API_PAGE_ITEMS_DEFAULT)
     view = DigestShown(
         digest=digest,
         size_bytes=len(content),
         text=None if text is None else text[: limits.PAGE_TEXT_CHARACTERS_MAX],
         is_cut=text is not None and len(text) > limits.PAGE_TEXT_CHARACTERS_MAX,
         used_by=tuple(
-            UserOfDigest(use.chat_id, titled(use.title), use.source, use.path) for use in uses
+            UserOfDigest(use.chat_id, titled(use.title), use.source, use.path) for use in uses.items
         ),
     )
     return page(services, "digest.html", shell, view)

@@ -5,11 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from driftpin import limits
 from driftpin.server.access import CurrentUser
 from driftpin.server.drift_view import compare_snapshots
-from driftpin.server.parameters import DigestPath
-from driftpin.server.replies import JSON_MEDIA_TYPE, reply
+from driftpin.server.parameters import CursorQuery, DigestPath, LimitQuery
+from driftpin.server.replies import JSON_MEDIA_TYPE, page_shape, reply, use_shape
 from driftpin.server.services import services_of
+from driftpin.wire.api import PageShape, UseShape
 from driftpin.wire.drift import DriftShape
 
 router = APIRouter(prefix="/api/v1", tags=["snapshots"])
@@ -59,6 +61,21 @@ async def get_blob(actor: CurrentUser, request: Request, digest: DigestPath) -> 
         media_type="application/octet-stream",
         headers={**BLOB_HEADERS, "ETag": f'"{digest}"'},
     )
+
+
+@router.get("/blobs/{digest}/uses", response_model=PageShape[UseShape])
+async def list_uses(
+    actor: CurrentUser,
+    request: Request,
+    digest: DigestPath,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = limits.API_PAGE_ITEMS_DEFAULT,
+) -> Response:
+    """Return the chats whose pins name these bytes, and where: a file, or a tool of a server."""
+    services, purpose = services_of(request), f"uses {actor.name} {digest}"
+    after = services.cursors.read_page(purpose, cursor)
+    page = await services.store.list_uses(actor, digest, after, limit)
+    return reply(page_shape(page, use_shape, services.cursors.write_page(purpose, page.next)))
 
 
 __all__ = ["router"]

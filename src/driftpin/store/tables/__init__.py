@@ -1,5 +1,6 @@
 """The tables, once, for both engines (design.md §4). Migrations must add up to exactly this."""
 
+from driftpin.store.tables.chats import chat_holds, chat_pin_history, chat_pins, chat_shares, chats
 from driftpin.store.tables.contents import (
     agent_heads,
     agent_runs,
@@ -18,13 +19,12 @@ from driftpin.store.tables.contents import (
     workspace_usage,
     workspaces,
 )
-from driftpin.store.tables.conversations import (
-    chat_holds,
-    chat_pin_history,
-    chat_pins,
-    chat_shares,
+from driftpin.store.tables.metadata import metadata
+from driftpin.store.tables.replicas import agent_calls, agent_links
+from driftpin.store.tables.reviews import review_rounds, reviews
+from driftpin.store.tables.trust import approvals
+from driftpin.store.tables.turns import (
     chat_tools,
-    chats,
     compactions,
     messages,
     receipts,
@@ -32,10 +32,6 @@ from driftpin.store.tables.conversations import (
     turn_chunks,
     turns,
 )
-from driftpin.store.tables.metadata import metadata
-from driftpin.store.tables.replicas import agent_calls, agent_links
-from driftpin.store.tables.reviews import review_rounds, reviews
-from driftpin.store.tables.trust import approvals
 
 __all__ = [
     "agent_calls",

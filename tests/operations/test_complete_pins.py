@@ -18,6 +18,7 @@ from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.check_store import check_store
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.say_hello import say_hello
 from driftpin.operations.settle_pin import settle_pin
 from driftpin.operations.update_chat import update_chat
@@ -217,11 +218,10 @@ async def test_a_refresh_of_a_hole_moves_to_the_head_like_any_other(scene: Scene
 
 
 async def test_a_hole_whose_tools_are_held_off_is_not_filled(scene: Scene) -> None:
-    await scene.push(None)
+    holed = (await scene.push(None)).head.digest
     chat_id = await scene.chat()
-    await update_chat(scene.store, scene.people.owner, chat_id, is_archived=True)
     await scene.push(tool())
-    await update_chat(scene.store, scene.people.owner, chat_id, is_archived=False)
+    await roll_back_context(scene.store, scene.people.owner, chat_id, holed)
     held_off = Selection(frozenset(), frozenset({"mcp:one"}))
     await refresh_context(scene.store, scene.people.owner, chat_id, selection=held_off)
     await settle_pin(scene.store, WORKER, chat_id)

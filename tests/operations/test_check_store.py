@@ -11,6 +11,7 @@ from sqlalchemy import Update, delete, insert, literal, select, update
 from driftpin.errors import NotFound, UsageError
 from driftpin.identity import WORKER, digest_of
 from driftpin.operations.check_store import Rule, check_store
+from driftpin.operations.keep_drift import keep_drift
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.startup import check_storage
@@ -22,6 +23,7 @@ from driftpin.store.tables import (
     chat_pin_history,
     chat_pins,
     chats,
+    drift_summaries,
     events,
     receipts,
     snapshots,
@@ -62,7 +64,7 @@ DAMAGES: dict[Rule, Callable[[], Any]] = {
     ),
 }
 # Found by tests of their own: below, and where pages of files are damaged.
-ELSEWHERE = {Rule.REFERENCE_TARGET, Rule.CONSTRAINT, Rule.DATABASE_PAGE}
+ELSEWHERE = {Rule.REFERENCE_TARGET, Rule.CONSTRAINT, Rule.DATABASE_PAGE, Rule.DRIFT_KEPT}
 CHECKS = Path(__file__).parents[2] / "docs" / "reference" / "checks.md"
 
 
@@ -96,6 +98,26 @@ async def test_damage_is_found_and_named(stage: Any, store: Store, rule: Rule) -
     assert [finding.id for finding in findings] == [
         finding.id for finding in await check_store(store, WORKER)
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"entries": "[]"}, {"entries": "["}, {"severity": "cosmetic"}, {"entry_count": 7}]
+)
+async def test_a_kept_drift_that_its_snapshots_do_not_give_is_found(
+    stage: Any, store: Store, wrong: dict[str, Any]
+) -> None:
+    await stage.agent.push({"AGENTS.md": "one"})
+    await stage.chat()
+    await stage.agent.push({"AGENTS.md": "two"})
+    assert await keep_drift(store, WORKER, stage.agent.id) == 1
+    assert await check_store(store, WORKER) == ()
+
+    async def damage(transaction: Transaction) -> None:
+        await transaction.connection.execute(update(drift_summaries).values(**wrong))
+
+    await store.database.write(damage)
+    (finding,) = await check_store(store, WORKER)
+    assert finding.rule is Rule.DRIFT_KEPT
 
 
 async def test_flipped_bytes_are_found(stage: Any, store: Store, stored_bytes: Any) -> None:

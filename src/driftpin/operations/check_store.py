@@ -9,7 +9,7 @@ from driftpin.errors import Unavailable
 from driftpin.identity import Actor
 from driftpin.store.access import require_worker
 from driftpin.store.constraints import find_missing_constraints
-from driftpin.store.reading import consistency, integrity, replays
+from driftpin.store.reading import consistency, integrity, kept_drifts, replays
 from driftpin.store.store import Store
 
 
@@ -33,6 +33,7 @@ class Rule(StrEnum):
     REFERENCE_TARGET = "reference_target"
     RECEIPT_CHAIN = "receipt_chain"
     CONSTRAINT = "constraint"
+    DRIFT_KEPT = "drift_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ async def check_rows(store: Store, actor: Actor) -> tuple[StoreFinding, ...]:
 async def stream_findings(store: Store, actor: Actor) -> AsyncIterator[StoreFinding]:
     """Give findings as they are made; bytes are read in pages, so memory stays small."""
     require_worker(actor)
-    for check in (_pages, _constraints, _rows, _moves, _receipts, _references, _blobs, _snapshots):
+    bytes_of = (_blobs, _snapshots, _drifts)
+    for check in (_pages, _constraints, _rows, _moves, _receipts, _references, *bytes_of):
         try:
             async for finding in check(store):
                 yield finding
@@ -123,6 +125,11 @@ async def _references(store: Store) -> AsyncIterator[StoreFinding]:
 async def _blobs(store: Store) -> AsyncIterator[StoreFinding]:
     async for _, digest in integrity.find_damaged_blobs(store.database):
         yield StoreFinding(Rule.BLOB_DIGEST, f"blob:{digest}")
+
+
+async def _drifts(store: Store) -> AsyncIterator[StoreFinding]:
+    async for key in kept_drifts.find_wrong_drifts(store.database):
+        yield StoreFinding(Rule.DRIFT_KEPT, f"drift:{key}")
 
 
 async def _snapshots(store: Store) -> AsyncIterator[StoreFinding]:

@@ -48,7 +48,7 @@ async def find_drifts(
         return {}
     found = await _read_kept(connection, distinct)
     missing = [pair for pair in distinct if pair not in found]
-    return found | await _compare(connection, missing)
+    return found | await compare_pairs(connection, missing)
 
 
 async def find_sound_drifts(
@@ -114,7 +114,8 @@ async def _read_kept(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pai
     }
 
 
-async def _compare(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair, KnownDrift]:
+async def compare_pairs(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair, KnownDrift]:
+    """Return the drift of every pair, made from the bytes whether it was kept or not."""
     if not pairs:
         return {}
     snapshots = await read_snapshots(
@@ -143,6 +144,7 @@ def _by_head(pairs: Iterable[Pair]) -> Mapping[int, list[int]]:
 __all__ = [
     "KnownDrift",
     "Pair",
+    "compare_pairs",
     "find_drifts",
     "find_sound_drifts",
     "list_missing_pairs",

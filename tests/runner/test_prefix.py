@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
+from driftpin.chat.prompt import render_prompt
 from driftpin.chat.tools import canonical_tools
-from driftpin.identity import RandomIds
+from driftpin.identity import WORKER, RandomIds
 from driftpin.models.port import Finished, FinishReason, ModelEvent, ModelRequest, TextDelta
 from driftpin.operations.refresh_context import refresh_context
+from driftpin.runner.pins import PinReader
 from driftpin.runner.worker import TurnWorker
 from driftpin.store.database import Database
 from driftpin.store.store import Store
@@ -91,3 +93,16 @@ async def test_history_only_grows_behind_the_prefix_and_a_refresh_changes_it(roo
     await room.send("Three.")
     await room.finished(3)
     assert model.prefixes[1] == model.prefixes[0] != model.prefixes[2]
+
+
+async def test_a_prompt_is_made_once_for_a_pin_a_budget_and_a_role(room: Room) -> None:
+    pins = PinReader(room.store, WORKER)
+    pin, context = await pins.with_context(await room.store.read_pin(WORKER, room.chat_id))
+    first = pins.render(pin, context, budget_tokens=1_000, role="")
+    assert first == render_prompt(context, budget_tokens=1_000)
+    assert pins.render(pin, context, budget_tokens=1_000, role="") is first
+    assert pins.render(pin, context, budget_tokens=1_000, role="Judge.").digest != first.digest
+    assert pins.render(pin, context, budget_tokens=1, role="").left_out != first.left_out
+    assert pins.render(pin, None, budget_tokens=1_000, role="") == render_prompt(
+        None, budget_tokens=1_000
+    )

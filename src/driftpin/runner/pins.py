@@ -2,16 +2,19 @@
 
 from collections import OrderedDict
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from driftpin.chat.mcp_tools import blobs_for_tools
 from driftpin.chat.pinned import PinnedContext, blobs_for_prompt
+from driftpin.chat.prompt import RenderedPrompt, render_prompt
 from driftpin.context.manifest import resources_of
 from driftpin.identity import Actor, ChatId, Digest, WorkspaceId
 from driftpin.store.store import Store
 from driftpin.store.values import PinnedRead
 
 CONTEXTS_KEPT: Final = 16
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
 
 
 class PinReader:
@@ -22,6 +25,9 @@ class PinReader:
         self._store = store
         self._actor = actor
         self._kept: OrderedDict[tuple[WorkspaceId, Digest], PinnedContext] = OrderedDict()
+        self._prompts: OrderedDict[tuple[WorkspaceId, Digest | None, int, str], RenderedPrompt] = (
+            OrderedDict()
+        )
 
     async def read(self, chat_id: ChatId, turn: int) -> tuple[PinnedRead, PinnedContext | None]:
         """Return the pin that the turn's next request is built from; no context if it has none."""
@@ -41,6 +47,16 @@ class PinReader:
             return pin, None
         context = await self._context_of(pin)
         return pin, replace(context, revision=pin.revision)
+
+    def render(
+        self, pin: PinnedRead, context: PinnedContext | None, *, budget_tokens: int, role: str
+    ) -> RenderedPrompt:
+        """Return the prompt of a pin, which is the same for as long as the pin is."""
+        snapshot = None if context is None else context.snapshot
+        key = (pin.chat.workspace_id, snapshot, budget_tokens, role)
+        if key not in self._prompts:
+            self._prompts[key] = render_prompt(context, budget_tokens=budget_tokens, role=role)
+        return _keep_newest(self._prompts, key)
 
     async def with_bodies(
         self, pin: PinnedRead, context: PinnedContext, digests: tuple[Digest, ...]
@@ -67,10 +83,7 @@ class PinReader:
                     (*blobs_for_prompt(resources), *blobs_for_tools(resources)),
                 ),
             )
-        self._kept.move_to_end(key)
-        while len(self._kept) > CONTEXTS_KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        return _keep_newest(self._kept, key)
 
     async def _read_blobs(
         self, workspace_id: WorkspaceId, digests: tuple[Digest, ...]
@@ -78,6 +91,14 @@ class PinReader:
         if not digests:
             return {}
         return await self._store.read_blobs(self._actor, workspace_id, digests)
+
+
+def _keep_newest(kept: OrderedDict[_Key, _Kept], key: _Key) -> _Kept:
+    """Return what is kept under the key, and let go of what was not asked for the longest."""
+    kept.move_to_end(key)
+    while len(kept) > CONTEXTS_KEPT:
+        kept.popitem(last=False)
+    return kept[key]
 
 
 __all__ = ["CONTEXTS_KEPT", "PinReader"]

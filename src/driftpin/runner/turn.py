@@ -28,7 +28,6 @@ from driftpin.chat.messages import (
     message_from_json,
 )
 from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.prompt import render_prompt
 from driftpin.chat.receipts import Phase
 from driftpin.chat.states import ChatState
 from driftpin.chat.tools import (
@@ -256,7 +255,8 @@ class Turn:
     async def _prepare(self) -> Prepared:
         """Build the request out of one read of the pin."""
         pin, context = await self.pins.read(self.chat_id, self.claimed.lease.turn)
-        prompt = render_prompt(
+        prompt = self.pins.render(
+            pin,
             context,
             budget_tokens=self.model.context_budget_tokens,
             role=self.claimed.chat.role,

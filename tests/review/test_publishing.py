@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from driftpin import review_limits
 from driftpin.errors import DriftpinError, RateLimited, Unauthenticated, Unreachable
+from driftpin.review.github.markers import find_marker
 from driftpin.wire.reviews import ReviewDocument
 from review.fake_forge import FakeForge, Fault, open_forge
 from review.forge_story import NEW, OLD, Story, everything, files_of
@@ -304,6 +305,19 @@ def test_markers_of_others_count_for_nothing(
     text = planted["body"]
     assert story.publish(forge, first).posted == wanted
     assert planted["body"] == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<!-- driftpin-review v1 0123456789abcdef finding round=1 -->",
+        "<!-- driftpin-review v1 0123456789abcdef finding round=1 about=CRF-0 -->",
+        "x <!-- driftpin-review v1 0123456789abcdef status round=0 -->",
+        "\n<!-- driftpin-review v1 0123456789abcdef status round=0 -->",
+    ],
+)
+def test_what_is_no_marker_is_read_as_none(line: str) -> None:
+    assert find_marker(line) is None
 
 
 def test_a_body_that_would_be_too_long_is_cut_between_findings_and_says_so(story: Story) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -142,11 +144,13 @@ class Played:
     """Reviewers without a server: the scripted model's answers, under the rules of sub-chats.
 
     One whose key is in `lost` finds the server gone; one in `costs` takes so many tokens.
+    The process dies where a key begins with `fatal`.
     """
 
     script: Script
     lost: set[str] = field(default_factory=set)
     costs: Mapping[str, int] = field(default_factory=dict)
+    fatal: str = ""
     under_way: int = 0
     most_at_once: int = 0
 
@@ -161,6 +165,8 @@ class Played:
             self.under_way -= 1
 
     def _answer(self, task: Task, examine: Examine) -> Exchange:
+        if self.fatal and task.key.startswith(self.fatal):
+            os.kill(os.getpid(), signal.SIGKILL)
         if task.key in self.lost:
             raise Unreachable
         steps = load_script(self.script.path).steps_for(task.text)
@@ -189,6 +195,7 @@ class World:
     state: Path
     client: Client | None = None
     lost: set[str] = field(default_factory=set)
+    fatal: str = ""
     played: Played | None = None
     prices: Sequence[str] = ()
     costs: dict[str, int] = field(default_factory=dict)
@@ -220,15 +227,18 @@ class World:
         def resolve() -> Range:
             return repository.range_of(wanted) if isinstance(wanted, str) else wanted
 
+        def head_now() -> str:
+            if self.fatal == "end":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return resolve().head
+
         settings = Settings("scripted", prices=tuple(map(parse_price, self.prices)))
         spending = Spending(parse_limits(limits), self.daybook)
-        run = ReviewRun(
-            repository, resolve(), lambda: resolve().head, self.shelf, settings, spending, WISH
-        )
+        run = ReviewRun(repository, resolve(), head_now, self.shelf, settings, spending, WISH)
         if self.client is not None:
             return await run.run(self._connect)
         begun = run.begin()
-        self.played = Played(self.script, self.lost, self.costs)
+        self.played = Played(self.script, self.lost, self.costs, self.fatal)
         return await begun.run(self.played)
 
     @asynccontextmanager

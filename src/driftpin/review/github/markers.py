@@ -68,7 +68,7 @@ def manifest_of(document: ReviewDocument) -> str:
 def find_marker(body: str) -> Marker | None:
     """Return the marker of something posted, None where its first line is none."""
     found = _MARKER.fullmatch(body.split("\n", 1)[0].rstrip("\r"))
-    if found is None:
+    if found is None or (found["kind"] == Kind.FINDING and not found["about"]):
         return None
     return Marker(
         ReviewKey(found["key"]),

@@ -1,4 +1,4 @@
-"""Foresee a refresh: what it would pin, take, hold and leave. Nothing is written."""
+"""Foresee a refresh: what it would pin, take, hold and leave; only drifts are kept for it."""
 
 from dataclasses import dataclass, replace
 

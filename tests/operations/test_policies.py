@@ -283,6 +283,28 @@ async def test_what_cannot_be_read_leaves_the_pin_and_says_so_until_it_can(
     assert (await stage.context(chat_id)).error is None
 
 
+async def test_a_binding_that_failed_is_tried_again_and_not_taken_over_by_a_policy(
+    stage: Any, store: Store, stored_bytes: Any
+) -> None:
+    await push(stage, {"AGENTS.md": "one"})
+    chat_id = await stage.chat()
+    await set_chat_policies(store, stage.owner, chat_id, FOLLOW)
+    other = await stage.add_agent()
+    await other.push({"AGENTS.md": "theirs"})
+    await rebind_chat(store, stage.owner, chat_id, stage.agent.id)
+    newer = other.next_push({"AGENTS.md": "theirs, newer"})
+    await other.send(newer)
+    await stored_bytes.damage(newer.snapshot.digest)
+    await rebind_chat(store, stage.owner, chat_id, other.id)
+    failed = (await stage.context(chat_id)).error
+    assert failed is not None
+    await settle_pin(store, WORKER, chat_id)
+    assert (await stage.context(chat_id)).error == failed
+    await stored_bytes.repair(newer.snapshot.digest, newer.snapshot.manifest)
+    assert (await settle_pin(store, WORKER, chat_id)).verb == "rebind"
+    assert await stage.digest(chat_id) == newer.snapshot.digest
+
+
 async def test_a_policy_follows_the_agent_that_the_chat_is_bound_to(
     stage: Any, store: Store
 ) -> None:

@@ -57,6 +57,9 @@ async def apply_policies_in(transaction: Transaction, actor: Actor, before: PinM
     pin = await lock_pin(transaction, before.chat_id)
     if pin.is_archived or pin.snapshot_id is None or pin.agent_id is None:
         return before
+    if pin.has_binding_error:
+        # Its reason must stay, or the next settlement would not bind the chat again.
+        return before
     head = (await list_heads(transaction, {pin.agent_id})).get(pin.agent_id)
     applied, error = None, None
     try:

@@ -57,6 +57,7 @@ MCP_SETTLED_AFTER_S: Final = 60.0
 # A pin as an MCP server of its own.
 GATEWAY_MESSAGE_BYTES_MAX: Final = 1 * MIB
 GATEWAY_RESOURCES_PER_PAGE: Final = 200
+GATEWAY_CURSOR_CHARACTERS_MAX: Final = 300
 GATEWAY_PROMPTS_PER_PAGE: Final = 200
 # A client that closes its end waits for about two seconds, and then ends the process.
 GATEWAY_DRAIN_S: Final = 1.0

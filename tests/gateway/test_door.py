@@ -206,9 +206,12 @@ async def test_g8_one_long_call_too_many_for_a_caller(door: Door) -> None:
         assert problem_of(response) == (429, "too_many_streams")
 
 
-async def test_f14_long_lists_come_in_pages_whose_cursors_cannot_be_made_up(door: Door) -> None:
+@pytest.mark.parametrize("name", ["rules-", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 400])
+async def test_f14_long_lists_come_in_pages_whose_cursors_cannot_be_made_up(
+    name: str, door: Door
+) -> None:
     owner = door.people.owner
-    await push(door, {f"rules-{number:03}": str(number) for number in range(450)})
+    await push(door, {f"{name}{number:03}": str(number) for number in range(450)})
     chat_id = (await door.chat())["id"]
     pages: list[list[str]] = []
     place: dict[str, str] = {}

@@ -1,7 +1,10 @@
 """Long lists in pages. A cursor is the key of the last item, so a pin that moves skips nothing."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
+
+from driftpin import limits
 
 Item = TypeVar("Item")
 
@@ -27,10 +30,23 @@ def page_of(
 ) -> tuple[list[Item], str | None]:
     """Return the page that `cursor` asks for, ordered by key, and the cursor of the next one."""
     after = cursors.read_page(purpose, cursor)
-    left = sorted((item for item in items if after is None or key_of(item) > after), key=key_of)
+
+    def place_of(item: Item) -> str:
+        return _short(key_of(item))
+
+    left = sorted((item for item in items if after is None or place_of(item) > after), key=place_of)
     page = left[:items_max]
-    last = key_of(page[-1]) if len(left) > items_max else None
+    last = place_of(page[-1]) if len(left) > items_max else None
     return page, cursors.write_page(purpose, last)
+
+
+def _short(key: str) -> str:
+    """Return a key that fits into a cursor, however long its source is; no two become one."""
+    longest = limits.GATEWAY_CURSOR_CHARACTERS_MAX
+    if len(key) <= longest:
+        return key
+    mark = hashlib.sha256(key.encode()).hexdigest()
+    return f"{key[: longest - len(mark)]}{mark}"
 
 
 __all__ = ["Item", "PageCursors", "page_of"]

@@ -33,11 +33,7 @@ class JsonBody(Generic[AnyShape]):
 
     async def __call__(self, request: Request) -> AnyShape:
         """Return the shape, or raise the refusal of the first rule that the body breaks."""
-        try:
-            body = await read_body(request, self._bytes_max)
-        except ClientDisconnect:
-            # Nobody is left to be told; it is no fault of the server's all the same.
-            raise Malformed("The body was cut.", code="body_cut") from None
+        body = await read_body(request, self._bytes_max)
         if not body and self.may_be_empty:
             return read_shape(self.shape, b"{}")
         check_media_type(request)
@@ -55,8 +51,17 @@ def check_media_type(request: Request) -> None:
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """Return the whole body, inflated.
 
-    Raises TooLarge as soon as it is known, and Unsupported for any encoding but gzip.
+    Raises TooLarge as soon as it is known, Unsupported for any encoding but gzip, and Malformed
+    (`body_cut`) when the caller left.
     """
+    try:
+        return await _read(request, bytes_max)
+    except ClientDisconnect:
+        # Nobody is left to be told; it is no fault of the server's all the same.
+        raise Malformed("The body was cut.", code="body_cut") from None
+
+
+async def _read(request: Request, bytes_max: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > bytes_max:
         raise _too_large(bytes_max)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
 from fastapi import Depends
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from driftpin import limits
 from driftpin.errors import Malformed, Rejected, Unsupported
@@ -52,8 +52,6 @@ async def _read_form(request: Request) -> Form:
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
         )
-    except ClientDisconnect:
-        raise Malformed("The body was cut.", code="body_cut") from None
     except ValueError:
         raise Malformed("The form cannot be read.", code="bad_form") from None
     if any("\0" in name + value for name, value in pairs):

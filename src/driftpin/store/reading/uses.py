@@ -2,12 +2,12 @@
 
 import json
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.identity import Actor, Digest
 from driftpin.store.access import visible_chats
-from driftpin.store.reading.paging import bad_cursor, page_of
+from driftpin.store.reading.paging import bad_cursor, read_id_cursor
 from driftpin.store.tables import blobs, chat_pins, chats, snapshot_entries
 from driftpin.store.use_values import DigestUse
 from driftpin.store.values import Page
@@ -17,6 +17,7 @@ async def list_uses(
     connection: AsyncConnection, actor: Actor, digest: Digest, after: str | None, limit: int
 ) -> Page[DigestUse]:
     """Return the places in pins of visible chats that name a blob of this digest."""
+    chat_id, skipped = (None, 0) if after is None else _read_cursor(after)
     statement = (
         select(chats.c.id, chats.c.title, snapshot_entries.c.source, snapshot_entries.c.path)
         .select_from(blobs)
@@ -27,30 +28,25 @@ async def list_uses(
         .order_by(chats.c.id.desc(), snapshot_entries.c.source, snapshot_entries.c.path)
         .limit(limit + 1)
     )
-    if after is not None:
-        chat_id, source, path = _read_cursor(after)
-        is_source = snapshot_entries.c.source == source
-        is_behind = or_(
-            snapshot_entries.c.source > source, and_(is_source, snapshot_entries.c.path > path)
-        )
-        statement = statement.where(
-            or_(chats.c.id < chat_id, and_(chats.c.id == chat_id, is_behind))
-        )
+    if chat_id is not None:
+        statement = statement.where(chats.c.id <= chat_id).offset(skipped)
     rows = await connection.execute(statement)
     found = [DigestUse(row.id, row.title, row.source, row.path) for row in rows]
-    return page_of(found, limit, _cursor_of)
+    shown = tuple(found[:limit])
+    if len(found) <= limit:
+        return Page(shown, None)
+    last = shown[-1].chat_id
+    seen = sum(use.chat_id == last for use in shown) + (skipped if last == chat_id else 0)
+    return Page(shown, json.dumps([last, seen]))
 
 
-def _cursor_of(use: DigestUse) -> str:
-    return json.dumps([use.chat_id, use.source, use.path])
-
-
-def _read_cursor(text: str) -> tuple[str, str, str]:
+def _read_cursor(text: str) -> tuple[str, int]:
+    """Return the last chat that was shown and how many of its places were: sources are long."""
     try:
-        chat_id, source, path = json.loads(text)
+        chat_id, seen = json.loads(text)
+        return read_id_cursor(str(chat_id)), int(seen)
     except (ValueError, TypeError) as failure:
         raise bad_cursor() from failure
-    return str(chat_id), str(source), str(path)
 
 
 __all__ = ["list_uses"]

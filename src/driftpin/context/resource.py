@@ -6,6 +6,7 @@ contributes nothing to a prompt. Nothing in here reads a file: see `agent.resolv
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from driftpin.identity import Digest
 
@@ -113,8 +114,7 @@ def precedence(source: str) -> tuple[int, str]:
     return ({"user": 1, "workspace": 2}.get(label, 0), source)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedBlob:
+class NamedBlob(NamedTuple):
     """One place in a snapshot that names bytes: a source, a path inside it, and the digest."""
 
     source: str

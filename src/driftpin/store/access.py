@@ -228,11 +228,14 @@ def readable_blobs(actor: Actor) -> Predicate:
 
 
 def _is_shared(actor: Actor, needed: Access) -> Predicate:
-    enough = [access.value for access in Access if RANK[access] >= RANK[needed]]
+    # Not IN: SQLAlchemy would write the text of the statement anew at every run.
+    enough = or_(
+        *(chat_shares.c.access == each.value for each in Access if RANK[each] >= RANK[needed])
+    )
     shared = select(chat_shares.c.chat_id).where(
         chat_shares.c.chat_id == chats.c.id,
         chat_shares.c.user_id == acting_user(actor),
-        chat_shares.c.access.in_(enough),
+        enough,
     )
     return exists(shared.correlate(chats))
 

@@ -4,6 +4,7 @@ SQLite tables are STRICT, so every type must become INTEGER, TEXT or BLOB there.
 same values on both engines: ids and digests as text, instants as aware UTC datetimes.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -42,13 +43,25 @@ class Sha256(TypeDecorator[Digest]):
             return dialect.type_descriptor(BLOB())
         return dialect.type_descriptor(LargeBinary())
 
-    def process_bind_param(self, value: Digest | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 the signature is SQLAlchemy's
-        """Write the 32 bytes that the text stands for."""
-        return None if value is None else bytes.fromhex(value.removeprefix(DIGEST_PREFIX))
+    def bind_processor(self, dialect: Dialect) -> Callable[[Digest | None], bytes | None]:  # noqa: ARG002 the signature is SQLAlchemy's
+        """Write the 32 bytes that a text stands for, without the steps of a general type."""
+        return _bytes_of
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Digest | None:  # noqa: ARG002 the signature is SQLAlchemy's
-        """Return the text form."""
-        return None if value is None else Digest(DIGEST_PREFIX + bytes(value).hex())
+    def result_processor(
+        self,
+        dialect: Dialect,  # noqa: ARG002 the signature is SQLAlchemy's
+        coltype: object,  # noqa: ARG002 likewise
+    ) -> Callable[[bytes | None], Digest | None]:
+        """Return the text form, without the steps of a general type: lists have one per line."""
+        return _digest_from
+
+
+def _bytes_of(digest: Digest | None) -> bytes | None:
+    return None if digest is None else bytes.fromhex(digest.removeprefix(DIGEST_PREFIX))
+
+
+def _digest_from(value: bytes | None) -> Digest | None:
+    return None if value is None else Digest(DIGEST_PREFIX + value.hex())
 
 
 class Instant(TypeDecorator[datetime]):
@@ -91,9 +104,8 @@ class Bytes(TypeDecorator[bytes]):
             return dialect.type_descriptor(BLOB())
         return dialect.type_descriptor(LargeBinary())
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002 the signature is SQLAlchemy's
-        """Return bytes whatever the driver's own type is."""
-        return None if value is None else bytes(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Take what comes: both drivers give bytes."""
 
 
 class Flag(TypeDecorator[bool]):

@@ -170,8 +170,7 @@ class ChatView:
     context: ContextSummary
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedEntry:
+class PinnedEntry(NamedTuple):
     """One line of a snapshot: a named blob, or a resource that names none.
 
     `tokens` is about how many its text takes; files of skills may lack it: no prompt has them.

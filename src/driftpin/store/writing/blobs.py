@@ -1,10 +1,9 @@
 """Blobs: bytes kept once per workspace, named by their digest. Digests are checked before."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Select, bindparam, exists, func, select, update
 
@@ -20,8 +19,7 @@ DIGESTS_PER_STATEMENT: Final = 10_000
 STORED_COLUMNS: Final = (blobs.c.digest, blobs.c.id, blobs.c.size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
+class StoredBlob(NamedTuple):
     """Where bytes are kept, and how many."""
 
     id: int
@@ -39,8 +37,7 @@ async def find_blobs(
     for some in _in_parts(digests):
         asked = {"its_workspace_id": workspace_id, "its_digests": some}
         rows = await transaction.connection.execute(_finding(transaction.engine), asked)
-        for digest, row_id, size_bytes in rows:
-            found[digest] = StoredBlob(row_id, size_bytes)
+        found |= {digest: StoredBlob(row_id, size) for digest, row_id, size in rows.all()}
     return found
 
 

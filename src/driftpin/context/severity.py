@@ -46,7 +46,8 @@ def worst(severities: Iterable[Severity]) -> Severity | None:
     return max(severities, default=None)
 
 
-_WORDS: Final = re.compile(r"[^ \t\r\n]+")
+_WHITE_SPACE: Final = " \t\r\n"
+_WORDS: Final = re.compile(f"[^{_WHITE_SPACE}]+")
 _DOCUMENT_SUFFIXES: Final = frozenset(
     {"", ".md", ".markdown", ".mdc", ".mdx", ".rst", ".txt", ".adoc"}
 )
@@ -74,18 +75,23 @@ def is_cosmetic(before: str, after: str, *, path: str = "") -> bool:
     space here: they can be told from a space by a program, but not by a reader.
     """
     if PurePosixPath(path).suffix.lower() in _DOCUMENT_SUFFIXES:
-        return _WORDS.findall(before) == _WORDS.findall(after)
+        # Most edits change how much there is beside white space, which is quick to see.
+        return _solid_length(before) == _solid_length(after) and (
+            _WORDS.findall(before) == _WORDS.findall(after)
+        )
     return _with_plain_ends(before) == _with_plain_ends(after)
 
 
 def brings_hidden(before: str, after: str) -> bool:
     """Whether `after` has a run of hidden characters that `before` lacks, or has fewer of."""
-    return bool(_hidden(after) - _hidden(before))
+    there = _hidden(after)
+    return bool(there) and bool(there - _hidden(before))
 
 
 def brings_fetch(before: str, after: str) -> bool:
     """Whether `after` has a line that fetches and runs which `before` lacks, or has fewer of."""
-    return bool(_fetches(after) - _fetches(before))
+    there = _fetches(after)
+    return bool(there) and bool(there - _fetches(before))
 
 
 def fetches_and_runs(text: str) -> bool:
@@ -95,14 +101,21 @@ def fetches_and_runs(text: str) -> bool:
 
 def new_findings(before: str, after: str, *, path: str = "") -> tuple[Finding, ...]:
     """Return what the scanner finds in `after` and did not find as often in `before`."""
+    there = find_in_text(after, path=path)
+    if not there:
+        return ()
     known = Counter((finding.code, finding.preview) for finding in find_in_text(before, path=path))
     fresh: list[Finding] = []
-    for finding in find_in_text(after, path=path):
+    for finding in there:
         key = (finding.code, finding.preview)
         known[key] -= 1
         if known[key] < 0:
             fresh.append(finding)
     return tuple(fresh)
+
+
+def _solid_length(text: str) -> int:
+    return len(text) - sum(map(text.count, _WHITE_SPACE))
 
 
 def _with_plain_ends(text: str) -> str:

@@ -214,7 +214,12 @@ async def _make_head(transaction: Transaction, pushed: _Pushed) -> tuple[Snapsho
         told = _told(pushed, pushed.head)
         return pushed.head, await record_event(transaction, EventKind.AGENT_HEAD, **told)
     head = pushed.stored or await store_new_snapshot(
-        transaction, pushed.workspace.id, push.snapshot, push.blobs, Origin.PUSHED
+        transaction,
+        pushed.workspace.id,
+        push.snapshot,
+        push.blobs,
+        Origin.PUSHED,
+        beside=pushed.head,
     )
     await transaction.reach(Failpoint.PUSH_SNAPSHOT)
     event_id = await append_head(

@@ -14,7 +14,7 @@ from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
 from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
-from driftpin.store.writing.heads import get_head, share_agent, share_workspace
+from driftpin.store.writing.heads import share_agent, share_workspace
 from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
 from driftpin.store.writing.snapshots import find_snapshot_by_id
 
@@ -48,10 +48,11 @@ async def share_binding(
 
     None if the workspace has no such agent, or no longer.
     """
-    agent = await share_agent(transaction, agent_id, workspace_id)
-    if agent is None or agent.deleted_at is not None:
+    shared = await share_agent(transaction, agent_id, workspace_id)
+    if shared is None or shared[0].deleted_at is not None:
         return None
-    return Binding(agent.id, await get_head(transaction, agent))
+    agent, head = shared
+    return Binding(agent.id, head)
 
 
 async def hydrate_new_chat(

@@ -18,9 +18,18 @@ from driftpin.operations.size_checks import check_sizes
 from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.blobs import StoredBlob, add_blobs, find_blobs, require_room
-from driftpin.store.writing.snapshots import Origin, add_snapshot, find_snapshot
+from driftpin.store.writing.snapshots import (
+    NewSnapshot,
+    Origin,
+    add_snapshot,
+    blobs_of_base,
+    find_snapshot,
+    lines_of,
+    read_base,
+)
 
 NO_BODIES: Final[Mapping[Digest, bytes]] = {}
+NO_BLOBS: Final[Mapping[Digest, StoredBlob]] = {}
 
 
 async def store_snapshot(
@@ -47,19 +56,28 @@ async def store_new_snapshot(
     snapshot: Snapshot,
     bodies: Mapping[Digest, bytes],
     origin: Origin,
+    *,
+    beside: SnapshotRef | None = None,
 ) -> SnapshotRef:
-    """Do the same with a snapshot that was looked for in vain."""
-    present = await check_new_snapshot(transaction, workspace_id, snapshot, bodies)
+    """Do the same with a snapshot that was looked for in vain.
+
+    `beside` is one that it probably has most in common with, of the same workspace and kept until
+    the transaction ends: what the two share is there already.
+    """
+    base = None if beside is None else await read_base(transaction, beside)
+    known = NO_BLOBS if base is None else blobs_of_base(base)
+    present = await check_new_snapshot(transaction, workspace_id, snapshot, bodies, known)
     offered = {**bodies, snapshot.digest: snapshot.manifest}
     wanted = named_digests(snapshot) | {snapshot.digest}
     new = {digest: offered[digest] for digest in wanted - present.keys()}
     if new:
-        present |= await add_blobs(transaction, workspace_id, new)
+        present |= await add_blobs(transaction, workspace_id, new, manifest=snapshot.digest)
         if origin is not Origin.DERIVED:
             # What is made of stored snapshots brings no bytes from outside.
             await require_room(transaction, workspace_id, new)
         await transaction.reach(Failpoint.PUSH_BLOBS)
-    return await add_snapshot(transaction, workspace_id, snapshot, present, origin)
+    added = NewSnapshot(snapshot, lines_of(snapshot), origin, base)
+    return await add_snapshot(transaction, workspace_id, added, present)
 
 
 async def check_new_snapshot(
@@ -67,12 +85,17 @@ async def check_new_snapshot(
     workspace_id: WorkspaceId,
     snapshot: Snapshot,
     bodies: Mapping[Digest, bytes] = NO_BODIES,
+    known: Mapping[Digest, StoredBlob] = NO_BLOBS,
 ) -> dict[Digest, StoredBlob]:
-    """Refuse a snapshot that could not be stored; return those of its blobs that are there."""
+    """Refuse a snapshot that could not be stored; return those of its blobs that are there.
+
+    They come with those that are `known` to be there, kept until the transaction ends.
+    """
     check_snapshot(snapshot)
     check_bodies(snapshot, bodies)
     wanted = named_digests(snapshot) | {snapshot.digest}
-    present = await find_blobs(transaction, workspace_id, wanted)
+    found = await find_blobs(transaction, workspace_id, wanted - known.keys())
+    present = {**known, **found}
     offered = {**bodies, snapshot.digest: snapshot.manifest}
     missing = wanted - present.keys()
     refuse_missing(missing - offered.keys())

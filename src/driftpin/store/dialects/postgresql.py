@@ -85,12 +85,15 @@ class PostgresDialect:
         return insert(table).on_conflict_do_nothing()
 
     def listed(
-        self, columns: Sequence[Column[Any]], arrays: Sequence[ColumnElement[Any]]
+        self,
+        columns: Sequence[Column[Any]],
+        arrays: Sequence[ColumnElement[Any]],
+        name: str = "listed",
     ) -> TableValuedAlias:
         """Return the rows that one array per column stands for."""
         return (
             func.unnest(*arrays)
-            .table_valued(*(column.name for column in columns), name="listed")
+            .table_valued(*(column.name for column in columns), name=name)
             .render_derived()
         )
 

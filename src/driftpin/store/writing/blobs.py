@@ -55,9 +55,16 @@ def _finding(engine: EngineKind) -> Select[Any]:
 
 
 async def add_blobs(
-    transaction: Transaction, workspace_id: WorkspaceId, contents: Mapping[Digest, bytes]
+    transaction: Transaction,
+    workspace_id: WorkspaceId,
+    contents: Mapping[Digest, bytes],
+    *,
+    manifest: Digest | None = None,
 ) -> dict[Digest, StoredBlob]:
-    """Store bytes that the workspace lacks; return where. The workspace must be locked."""
+    """Store bytes that the workspace lacks; return where. The workspace must be locked.
+
+    The tokens of all but a `manifest` are counted: no prompt has that.
+    """
     rows = [
         {
             "workspace_id": workspace_id,
@@ -65,7 +72,7 @@ async def add_blobs(
             "size_bytes": len(content),
             "content": content,
             "offered_at": transaction.now,
-            "tokens": estimate_tokens(content),
+            "tokens": None if digest == manifest else estimate_tokens(content),
         }
         for digest, content in sorted(contents.items())
     ]

@@ -17,6 +17,7 @@ from driftpin.context.manifest import Snapshot
 from driftpin.identity import AgentId, Digest, UserId, WorkspaceId
 from driftpin.store.commit_fate import WITNESS_COLUMNS, witness_from
 from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
 from driftpin.store.tables import agent_heads, agents, events, snapshots, workspaces
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.events import inserting_event, note_event
@@ -71,16 +72,15 @@ LOCK_WORKSPACE: Final = (
     select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(key_share=True)
 )
 SHARE_WORKSPACE: Final = select(*WORKSPACE_COLUMNS).where(OF_WORKSPACE).with_for_update(read=True)
+ITS_HEAD: Final = snapshot_alias("its_head")
 SHARE_AGENT: Final = (
-    select(*AGENT_COLUMNS)
+    select(*AGENT_COLUMNS, *snapshot_columns(ITS_HEAD))
+    .select_from(agents.outerjoin(ITS_HEAD, ITS_HEAD.c.id == agents.c.head_id))
     .where(
         OF_AGENT,
         agents.c.workspace_id == bindparam("its_workspace_id", type_=agents.c.workspace_id.type),
     )
-    .with_for_update(read=True)
-)
-HEAD: Final = select(*REF_COLUMNS).where(
-    snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type)
+    .with_for_update(read=True, of=agents)
 )
 HEAD_AND_STORED: Final = (
     select(*REF_COLUMNS)
@@ -153,20 +153,16 @@ async def lock_for_push(
 
 async def share_agent(
     transaction: Transaction, agent_id: AgentId, workspace_id: WorkspaceId
-) -> LockedAgent | None:
-    """Keep an agent of the workspace, which must be shared, as it is until the transaction ends."""
+) -> tuple[LockedAgent, SnapshotRef | None] | None:
+    """Keep an agent of the workspace, which must be shared, as it is until the transaction ends.
+
+    Returns its head too, if it has pushed: only a push moves it, and that takes the workspace.
+    """
     asked = {"its_agent_id": agent_id, "its_workspace_id": workspace_id}
-    found = await transaction.connection.execute(SHARE_AGENT, asked)
-    row = found.first()
-    return None if row is None else LockedAgent(*row)
-
-
-async def get_head(transaction: Transaction, agent: LockedAgent) -> SnapshotRef | None:
-    """Return the head of an agent under lock; None if it has not pushed."""
-    if agent.head_id is None:
+    row = (await transaction.connection.execute(SHARE_AGENT, asked)).first()
+    if row is None:
         return None
-    found = await transaction.connection.execute(HEAD, {"its_head_id": agent.head_id})
-    return ref_from(found.one())
+    return LockedAgent(*row[: len(AGENT_COLUMNS)]), snapshot_from(row, ITS_HEAD)
 
 
 async def find_head_and(
@@ -321,7 +317,6 @@ __all__ = [
     "append_head",
     "find_head_and",
     "find_head_id",
-    "get_head",
     "is_agent_alive",
     "is_head",
     "keep_head",

@@ -196,16 +196,15 @@ async def move_pins(
     The pins are locked and none of them is the target yet. Each revision rises by one, with one
     history row, and an error of an earlier attempt is cleared.
     """
-    dialect = dialect_for(transaction.engine)
     values = {
-        "moved_chat_ids": dialect.list_parameter(chat_ids),
+        **_chosen(transaction.engine, chat_ids),
         "pinned_at": transaction.now if target else None,
         **{
             f"its_{name}": value
             for name, value in _shared_values(transaction, target, move).items()
         },
     }
-    for statement in _moving(transaction.engine):
+    for statement in _moving(transaction.engine, is_one=len(chat_ids) == 1):
         await transaction.connection.execute(statement, values)
 
 
@@ -248,10 +247,24 @@ async def set_pin_error(
     )
 
 
-@lru_cache(maxsize=len(EngineKind))
-def _moving(engine: EngineKind) -> tuple[Insert | Update, ...]:
-    """Return what moves pins and writes their history: one statement where one can do both."""
-    chosen = dialect_for(engine).is_listed(chat_pins.c.chat_id, "moved_chat_ids")
+def _chosen(engine: EngineKind, chat_ids: Sequence[ChatId]) -> dict[str, Any]:
+    if len(chat_ids) == 1:
+        return {"moved_chat_id": chat_ids[0]}
+    return {"moved_chat_ids": dialect_for(engine).list_parameter(chat_ids)}
+
+
+@lru_cache(maxsize=2 * len(EngineKind))
+def _moving(engine: EngineKind, *, is_one: bool) -> tuple[Insert | Update, ...]:
+    """Return what moves pins and writes their history: one statement where one can do both.
+
+    For one pin it is another than for several: of a list PostgreSQL makes a plan at every run.
+    """
+    chat_id = chat_pins.c.chat_id
+    chosen = (
+        chat_id == bindparam("moved_chat_id", type_=chat_id.type)
+        if is_one
+        else dialect_for(engine).is_listed(chat_id, "moved_chat_ids")
+    )
     move = (
         update(chat_pins)
         .where(chosen)

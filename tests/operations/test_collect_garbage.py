@@ -10,11 +10,11 @@ from sqlalchemy import select
 from driftpin import limits
 from driftpin.context.drift import Drift
 from driftpin.errors import NotFound
-from driftpin.identity import WORKER
+from driftpin.identity import WORKER, ChatId
 from driftpin.operations.accept_snapshot import accept_push
 from driftpin.operations.check_store import check_store
 from driftpin.operations.collect_garbage import Retention, collect_garbage
-from driftpin.operations.hydrate_chats import Birth, pin_new_chat
+from driftpin.operations.hydrate_chats import birth_on
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.store_blobs import store_blobs
@@ -25,6 +25,7 @@ from driftpin.store.reading import drift_summaries as drift_summaries_read
 from driftpin.store.reading.drift_summaries import KnownDrift
 from driftpin.store.store import Store
 from driftpin.store.tables import blobs, drift_summaries, events, snapshots
+from driftpin.store.writing.births import NewChat, insert_chat
 from driftpin.store.writing.drift_summaries import keep_drifts
 from driftpin.store.writing.garbage import remove_blobs, remove_snapshots
 
@@ -92,22 +93,23 @@ async def test_a_pin_in_flight_keeps_its_snapshot_and_waits_for_no_collector(
     stage: Any, store: Store, clock: Any, gate: Any
 ) -> None:
     await stage.agent.push({"AGENTS.md": "one"})
-    chat_id = await stage.chat()
     found = await imported(stage, store, {"AGENTS.md": "imported"})
     clock.step(limits.GRACE_S + 1)
 
-    async def pinning(transaction: Transaction) -> None:
-        birth = Birth(found.id, stage.agent.id, {})
-        await pin_new_chat(transaction, stage.owner, chat_id, birth, event_id=1)
+    async def pinning(transaction: Transaction) -> ChatId:
+        birth = await birth_on(transaction, stage.owner, found.id, stage.agent.id, {})
+        new = NewChat(stage.workspace_id, stage.owner.user_id, title="", model="offline")
+        return await insert_chat(transaction, new, birth, {})
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(gate.hold(pinning))
+        pinned = tasks.create_task(gate.hold(pinning))
         await gate.reached.wait()
         collection = tasks.create_task(collect_garbage(store, WORKER))
         if store.database.engine_kind is EngineKind.POSTGRESQL:
             await collection
         gate.opened.set()
     assert collection.result().snapshots == 0
+    chat_id = pinned.result()
     assert await stage.digest(chat_id) == found.digest
     entries = (await store.list_pinned_entries(stage.owner, chat_id)).entries
     assert [await store.read_blob(stage.owner, entry.digest) for entry in entries if entry.digest]

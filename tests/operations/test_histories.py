@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from driftpin.errors import Conflict, Malformed, NotFound
-from driftpin.operations.hydrate_chats import Birth, pin_new_chat
+from driftpin.operations.hydrate_chats import birth_on
 from driftpin.operations.refresh_context import refresh_context
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
@@ -75,13 +75,9 @@ async def test_chats_that_one_event_moved_are_listed_in_pages(stage: Any, store:
 
 
 async def test_a_new_chat_is_not_pinned_to_what_is_no_longer_kept(stage: Any, store: Store) -> None:
-    chat_id = await stage.chat()
-
     async def pin(transaction: Transaction) -> None:
-        birth = Birth(NEVER_STORED, None, {})
-        await pin_new_chat(transaction, stage.owner, chat_id, birth, event_id=1)
+        await birth_on(transaction, stage.owner, NEVER_STORED, None, {})
 
     with pytest.raises(Conflict) as caught:
         await store.database.write(pin)
     assert caught.value.code == "snapshot_expired"
-    assert await stage.history(chat_id) == ()

@@ -9,15 +9,17 @@ from driftpin.errors import NotFound, Rejected
 from driftpin.failpoints import Failpoint
 from driftpin.identity import Actor, AgentId, ChatId, Digest, UserId, WorkspaceId
 from driftpin.operations.derive_snapshot import derive_subset, require_sources
-from driftpin.operations.hydrate_chats import Birth, hydrate_new_chat, pin_new_chat
+from driftpin.operations.hydrate_chats import birth_on, birth_on_head
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
 from driftpin.store.reading.chats import get_chat
 from driftpin.store.store import Store
 from driftpin.store.values import Access, ChatView, Policy, PolicySet
-from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
+from driftpin.store.writing.births import Birth, NewChat, insert_chat
+from driftpin.store.writing.chats import find_binding
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
+from driftpin.store.writing.pins import Move, PinVerb
 from driftpin.store.writing.snapshots import find_snapshot
 
 OFFLINE_MODEL: Final = "offline"
@@ -106,15 +108,11 @@ async def _create(
         policies=PolicySet(None if order.parent_id is None else Policy.FREEZE),
         options=order.options,
     )
-    pin, event_id = await insert_chat(transaction, new, {"parent_id": order.parent_id})
+    chat_id = await insert_chat(transaction, new, birth, {"parent_id": order.parent_id})
     await transaction.reach(Failpoint.CHAT_CREATE_TX)
     await transaction.reach(Failpoint.CHAT_CREATE_OUTBOX)
-    if birth is not None:
-        await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
-    elif order.parent_id is None:
-        await hydrate_new_chat(transaction, actor, pin, workspace.current_agent_id, event_id)
     await transaction.reach(Failpoint.CHAT_CREATE_HYDRATE)
-    return await get_chat(transaction.connection, actor, pin.chat_id)
+    return await get_chat(transaction.connection, actor, chat_id)
 
 
 async def _find_birth(
@@ -126,11 +124,12 @@ async def _find_birth(
     if order.parent_id is not None:
         return await _birth_of_sub_chat(transaction, actor, order, order.parent_id)
     if order.snapshot is None:
-        return None
+        return await birth_on_head(transaction, actor, order.workspace_id, current_agent_id)
     found = await find_snapshot(transaction, order.workspace_id, order.snapshot)
     if found is None:
         raise NotFound
-    return Birth(found.id, current_agent_id, {"snapshot": found.digest})
+    move = Move(PinVerb.INHERIT, actor, current_agent_id, {"snapshot": found.digest})
+    return Birth(move, found)
 
 
 async def _birth_of_sub_chat(
@@ -153,10 +152,11 @@ async def _birth_of_sub_chat(
         return None
     inputs: dict[str, Any] = {"parent_id": parent_id}
     if order.sources is None:
-        return Birth(snapshot_id, agent_id, inputs)
+        return await birth_on(transaction, actor, snapshot_id, agent_id, inputs)
     await require_sources(transaction, snapshot_id, order.sources)
     subset = await derive_subset(transaction, order.workspace_id, snapshot_id, order.sources)
-    return Birth(subset.id, agent_id, inputs | {"sources": sorted(order.sources)})
+    inputs["sources"] = sorted(order.sources)
+    return Birth(Move(PinVerb.INHERIT, actor, agent_id, inputs), subset)
 
 
 __all__ = ["OFFLINE_MODEL", "create_chat"]

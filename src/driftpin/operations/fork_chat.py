@@ -3,7 +3,7 @@
 from driftpin.chat.options import ChatOptions
 from driftpin.errors import Conflict, Forbidden, NotFound
 from driftpin.identity import WORKER, Actor, ChatId, UserId
-from driftpin.operations.hydrate_chats import Birth, pin_new_chat
+from driftpin.operations.hydrate_chats import birth_on
 from driftpin.operations.names import accept_title
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
@@ -12,13 +12,8 @@ from driftpin.store.reading.outside_calls import list_chat_tools
 from driftpin.store.store import Store
 from driftpin.store.turn_values import UNFINISHED
 from driftpin.store.values import Access, ChatRow, ChatView
-from driftpin.store.writing.chats import (
-    NewChat,
-    copy_turns,
-    find_binding,
-    find_turn,
-    insert_chat,
-)
+from driftpin.store.writing.births import NewChat, insert_chat
+from driftpin.store.writing.chats import copy_turns, find_binding, find_turn
 from driftpin.store.writing.holds import copy_holds
 from driftpin.store.writing.permits import Lock, permit_on_chat, permit_on_workspace
 
@@ -43,14 +38,15 @@ async def fork_chat(
         snapshot_id = await _snapshot_of_turn(transaction, chat_id, turn)
         told: dict[str, str | int] = {"forked_from_id": chat_id, "turn": turn}
         fork = await _fork_of(transaction, origin, owner_id, accepted)
-        pin, event_id = await insert_chat(transaction, fork, told)
-        await copy_turns(transaction, chat_id, pin.chat_id, turn)
+        birth = None
         if snapshot_id is not None:
             agent_id, _ = await find_binding(transaction, chat_id)
-            birth = Birth(snapshot_id, agent_id, told)
-            await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
-            await copy_holds(transaction, chat_id, pin.chat_id)
-        return await get_chat(transaction.connection, actor, pin.chat_id)
+            birth = await birth_on(transaction, actor, snapshot_id, agent_id, told)
+        fork_id = await insert_chat(transaction, fork, birth, told)
+        await copy_turns(transaction, chat_id, fork_id, turn)
+        if birth is not None:
+            await copy_holds(transaction, chat_id, fork_id)
+        return await get_chat(transaction.connection, actor, fork_id)
 
     return await store.database.write(operation)
 

@@ -6,26 +6,21 @@ way the chat has the head that was current when it was made.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from driftpin.errors import Conflict
-from driftpin.identity import Actor, AgentId, ChatId, WorkspaceId
-from driftpin.operations.pin_moves import Binding, Settled, bind_and_pin
+from driftpin.identity import Actor, AgentId, WorkspaceId
+from driftpin.operations.pin_moves import Binding
 from driftpin.store.database import Transaction
-from driftpin.store.values import SnapshotRef
+from driftpin.store.reading.manifests import SnapshotDamaged, check_intact
+from driftpin.store.writing.births import Birth
 from driftpin.store.writing.heads import share_agent, share_workspace
-from driftpin.store.writing.pins import LockedPin, Move, PinVerb, move_pins
+from driftpin.store.writing.pins import Move, PinVerb
 from driftpin.store.writing.snapshots import find_snapshot_by_id
 
-
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """The snapshot that a chat is born on, and how its history says that it came there."""
-
-    snapshot_id: int
-    agent_id: AgentId | None
-    inputs: Mapping[str, Any]
+log = structlog.get_logger(__name__)
 
 
 async def share_current_binding(
@@ -55,43 +50,48 @@ async def share_binding(
     return Binding(agent.id, head)
 
 
-async def hydrate_new_chat(
+async def birth_on_head(
     transaction: Transaction,
     actor: Actor,
-    pin: LockedPin,
+    workspace_id: WorkspaceId,
     current_agent_id: AgentId | None,
-    event_id: int,
-) -> None:
-    """Bind a chat that has just been made to its workspace's agent, and pin its head.
+) -> Birth | None:
+    """Return how a chat begins that gets its workspace's agent and head.
 
-    The workspace, whose agent this is, is shared. Without a head the chat stays unpinned; a failure
-    to pin is written into its context and never fails its creation.
+    The workspace, whose agent this is, is shared. Without a head the chat is only bound, and a head
+    that cannot be pinned is written into its context and never fails its creation.
     """
     if current_agent_id is None:
-        return
-    binding = await share_binding(transaction, current_agent_id, pin.workspace_id)
+        return None
+    binding = await share_binding(transaction, current_agent_id, workspace_id)
     if binding is None:
-        return
+        return None
+    move = Move(PinVerb.HYDRATE, actor, binding.agent_id, {"agent_id": binding.agent_id})
+    if binding.head is None:
+        return Birth(move, None)
+    try:
+        await check_intact(transaction.connection, binding.head)
+    except SnapshotDamaged as refusal:
+        log.warning("pin_step_failed", code=refusal.code, chats=1, exc_info=True)
+        return Birth(move, None, refusal.code)
+    return Birth(move, binding.head)
 
-    async def its_event(_verb: PinVerb, _target: SnapshotRef | None) -> int:
-        return event_id
 
-    settled: Settled = await bind_and_pin(transaction, actor, [pin], binding, its_event)
-    assert not settled.rebound, "a new chat was never bound"
-
-
-async def pin_new_chat(
-    transaction: Transaction, actor: Actor, chat_id: ChatId, birth: Birth, event_id: int
-) -> None:
-    """Pin a chat that has just been made to a given snapshot, whatever the head is.
+async def birth_on(
+    transaction: Transaction,
+    actor: Actor,
+    snapshot_id: int,
+    agent_id: AgentId | None,
+    inputs: Mapping[str, Any],
+) -> Birth:
+    """Return how a chat begins on a given snapshot, whatever the head is.
 
     Raises Conflict (`snapshot_expired`) if the snapshot has been collected.
     """
-    target = await find_snapshot_by_id(transaction, birth.snapshot_id)
+    target = await find_snapshot_by_id(transaction, snapshot_id)
     if target is None:
         raise Conflict("This snapshot is no longer kept.", code="snapshot_expired")
-    move = Move(PinVerb.INHERIT, actor, birth.agent_id, birth.inputs, event_id)
-    await move_pins(transaction, [chat_id], target, move)
+    return Birth(Move(PinVerb.INHERIT, actor, agent_id, inputs), target)
 
 
-__all__ = ["Birth", "hydrate_new_chat", "pin_new_chat", "share_binding", "share_current_binding"]
+__all__ = ["birth_on", "birth_on_head", "share_binding", "share_current_binding"]

@@ -10,14 +10,15 @@ from driftpin.chat.states import ChatState, ChatVerb, next_state
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, ChatId
 from driftpin.operations.claim_turn import require_worker
-from driftpin.operations.hydrate_chats import Birth, pin_new_chat
+from driftpin.operations.hydrate_chats import birth_on
 from driftpin.operations.send_message import begin_turn
 from driftpin.store.database import Transaction
 from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
 from driftpin.store.values import Policy, PolicySet, TurnState
 from driftpin.store.writing import outside_calls, turns
-from driftpin.store.writing.chats import NewChat, find_binding, insert_chat
+from driftpin.store.writing.births import NewChat, insert_chat
+from driftpin.store.writing.chats import find_binding
 from driftpin.store.writing.events import record_event
 from driftpin.store.writing.heads import share_workspace
 
@@ -115,16 +116,16 @@ async def _spawn(transaction: Transaction, actor: Actor, lease: TurnLease, spawn
         policies=PolicySet(Policy.FREEZE),
         options=ChatOptions(may_spawn=parent.may_spawn, role=spawn.role),
     )
-    pin, event_id = await insert_chat(transaction, new, {"parent_id": parent.id})
+    birth = None
     snapshot_id = await outside_calls.find_request_snapshot(transaction, lease)
     if snapshot_id is not None:
         agent_id, _ = await find_binding(transaction, parent.id)
         told = {"parent_id": parent.id, "turn": lease.turn, "call_id": spawn.call_id}
-        birth = Birth(snapshot_id, agent_id, told)
-        await pin_new_chat(transaction, actor, pin.chat_id, birth, event_id)
-    made = await turns.get_chat_row(transaction, pin.chat_id)
+        birth = await birth_on(transaction, actor, snapshot_id, agent_id, told)
+    chat_id = await insert_chat(transaction, new, birth, {"parent_id": parent.id})
+    made = await turns.get_chat_row(transaction, chat_id)
     await begin_turn(transaction, made, user_message(spawn.task), ChatState.RUNNING)
-    return pin.chat_id
+    return chat_id
 
 
 __all__ = ["Parking", "Spawn", "end_waiting", "park_turn"]

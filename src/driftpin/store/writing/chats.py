@@ -1,57 +1,23 @@
 """Rows of chats, their shares, and what is said in them. Pins have their own module."""
 
 import json
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import case, delete, insert, literal, select, update
 
 from driftpin.chat.messages import Message, message_from_json, message_to_json
-from driftpin.chat.options import NO_OPTIONS, ChatOptions
-from driftpin.chat.states import ChatState
-from driftpin.context.policies import NOTHING_SET
-from driftpin.events.event import EventKind, Payload
-from driftpin.identity import AgentId, ChatId, MessageId, UserId, WorkspaceId
-from driftpin.store.database import EngineKind, Transaction
-from driftpin.store.reading.columns import chat_from, policy_values
-from driftpin.store.tables import chat_pins, chat_shares, chats, events, messages, turns, users
-from driftpin.store.values import Access, ChatRow, MessageRow, PolicySet, TurnRow, TurnState
-from driftpin.store.writing.events import event_values, inserting_event, note_event
-from driftpin.store.writing.outside_calls import add_chat_tools
-from driftpin.store.writing.pins import LockedPin
-from driftpin.store.writing.together import (
-    Changes,
-    carry_out,
-    inserting,
-    next_number,
-    row_parameters,
-    together,
-)
+from driftpin.identity import AgentId, ChatId, MessageId, UserId
+from driftpin.store.database import Transaction
+from driftpin.store.reading.columns import chat_from
+from driftpin.store.tables import chat_pins, chat_shares, chats, messages, turns, users
+from driftpin.store.values import Access, ChatRow, MessageRow, TurnRow, TurnState
+from driftpin.store.writing.together import inserting, next_number, row_parameters
 
 NOT_COPIED: Final = frozenset(
     {"chat_id", "pin_revision", "holder", "lease_until", "held_revision", "replaced_by"}
 )
 # Stands for the revision of another chat's pin: a copied turn ran on a pin, though not of this one.
 REVISION_ELSEWHERE: Final = 0
-# What is chosen of a new chat and its pin; all else begins as nothing.
-CHAT_COLUMNS: Final = (
-    "id",
-    "workspace_id",
-    "owner_id",
-    "parent_id",
-    "forked_from_id",
-    "title",
-    "model",
-    "policy",
-    "kind_policies",
-    "may_spawn",
-    "role",
-    "state",
-    "created_at",
-    "updated_at",
-)
-PIN_COLUMNS: Final = ("chat_id", "workspace_id", "revision", "is_archived")
 _ADD_MESSAGE: Final = (
     inserting(messages, "id", "chat_id", "turn", "role", "content", "created_at")
     .values(position=next_number(messages.c.position, messages.c.chat_id))
@@ -62,76 +28,6 @@ _ADD_TURN: Final = (
     .values(number=next_number(turns.c.number, turns.c.chat_id))
     .returning(turns.c.number)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewChat:
-    """What is chosen of a chat before it is there."""
-
-    workspace_id: WorkspaceId
-    owner_id: UserId
-    title: str
-    model: str
-    parent_id: ChatId | None = None
-    forked_from_id: ChatId | None = None
-    policies: PolicySet = NOTHING_SET
-    options: ChatOptions = NO_OPTIONS
-
-
-async def insert_chat(
-    transaction: Transaction, new: NewChat, told: Payload
-) -> tuple[LockedPin, int]:
-    """Add an idle chat with its client's tools and a pin that names nothing, and record the event.
-
-    Returns the pin, which nobody else sees yet, and the number of the event.
-    """
-    chat_id = ChatId(transaction.ids.fresh(transaction.now))
-    chat = {
-        "id": chat_id,
-        "workspace_id": new.workspace_id,
-        "owner_id": new.owner_id,
-        "parent_id": new.parent_id,
-        "forked_from_id": new.forked_from_id,
-        "title": new.title,
-        "model": new.model,
-        **policy_values(new.policies),
-        "may_spawn": new.options.may_spawn,
-        "role": new.options.role or None,
-        "state": ChatState.IDLE.value,
-        "created_at": transaction.now,
-        "updated_at": transaction.now,
-    }
-    pin: dict[str, Any] = {
-        "chat_id": chat_id,
-        "workspace_id": new.workspace_id,
-        "revision": 0,
-        "is_archived": False,
-    }
-    event = event_values(
-        transaction,
-        EventKind.CHAT_CREATED,
-        workspace_id=new.workspace_id,
-        chat_id=chat_id,
-        payload=told,
-    )
-    parameters = {
-        **row_parameters(chats, chat),
-        **row_parameters(chat_pins, pin),
-        **row_parameters(events, event),
-    }
-    written = await carry_out(transaction, _creating(transaction.engine), parameters)
-    await add_chat_tools(transaction, chat_id, new.options.tools)
-    born = LockedPin(**pin, agent_id=None, snapshot_id=None, error=None, parent_id=new.parent_id)
-    return born, note_event(transaction, written.one())
-
-
-@lru_cache(maxsize=len(EngineKind))
-def _creating(engine: EngineKind) -> Changes:
-    return together(
-        inserting(chats, *CHAT_COLUMNS),
-        inserting(chat_pins, *PIN_COLUMNS),
-        inserting_event(engine),
-    )
 
 
 async def update_chat_row(transaction: Transaction, chat_id: ChatId, **values: Any) -> ChatRow:
@@ -296,13 +192,11 @@ async def insert_turn(transaction: Transaction, chat_id: ChatId) -> TurnRow:
 
 
 __all__ = [
-    "NewChat",
     "copy_turns",
     "delete_chat_row",
     "find_binding",
     "find_turn",
     "get_question",
-    "insert_chat",
     "insert_message",
     "insert_turn",
     "put_share",

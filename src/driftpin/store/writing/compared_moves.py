@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import CTE, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from driftpin.failpoints import Failpoint
-from driftpin.store.commit_fate import Witness
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects.postgresql import PostgresDialect
 from driftpin.store.tables import chat_pin_history, chat_pins, events
@@ -54,14 +53,21 @@ def _in_one_statement() -> ReturningInsert[Any]:
         .returning(events.c.id)
         .cte("event")
     )
-    history_row = select(
-        event.c.id,
-        *(parameter_of(chat_pin_history, name) for name in HISTORY_COLUMNS),
+    return history_naming(event)
+
+
+def history_naming(event: CTE) -> ReturningInsert[Any]:
+    """Return what writes the history row of an event on PostgreSQL; its row is for `note_event`."""
+    row = select(
+        event.c.id, *(parameter_of(chat_pin_history, name) for name in HISTORY_COLUMNS)
     ).select_from(event)
     return (
         insert(chat_pin_history)
-        .from_select(["event_id", *HISTORY_COLUMNS], history_row)
-        .returning(chat_pin_history.c.event_id, PostgresDialect().transaction_number())
+        .from_select(["event_id", *HISTORY_COLUMNS], row)
+        .returning(
+            chat_pin_history.c.event_id.label("id"),
+            PostgresDialect().transaction_number().label("transaction_id"),
+        )
     )
 
 
@@ -91,13 +97,10 @@ async def compare_and_move(transaction: Transaction, wanted: ComparedMove) -> in
             **row_parameters(chat_pin_history, history),
         }
         moved = (await connection.execute(MOVE_IN_ONE_STATEMENT, parameters)).first()
-        event_id: int | None = None if moved is None else moved[0]
-        if moved is not None:
-            transaction.witness = Witness(moved[1], moved[0], transaction.now)
+        event_id = None if moved is None else note_event(transaction, moved)
         await transaction.reach(Failpoint.MOVE_MOVE_PIN)
     else:
         event_id = await _move_step_by_step(transaction, pin, wanted.event, history)
-    transaction.has_events = transaction.has_events or event_id is not None
     return event_id
 
 
@@ -132,4 +135,4 @@ async def _move_step_by_step(
     return event_id
 
 
-__all__ = ["ComparedMove", "compare_and_move"]
+__all__ = ["ComparedMove", "compare_and_move", "history_naming"]

@@ -1,227 +1,35 @@
 """Load: the same mixed calls against pinning by reference and pinning by copy, on one PostgreSQL.
 
-32 workspaces with two agents each, 200 resources per agent, and chats in all of them. Each side
-gets the same calls in the same order, from as many callers as it has connections, for as long. Two
-processes call, as two replicas would, each for one half of the workspaces. A push changes one file,
-and its bytes come along; half of the pushes are of the same state again. A read is the listing of
-what a chat runs on.
+Each side gets the same calls (`bench.mix`) in the same order, from as many callers as it has
+connections, for as long. Two processes call, as two replicas would, each for one half of the
+workspaces.
 """
 
 import asyncio
 import multiprocessing
-import random
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.synchronize import Barrier
-from typing import Final, Protocol
+from typing import Final
 
+from bench.copies import Copies
 from bench.copying import CopyingStore
-from bench.pinning import bodies_of
+from bench.mix import AGENTS, BODY_BYTES, EDITIONS, MIX, RESOURCES, Call, Side, calls, edited
+from bench.references import References
 from bench.report import Report
-from bench.world import Contents, contents, open_engine, open_store, postgres, prose
-from driftpin.clock import SystemClock
-from driftpin.context.manifest import snapshot_of
-from driftpin.context.resource import InstructionBody, Kind, Resource, Status
-from driftpin.identity import (
-    WORKER,
-    Actor,
-    AgentId,
-    ChatId,
-    Digest,
-    RandomIds,
-    WorkspaceId,
-    agent_actor,
-    digest_of,
-    user_actor,
-)
-from driftpin.operations.accept_snapshot import accept_snapshot
-from driftpin.operations.create_chat import create_chat
-from driftpin.operations.create_user import create_user
-from driftpin.operations.create_workspace import create_workspace
-from driftpin.operations.enrol_agent import enrol_agent
-from driftpin.operations.rebind_chat import rebind_chat
-from driftpin.operations.refresh_context import refresh_context
-from driftpin.operations.say_hello import say_hello
-from driftpin.operations.store_blobs import store_blobs
-from driftpin.store.store import Store
+from bench.world import Contents, contents, open_engine, open_store, postgres
 
 PROCESSES: Final = 2
 CONNECTIONS: Final = 16
-AGENTS: Final = 64
-RESOURCES: Final = 200
-BODY_BYTES: Final = 8 * 1024
-CHATS_PER_AGENT: Final = 4
-EDITIONS: Final = 64
 SECONDS: Final = 20.0
 # One process waits for the other to be ready as long at most.
 READY_S: Final = 900.0
-# How often each call comes, of a hundred.
-MIX: Final = {"read": 30, "refresh": 25, "push": 13, "same push": 12, "create": 12, "rebind": 8}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the sequence; `place` chooses a chat of the agent's workspace."""
-
-    verb: str
-    agent: int
-    place: int
-
-
-class Side(Protocol):
-    """What is compared; agents are numbered, 2k and 2k + 1 share a workspace."""
-
-    async def build(self, base: Contents, agents: Sequence[int]) -> None: ...
-
-    async def push(self, agent: int, pushed: Contents) -> None: ...
-
-    async def create(self, agent: int) -> None: ...
-
-    async def refresh(self, agent: int, place: int) -> None: ...
-
-    async def rebind(self, agent: int, place: int) -> None: ...
-
-    async def read(self, agent: int, place: int) -> None: ...
-
-
-def calls(agents: Sequence[int]) -> Iterator[Call]:
-    draw = random.Random(agents[0])
-    verbs, weights = list(MIX), list(MIX.values())
-    while True:
-        (verb,) = draw.choices(verbs, weights)
-        yield Call(verb, draw.choice(agents), draw.randrange(1 << 30))
-
-
-def edited(base: Contents, edition: int) -> Contents:
-    """Return the files with the first one written anew."""
-    first, *others = base.snapshot.resources
-    body = prose(0, edition, BODY_BYTES)
-    digest = digest_of(body)
-    again = Resource(Kind.INSTRUCTION_FILE, first.source, Status.OK, body=InstructionBody(digest))
-    assert isinstance(first.body, InstructionBody)
-    bodies = {name: kept for name, kept in base.bodies.items() if name != first.body.digest}
-    return Contents(snapshot_of([again, *others]), {**bodies, digest: body})
-
-
-class References:
-    """driftpin itself."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._owners: dict[int, Actor] = {}
-        self._workspaces: dict[int, WorkspaceId] = {}
-        self._agents: dict[int, Actor] = {}
-        self._seqs: Counter[int] = Counter()
-        self._sent: defaultdict[int, set[Digest]] = defaultdict(set)
-        self._chats: defaultdict[int, list[ChatId]] = defaultdict(list)
-
-    async def build(self, base: Contents, agents: Sequence[int]) -> None:
-        for number in sorted({agent // 2 for agent in agents}):
-            user = await create_user(self._store, WORKER, f"user {number}")
-            owner = user_actor(user.id)
-            workspace = await create_workspace(self._store, owner, "load")
-            self._owners[number] = owner
-            self._workspaces[number] = workspace.id
-            for agent in (2 * number, 2 * number + 1):
-                row, _ = await enrol_agent(self._store, owner, workspace.id, "load")
-                self._agents[agent] = agent_actor(row.id, workspace.id)
-                await say_hello(
-                    self._store,
-                    self._agents[agent],
-                    run_id="load",
-                    hostname="",
-                    os="",
-                    version="",
-                    roots={},
-                )
-                await self.push(agent, base)
-                for _ in range(CHATS_PER_AGENT):
-                    await self.create(agent)
-
-    async def push(self, agent: int, pushed: Contents) -> None:
-        self._seqs[agent] += 1
-        new = {name: body for name, body in pushed.bodies.items() if name not in self._sent[agent]}
-        if len(new) > 1:
-            await store_blobs(self._store, self._agents[agent], list(new.items()))
-        await accept_snapshot(
-            self._store,
-            self._agents[agent],
-            incarnation=1,
-            seq=self._seqs[agent],
-            snapshot=pushed.snapshot,
-            observations={},
-            blobs=new.items(),
-        )
-        self._sent[agent].update(new)
-
-    async def create(self, agent: int) -> None:
-        workspace = agent // 2
-        view = await create_chat(self._store, self._owners[workspace], self._workspaces[workspace])
-        self._chats[workspace].append(view.chat.id)
-
-    async def refresh(self, agent: int, place: int) -> None:
-        await refresh_context(
-            self._store, self._owners[agent // 2], self._chat(agent, place), to=None
-        )
-
-    async def rebind(self, agent: int, place: int) -> None:
-        agent_id: AgentId | None = self._agents[agent].agent_id
-        await rebind_chat(self._store, self._owners[agent // 2], self._chat(agent, place), agent_id)
-
-    async def read(self, agent: int, place: int) -> None:
-        entries = await self._store.list_pinned_entries(
-            self._owners[agent // 2], self._chat(agent, place)
-        )
-        assert len(entries.entries) == RESOURCES
-
-    def _chat(self, agent: int, place: int) -> ChatId:
-        found = self._chats[agent // 2]
-        return found[place % len(found)]
-
-
-class Copies:
-    """The copying baseline."""
-
-    def __init__(self, store: CopyingStore) -> None:
-        self._store = store
-        self._chats: defaultdict[int, list[str]] = defaultdict(list)
-
-    async def build(self, base: Contents, agents: Sequence[int]) -> None:
-        for agent in agents:
-            await self.push(agent, base)
-            for _ in range(CHATS_PER_AGENT):
-                await self.create(agent)
-
-    async def push(self, agent: int, pushed: Contents) -> None:
-        await self._store.push(str(agent), _hash_of(pushed.snapshot.digest), bodies_of(pushed))
-
-    async def create(self, agent: int) -> None:
-        chat_id = RandomIds().fresh(SystemClock().now())
-        await self._store.create_chat(str(agent), chat_id)
-        self._chats[agent // 2].append(chat_id)
-
-    async def refresh(self, agent: int, place: int) -> None:
-        await self._store.refresh(self._chat(agent, place))
-
-    async def rebind(self, agent: int, place: int) -> None:
-        await self._store.rebind(self._chat(agent, place), str(agent))
-
-    async def read(self, agent: int, place: int) -> None:
-        assert await self._store.count_listing(self._chat(agent, place)) == RESOURCES
-
-    def _chat(self, agent: int, place: int) -> str:
-        found = self._chats[agent // 2]
-        return found[place % len(found)]
-
-
-def _hash_of(digest: Digest) -> bytes:
-    return bytes.fromhex(digest[7:])
 
 
 @dataclass(slots=True)

@@ -18,9 +18,8 @@ from driftpin.store.store import Store
 from seams.access_world import Caller, Row, World
 from seams.test_access import ROWS
 
-TRIES = 2
 AWAITS_MAX = 8
-LEFT_MIN = len(ROWS) // 2
+LEFT_MIN = len(ROWS) // 4
 
 
 @coroutine
@@ -73,9 +72,8 @@ async def test_a_call_that_is_cancelled_leaves_nothing_half_done(world: World) -
     )
     left = 0
     for row in ROWS:
-        for _ in range(TRIES):
-            left += await _is_left(_attempt(row, world), draw.randint(1, AWAITS_MAX))
-            await _until_settled(world.store)
+        left += await _is_left(_attempt(row, world), draw.randint(1, AWAITS_MAX))
+        await _until_settled(world.store)
     gc.collect()
     assert complaints == []
     assert left >= LEFT_MIN

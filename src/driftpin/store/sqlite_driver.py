@@ -5,6 +5,7 @@ times: for a cursor, to run, for the rows, and to close. Each way costs more tha
 do, so here all of it happens in one visit, and a transaction begins with its first statement.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -19,6 +20,17 @@ class Connection(aiosqlite.Connection):
     """A connection of the driver whose cursors keep their rows on this side of the thread."""
 
     _beginning: str = ""
+    _stopped: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """End the thread, once however often it is asked for; the future is done when it ended.
+
+        Whoever is cancelled in the middle of a statement has its connection closed, and stopped as
+        well. The driver's own would then wait for another answer of a thread that has ended.
+        """
+        if self._stopped is None:
+            self._stopped = super().stop()
+        return self._stopped
 
     def begin(self, statement: str) -> None:
         """Have `statement` run before the next one; nothing is begun if none follows."""

@@ -17,10 +17,10 @@ async def test_cancelled_reads_leave_no_task_behind(store: Store) -> None:
     for number in range(READS):
         reading = asyncio.create_task(store.list_users(WORKER, limit=1))
         for _ in range(number % TURNS_OF_THE_LOOP):
-            await asyncio.sleep(0)
+            await asyncio.wait([reading], timeout=0)
         reading.cancel()
         # As a server that stops does with whoever hung up a moment before.
-        await asyncio.sleep(0)
+        await asyncio.wait([reading], timeout=0)
         reading.cancel()
         await asyncio.wait([reading])
     others = asyncio.all_tasks() - {asyncio.current_task()}

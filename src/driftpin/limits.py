@@ -288,7 +288,7 @@ TURN_RENEW_S: Final = 2.0
 TURN_POLL_S: Final = 5.0
 # How soon waiting turns are looked for again after a look that failed.
 TURN_CLAIM_RETRY_S: Final = 1.0
-TURN_LOOK_REST: Final = 4
+TURN_LOOK_REST: Final = 1
 TURN_LOOK_REST_LONGEST_S: Final = 0.25
 TURN_PIN_POLL_S: Final = 0.25
 TOOL_RESULT_BYTES_MAX: Final = 512 * KIB

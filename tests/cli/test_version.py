@@ -55,5 +55,6 @@ def test_help_lists_every_command_without_importing_a_server() -> None:
             "approvals",
             "sync",
         ),
+        *("holds", "release", "policies", "used-by", "lock", "verify", "mcp"),
         *("backup", "restore", "doctor", "password", "login-link", "usage", "review"),
     }

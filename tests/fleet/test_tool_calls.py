@@ -33,7 +33,8 @@ async def test_a_turn_calls_a_tool_over_the_link_of_another_replica(
             assert len(holder.server.services.links) == 1
             assert len(asker.server.services.links) == 0
         async with asker.server.services.store.database.read() as connection:
-            calls = (await connection.execute(select(agent_calls))).all()
+            chosen = select(agent_calls).order_by(agent_calls.c.method.desc())
+            calls = (await connection.execute(chosen)).all()
     assert json.loads(results[0]["content"])["arguments"] == {"n": 2}
     assert results[1]["content"] == "Be kind.\n"
     asked = [call for call in calls if call.asked_by == "worker"]

@@ -30,15 +30,15 @@ Statement = tuple[str, Any]
 
 
 @contextmanager
-def statements_of(database: Database) -> Iterator[list[Statement]]:
-    """Collect every statement that the writing engine is given."""
+def statements_of(database: Database, *, reads: bool = False) -> Iterator[list[Statement]]:
+    """Collect every statement that the writing engine is given, or the reading one."""
     seen: list[Statement] = []
 
     def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if not statement.startswith("BEGIN"):
             seen.append((statement, parameters))
 
-    engine = database._writer.sync_engine
+    engine = (database._reader if reads else database._writer).sync_engine
     event.listen(engine, "before_cursor_execute", keep)
     try:
         yield seen
@@ -102,6 +102,30 @@ async def test_holds_of_many_chats_cost_a_push_nothing(
         for chat_id in held:
             await refresh_context(store, stage.owner, chat_id, selection=all_held)
     assert counts[0] == counts[1]
+
+
+async def test_a_list_asks_as_much_for_many_dirty_chats_that_hold_alike_as_for_one(
+    stage: Any, store: Store, database: Database
+) -> None:
+    files = {"A.md": "one", "B.md": "one"}
+    await stage.agent.push(files)
+    held = [await stage.chat() for _ in range(12)]
+    await stage.agent.push(files | {"A.md": "two"})
+    a_held = Selection(frozenset(), frozenset({"workspace:A.md"}))
+    counts: list[int] = []
+    for some in (held[:1], held[1:]):
+        for chat_id in some:
+            await refresh_context(store, stage.owner, chat_id, selection=a_held)
+        for edition in ("two", "three"):
+            await stage.agent.push({"A.md": "two", "B.md": f"{edition} {len(some)}"})
+            await keep_drift(store, WORKER, stage.agent.id)
+        with statements_of(database, reads=True) as seen:
+            page = await store.list_chats(stage.owner, is_dirty=True, limit=100)
+        assert len(page.items) == len(held)
+        counts.append(len(seen))
+        await stage.agent.push(files | {"A.md": "two"})
+        await keep_drift(store, WORKER, stage.agent.id)
+    assert counts[0] == counts[1] > 0
 
 
 async def test_an_unchanged_push_takes_three_statements(stage: Any, database: Database) -> None:

@@ -34,7 +34,7 @@ from driftpin.store.access import visible_chats
 from driftpin.store.dialects import dialect_for, dialect_of
 from driftpin.store.engines import EngineKind
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns, snapshot_from
-from driftpin.store.reading.dirty_since import HeldPin, find_start
+from driftpin.store.reading.dirty_since import HeldPin, find_starts
 from driftpin.store.reading.drift_summaries import (
     KnownDrift,
     Pair,
@@ -160,10 +160,13 @@ async def summaries_from(
     pairs = [(row.pin_id, row.head_id) for row in rows if _differs(row)]
     found = await find_sound_drifts(connection, pairs)
     stands = [_stand_of(row, found) for row in rows]
-    since = {stand.row.chat_id: await _dirty_since(connection, stand) for stand in stands}
-    summaries = {
-        stand.row.chat_id: _summary_from(stand, since[stand.row.chat_id]) for stand in stands
-    }
+    held = {stand.row.chat_id: _held_pin(stand) for stand in stands}
+    starts = await find_starts(connection, [pin for pin in held.values() if pin is not None])
+    summaries: dict[ChatId, ContextSummary] = {}
+    for stand in stands:
+        pin = held[stand.row.chat_id]
+        start = stand.row.drifted_at if pin is None else starts[pin.alike]
+        summaries[stand.row.chat_id] = _summary_from(stand, start)
     return summaries, _fresh(found)
 
 
@@ -311,7 +314,15 @@ def _stand_of(row: AnyRow, found: Mapping[Pair, KnownDrift]) -> _Stand:
     )
 
 
-def _summary_from(stand: _Stand, since: datetime | None) -> ContextSummary:
+def _held_pin(stand: _Stand) -> HeldPin | None:
+    """Return what tells since when the chat is dirty, if it is and holds something."""
+    row = stand.row
+    if not row.holds or not stand.is_dirty or stand.is_damaged:
+        return None
+    return HeldPin(row.agent_id, row.pin_id, row.pinned_at, holds_from(row.holds))
+
+
+def _summary_from(stand: _Stand, start: datetime | None) -> ContextSummary:
     row = stand.row
     damage = SnapshotDamaged.default_code if stand.is_damaged else None
     policies = policies_from(row)
@@ -323,7 +334,7 @@ def _summary_from(stand: _Stand, since: datetime | None) -> ContextSummary:
         head=stand.head,
         complete=stand.pin is not None and not stand.pin.has_holes,
         dirty=stand.is_dirty,
-        dirty_since=since,
+        dirty_since=_dirty_since(stand, start),
         severity=stand.left.severity,
         held=len(stand.held.entries),
         error=row.context_error or damage,
@@ -337,16 +348,11 @@ def _differs(row: AnyRow) -> bool:
     return row.pin_id is not None and row.head_id is not None and row.pin_id != row.head_id
 
 
-async def _dirty_since(connection: AsyncConnection, stand: _Stand) -> datetime | None:
+def _dirty_since(stand: _Stand, start: datetime | None) -> datetime | None:
     """Return since when the heads differ; a pin cannot have been dirty before it was pinned."""
     if not stand.is_dirty:
         return None
-    row = stand.row
-    start: datetime | None = row.drifted_at
-    if row.holds and not stand.is_damaged:
-        held = HeldPin(row.agent_id, row.pin_id, row.pinned_at, holds_from(row.holds))
-        start = await find_start(connection, held)
-    known = [instant for instant in (start, row.pinned_at) if instant is not None]
+    known = [instant for instant in (start, stand.row.pinned_at) if instant is not None]
     return max(known, default=None)
 
 

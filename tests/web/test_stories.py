@@ -59,7 +59,7 @@ async def test_a_head_that_moved_meanwhile_is_told_and_changes_nothing(
     path = await person.make_chat("Moved")
     await house.publish("# Rules\n\nTwo.\n")
     await person.go(path + "/drift")
-    shown = page.locator("input[name=to]")
+    shown = page.locator("input[name=to]").first
     to = await shown.get_attribute("value")
     await expect(page.locator("#stale")).to_be_hidden()
     await house.publish("# Rules\n\nThree.\n")

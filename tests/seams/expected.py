@@ -229,9 +229,17 @@ class Expected:
 
     def weigh(self, chat: ExpectedChat, head: Digest) -> Weight | None:
         """Return the worst of what differs and is not held; None if nothing is left."""
+        return self._worst_of(self.unheld(chat, head), chat, head)
+
+    def weigh_with_held(self, chat: ExpectedChat, head: Digest) -> Weight | None:
+        """Return the worst of everything that differs, which is what a refresh would take."""
+        assert chat.pin is not None
+        return self._worst_of(self.differing(chat.pin, head), chat, head)
+
+    def _worst_of(self, names: Iterable[str], chat: ExpectedChat, head: Digest) -> Weight | None:
         assert chat.pin is not None
         old, new = self.contents[chat.pin], self.contents[head]
-        weights = [_weigh(old.get(name), new.get(name)) for name in self.unheld(chat, head)]
+        weights = [_weigh(old.get(name), new.get(name)) for name in names]
         return max(weights, key=list(Weight).index, default=None)
 
     def move(self, index: int, to: Digest | None, verb: str, agent: int | None) -> None:

@@ -184,7 +184,7 @@ def refresh_by_agent(expected: Expected, agent: int, owner: str) -> Answer:
         chat, head = expected.chats[place], expected.agents[agent].head
         assert chat.pin is not None
         assert head is not None
-        is_light = expected.weigh(chat, head) is Weight.COSMETIC
+        is_light = expected.weigh_with_held(chat, head) is Weight.COSMETIC
         is_light &= in_force(expected, chat) != "freeze"
         if is_light:
             expected.move(place, head, "refresh", agent)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +13,18 @@ from sqlalchemy import Table, func, select, text, update
 
 from driftpin.context.manifest import Snapshot, snapshot_of
 from driftpin.context.resource import InstructionBody, Kind, Resource, Status
-from driftpin.identity import Actor, AgentId, ChatId, Digest, WorkspaceId, agent_actor, digest_of
+from driftpin.identity import (
+    WORKER,
+    Actor,
+    AgentId,
+    ChatId,
+    Digest,
+    WorkspaceId,
+    agent_actor,
+    digest_of,
+)
 from driftpin.operations.accept_snapshot import Push, accept_snapshot
+from driftpin.operations.check_store import check_store
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.enrol_agent import enrol_agent
 from driftpin.operations.say_hello import say_hello
@@ -244,3 +254,10 @@ def unchecked(database_url: str) -> Callable[[str], Awaitable[None]]:
         await other.close()
 
     return run
+
+
+@pytest.fixture
+async def sound_store(store: Store) -> AsyncIterator[None]:
+    """Whatever a story does, every invariant holds after it."""
+    yield
+    assert await check_store(store, WORKER) == ()

@@ -4,20 +4,12 @@ from typing import Any
 
 import pytest
 
-from driftpin.context.holds import Selection
-from driftpin.context.manifest import resources_of, snapshot_of
 from driftpin.context.policies import Policy, PolicySet
-from driftpin.context.resource import Kind, Resource, SkillBody, SkillFile, Status
 from driftpin.errors import Conflict
-from driftpin.identity import WORKER, ChatId, Digest, digest_of
-from driftpin.operations.accept_snapshot import Push
-from driftpin.operations.check_store import check_store
+from driftpin.identity import WORKER, digest_of
 from driftpin.operations.delete_agent import delete_agent
-from driftpin.operations.foresee_refresh import foresee_refresh
 from driftpin.operations.rebind_chat import rebind_chat
-from driftpin.operations.refresh_agent_chats import refresh_agent_chats
-from driftpin.operations.refresh_context import Refresh, refresh_context
-from driftpin.operations.refresh_workspace_chats import refresh_workspace_chats
+from driftpin.operations.refresh_context import refresh_context
 from driftpin.operations.roll_back_context import roll_back_context
 from driftpin.operations.set_chat_policies import set_chat_policies
 from driftpin.operations.set_workspace_policies import set_workspace_policies
@@ -26,54 +18,18 @@ from driftpin.operations.update_chat import update_chat
 from driftpin.store.policy_values import NextTurn
 from driftpin.store.store import Store
 from driftpin.store.tables import snapshots
-from driftpin.store.values import PushOutcome
+from operations.policy_stage import (
+    AUTO_ADD,
+    FOLLOW,
+    FREEZE,
+    HIDDEN,
+    SKILLS_FOLLOW,
+    push,
+    skill,
+    texts,
+)
 
-HIDDEN = "Be kind.\u200b"
-FOLLOW = PolicySet(Policy.FOLLOW)
-AUTO_ADD = PolicySet(Policy.AUTO_ADD)
-FREEZE = PolicySet(Policy.FREEZE)
-SKILLS_FOLLOW = PolicySet(None, {Kind.SKILL: Policy.FOLLOW})
-
-
-@pytest.fixture(autouse=True)
-async def sound_store(store: Store) -> Any:
-    """Whatever a story does, every invariant holds after it."""
-    yield
-    assert await check_store(store, WORKER) == ()
-
-
-def skill(text: str) -> tuple[Resource, bytes]:
-    content = f"---\nname: tidy\ndescription: d\n---\n{text}\n".encode()
-    body = SkillBody("tidy", "d", (SkillFile("SKILL.md", False, digest_of(content)),))
-    return Resource(Kind.SKILL, "workspace:.agents/skills/tidy", Status.OK, body=body), content
-
-
-async def push(stage: Any, files: dict[str, str], skill_text: str | None = None) -> Digest:
-    """Push instruction files and perhaps a skill; return the digest of the head."""
-    plain: Push = stage.agent.next_push(files)
-    if skill_text is None:
-        return await _send(stage, plain)
-    resource, content = skill(skill_text)
-    whole = snapshot_of([*plain.snapshot.resources, resource])
-    blobs = {**plain.blobs, digest_of(content): content}
-    return await _send(stage, Push(plain.incarnation, plain.seq, whole, {}, blobs))
-
-
-async def _send(stage: Any, push: Push) -> Digest:
-    outcome: PushOutcome = await stage.agent.send(push)
-    return outcome.head.digest
-
-
-async def texts(store: Store, chat_id: ChatId) -> dict[str, Digest]:
-    """Return what the pin lists under each source, by the last part of its name."""
-    manifest = (await store.read_pin(WORKER, chat_id)).manifest
-    assert manifest is not None
-    found: dict[str, Digest] = {}
-    for resource in resources_of(manifest):
-        body: Any = resource.body
-        digest: Any = body.files[0].digest if isinstance(body, SkillBody) else body.digest
-        found[resource.source.rpartition("/")[2].rpartition(":")[2]] = digest
-    return found
+pytestmark = pytest.mark.usefixtures("sound_store")
 
 
 async def test_a_chat_that_follows_has_the_newest_head_from_its_next_turn_on(
@@ -352,112 +308,3 @@ async def test_setting_what_is_set_already_is_not_announced(stage: Any, store: S
         await set_workspace_policies(store, stage.owner, stage.workspace_id, policies)
     events, _ = await store.list_events(stage.owner, after=before, limit=10)
     assert [event.kind.value for event in events] == ["chat.changed", "workspace.changed"]
-
-
-async def test_a_refresh_of_all_leaves_frozen_chats_and_tells_of_each(
-    stage: Any, store: Store
-) -> None:
-    first = await push(stage, {"AGENTS.md": "one"}, "first")
-    plain, frozen, half = [await stage.chat() for _ in range(3)]
-    await set_chat_policies(store, stage.owner, frozen, FREEZE)
-    frozen_files = PolicySet(None, {Kind.INSTRUCTION_FILE: Policy.FREEZE})
-    await set_chat_policies(store, stage.owner, half, frozen_files)
-    head = await push(stage, {"AGENTS.md": "two"}, "second")
-    foreseen = await refresh_workspace_chats(store, stage.owner, stage.workspace_id, dry_run=True)
-    assert [await stage.digest(chat_id) for chat_id in (plain, frozen, half)] == [first] * 3
-    moves = await refresh_workspace_chats(store, stage.owner, stage.workspace_id)
-    assert moves == foreseen
-    told = {move.chat_id: (move.moved, move.reason) for move in moves}
-    assert told == {plain: (True, ""), half: (True, ""), frozen: (False, "frozen")}
-    assert await stage.digest(frozen) == first
-    assert await stage.digest(half) == head
-    (only,) = await refresh_agent_chats(store, stage.agent.actor)
-    assert (only.chat_id, only.reason) == (frozen, "frozen")
-
-
-async def test_a_dry_run_foresees_exactly_what_happens_and_changes_nothing(
-    stage: Any, store: Store, stored_bytes: Any
-) -> None:
-    first = await push(stage, {"AGENTS.md": "one", "CLAUDE.md": "too"})
-    parent = await stage.chat()
-    part = await stage.chat(parent_id=parent, sources=["workspace:CLAUDE.md"])
-    await push(stage, {"AGENTS.md": "two", "CLAUDE.md": "other"})
-    other = await stage.add_agent()
-    await other.push({"AGENTS.md": "theirs"})
-    await rebind_chat(store, stage.owner, parent, stage.agent.id)
-    _, before = await store.first_and_last_position(stage.owner)
-    count = await stored_bytes.count(snapshots)
-    kept = [await stage.context(chat_id) for chat_id in (parent, part)]
-    refreshing = await foresee_refresh(store, stage.owner, parent, Refresh(cascade=True))
-    rebinding = await rebind_chat(store, stage.owner, parent, other.id, dry_run=True)
-    assert [await stage.context(chat_id) for chat_id in (parent, part)] == kept
-    assert await stored_bytes.count(snapshots) == count
-    assert (await store.first_and_last_position(stage.owner))[1] == before
-    done = await refresh_context(store, stage.owner, parent, cascade=True)
-    assert [(each.chat_id, each.revision, each.moved) for each in refreshing.below] == [
-        (each.chat_id, each.revision, each.moved) for each in done.below
-    ]
-    assert refreshing.revision + refreshing.moves == done.revision
-    back = await roll_back_context(store, stage.owner, parent, first, dry_run=True)
-    assert (back.moved, back.revision) == (True, done.revision + 1)
-    assert (await stage.context(parent)).revision == done.revision
-    assert rebinding.verb == (await rebind_chat(store, stage.owner, parent, other.id)).verb
-
-
-async def test_what_is_held_is_neither_added_nor_followed_until_its_head_moves_on(
-    stage: Any, store: Store
-) -> None:
-    await push(stage, {"AGENTS.md": "one", "CLAUDE.md": "too"})
-    adds, follows = await stage.chat(), await stage.chat()
-    await push(stage, {"AGENTS.md": "two", "CLAUDE.md": "too", "NEW.md": "new"})
-    selection = Selection(accept=frozenset(), hold=frozenset({"workspace:NEW.md"}))
-    for chat_id in (adds, follows):
-        await refresh_context(store, stage.owner, chat_id, selection=selection)
-    await set_chat_policies(store, stage.owner, adds, AUTO_ADD)
-    await set_chat_policies(store, stage.owner, follows, FOLLOW)
-    assert not (await settle_pin(store, WORKER, adds)).moved
-    assert (await settle_pin(store, WORKER, follows)).moved
-    assert sorted(await texts(store, follows)) == ["AGENTS.md", "CLAUDE.md"]
-    assert (await texts(store, follows))["AGENTS.md"] == digest_of(b"two")
-    assert not (await stage.context(follows)).dirty
-    head = await push(stage, {"AGENTS.md": "two", "CLAUDE.md": "too", "NEW.md": "newer"})
-    await settle_pin(store, WORKER, adds)
-    await settle_pin(store, WORKER, follows)
-    assert (await texts(store, adds))["NEW.md"] == digest_of(b"newer")
-    assert (await texts(store, adds))["AGENTS.md"] == digest_of(b"one")
-    assert await stage.digest(follows) == head
-
-
-async def test_something_risky_that_is_held_blocks_nothing(stage: Any, store: Store) -> None:
-    await push(stage, {"AGENTS.md": "Be kind."})
-    chat_id = await stage.chat()
-    await push(stage, {"AGENTS.md": HIDDEN, "NEW.md": "new"})
-    await set_chat_policies(store, stage.owner, chat_id, FOLLOW)
-    assert not (await settle_pin(store, WORKER, chat_id)).moved
-    selection = Selection(accept=frozenset(), hold=frozenset({"workspace:AGENTS.md"}))
-    await refresh_context(store, stage.owner, chat_id, selection=selection)
-    assert (await settle_pin(store, WORKER, chat_id)).moved
-    assert await texts(store, chat_id) == {
-        "AGENTS.md": digest_of(b"Be kind."),
-        "NEW.md": digest_of(b"new"),
-    }
-
-
-async def test_a_refresh_of_all_leaves_a_chat_that_holds_all_and_takes_what_a_dirty_one_holds(
-    stage: Any, store: Store
-) -> None:
-    first = await push(stage, {"AGENTS.md": "one"})
-    holds_all, holds_one = await stage.chat(), await stage.chat()
-    head = await push(stage, {"AGENTS.md": "two", "NEW.md": "new"})
-    every = Selection(
-        accept=frozenset(), hold=frozenset({"workspace:AGENTS.md", "workspace:NEW.md"})
-    )
-    one = Selection(accept=frozenset(), hold=frozenset({"workspace:NEW.md"}))
-    await refresh_context(store, stage.owner, holds_all, selection=every)
-    await refresh_context(store, stage.owner, holds_one, selection=one)
-    assert not (await stage.context(holds_all)).dirty
-    moves = await refresh_workspace_chats(store, stage.owner, stage.workspace_id)
-    assert [move.chat_id for move in moves] == [holds_one]
-    assert (await stage.digest(holds_all), await stage.digest(holds_one)) == (first, head)
-    assert await store.list_holds(stage.owner, holds_one) == ()
-    assert len(await store.list_holds(stage.owner, holds_all)) == 2

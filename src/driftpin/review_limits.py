@@ -24,6 +24,10 @@ REVIEW_QUOTE_WINDOW_LINES: Final = 10
 REVIEW_NEAR_LINES: Final = 5
 REVIEW_TOKENS_PER_ROUND_MAX: Final = 20_000_000
 REVIEW_ROLES_MAX: Final = 64
+# What the adjudicator is shown, in one message.
+REVIEW_ADJUDICATED_GROUPS_MAX: Final = 40
+REVIEW_ADJUDICATED_FINDINGS_MAX: Final = 40
+REVIEW_ADJUDICATED_TEXT_CHARACTERS_MAX: Final = 600
 REVIEW_GIT_TIMEOUT_S: Final = 120.0
 
 # A recorded round as a document, on its way to a forge or to the server (wire.reviews).

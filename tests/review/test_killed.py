@@ -10,6 +10,7 @@ from driftpin.review.verdict import Verdict
 from review.changes import BAD, FIXED, begin
 from review.world import World, answer, claim, ids, ruling
 
+BESIDE = claim("calc.py", 1, "def add(a, b):", "nobody calls it", severity="P4", category="dead")
 OTHER = claim("one.py", 1, "x = 1", "x says nothing")
 
 
@@ -31,26 +32,32 @@ def kill(world: World, phase: str) -> None:
 def test_a_round_that_is_killed_in_every_phase_ends_as_if_it_had_not_been(world: World) -> None:
     begin(world)
     world.script.say(1, "scout", answer(OTHER))
-    world.script.say(1, "edge-cases", answer(BAD))
-    for phase in ("scout", "panel", "refute", "end"):
+    world.script.say(1, "edge-cases", answer(BAD, BESIDE))
+    for phase in ("scout", "panel", "refute", "adjudicate", "end"):
         kill(world, phase)
         assert world.shelf.find(None).events() == ()
     first = asyncio.run(world.round())
-    assert ids([each.finding for each in first.report.live]) == ["CRF-1", "CRF-2"]
+    assert ids([each.finding for each in first.report.live]) == ["CRF-1", "CRF-2", "CRF-3"]
     assert first.report.summary.verdict is Verdict.COMMENT
     world.repo.write(calc=FIXED, one="x = 2\n")
     world.repo.commit("Fix")
     fixed = ("calc.py", 6, "if not values:"), ("one.py", 1, "x = 2")
-    by_path = {each.finding.place.path: each.finding.id for each in first.report.live}
+    world.script.verify(2, "CRF-3", ruling("open"))
+    by_path = {each.finding.place.path: each.finding.id for each in first.report.live[:2]}
     for path, line, quote in fixed:
         world.script.verify(2, by_path[path], ruling("fixed", path, line, quote))
     new = claim("one.py", 1, "x = 2", "two is no better", category="naming")
     world.script.say(2, "edge-cases", answer(new))
     for phase in ("verify", "panel", "end"):
         kill(world, phase)
-        assert world.ledger().next_finding == 3
+        assert world.ledger().next_finding == 4
     second = asyncio.run(world.round())
     states = {each.finding.id: each.finding.state for each in second.report.findings}
-    assert states == {"CRF-1": State.VERIFIED, "CRF-2": State.VERIFIED, "CRF-3": State.OPEN}
+    assert states == {
+        "CRF-1": State.VERIFIED,
+        "CRF-2": State.VERIFIED,
+        "CRF-3": State.OPEN,
+        "CRF-4": State.OPEN,
+    }
     recorded = [each for each in world.folder.events() if isinstance(each, RoundRecorded)]
-    assert [each.next_finding for each in recorded] == [3, 4]
+    assert [each.next_finding for each in recorded] == [4, 5]

@@ -41,6 +41,7 @@ from stepping import SteppedClock
 Claim = dict[str, Any]
 # Tokens that every answer of a played reviewer has.
 WRITTEN = 100
+NONE_SAME = json.dumps({"result": "adjudicated", "same": []})
 NOTHING = json.dumps({"claims": [], "complete": {}})
 WISH = ReviewWish(model="scripted", as_json=True)
 
@@ -69,6 +70,12 @@ def answer(*claims: Claim, **more: Any) -> str:
 def ruling(result: str, path: str = "", line: int = 0, quote: str = "") -> str:
     """The answer of a verifier or a refuter."""
     return json.dumps({"result": result, "path": path, "line": line, "quote": quote, "why": "seen"})
+
+
+def adjudication(*pairs: tuple[str, str], why: str = "one root cause") -> str:
+    """The answer of an adjudicator."""
+    same = [{"one": one, "other": other, "why": why} for one, other in pairs]
+    return json.dumps({"result": "adjudicated", "same": same})
 
 
 @dataclass
@@ -133,6 +140,7 @@ class Script:
     def write(self) -> None:
         others = [
             {"contains": ["`refuter`"], "steps": [{"text": ruling("stands")}]},
+            {"contains": ["`adjudicator`"], "steps": [{"text": NONE_SAME}]},
             {"contains": ["`verifier`"], "steps": [{"text": ruling("cannot_tell")}]},
         ]
         written = {"cases": [*self.cases, *others], "steps": [{"text": NOTHING}]}
@@ -200,6 +208,7 @@ class World:
     prices: Sequence[str] = ()
     costs: dict[str, int] = field(default_factory=dict)
     clock: SteppedClock = field(default_factory=SteppedClock)
+    wish: ReviewWish = WISH
 
     @property
     def daybook(self) -> Daybook:
@@ -234,7 +243,7 @@ class World:
 
         settings = Settings("scripted", prices=tuple(map(parse_price, self.prices)))
         spending = Spending(parse_limits(limits), self.daybook)
-        run = ReviewRun(repository, resolve(), head_now, self.shelf, settings, spending, WISH)
+        run = ReviewRun(repository, resolve(), head_now, self.shelf, settings, spending, self.wish)
         if self.client is not None:
             return await run.run(self._connect)
         begun = run.begin()

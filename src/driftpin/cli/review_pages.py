@@ -123,7 +123,7 @@ def explain(which: Which, finding: str | None, *, as_json: bool) -> None:
     output.write_table(_DROPPED, (_dropped_row(each) for each in dropped))
 
 
-_DROPPED = ("round", "rule", "reason", "role", "severity", "place", "claim")
+_DROPPED = ("round", "rule", "reason", "role", "severity", "place", "claim", "evidence")
 
 
 def _dropped_row(dropped: Dropped) -> Row:
@@ -136,6 +136,7 @@ def _dropped_row(dropped: Dropped) -> Row:
         claim.severity.value,
         claim.place.text,
         claim.statement,
+        claim.evidence,
     )
 
 

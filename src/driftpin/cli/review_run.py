@@ -28,6 +28,7 @@ from driftpin.review.inputs import RoundInputs, Settings
 from driftpin.review.ledger import ReviewState, state_of
 from driftpin.review.panel import Reviewers, SubChats
 from driftpin.review.repository import Range, Repository
+from driftpin.review.roster import without_adjudicator
 from driftpin.review.rounds import (
     Ran,
     RoundRun,
@@ -65,6 +66,7 @@ class ReviewWish:
     is_lifted: bool = False
     as_json: bool = False
     is_published: bool = False
+    is_adjudicated: bool = True
 
 
 def review(reach: Reach, wish: ReviewWish) -> None:
@@ -134,13 +136,14 @@ class ReviewRun:
     def begin(self) -> "BegunRun":
         """Admit the round; nothing is spent before. May raise Finished where it is blocked."""
         base = resolve_base(self.repository, self.wanted.merge_base)
+        roster, is_adjudicated = roster_with(base.roles), self.wish.is_adjudicated
         folder = self.shelf.open(self.wish.name or self.wanted.target)
         events = folder.events()
         before = state_of(events)
         admitted = admit(
             self.repository,
             self.wanted,
-            Pinned(Digest(base.digest), roster_with(base.roles)),
+            Pinned(Digest(base.digest), roster if is_adjudicated else without_adjudicator(roster)),
             self.spending.within(self.settings, folder, before),
             before,
             is_lifted=self.wish.is_lifted,

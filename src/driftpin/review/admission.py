@@ -9,7 +9,7 @@ from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
 from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Settings
 from driftpin.review.ledger import ReviewState, RoundSummary
-from driftpin.review.prompts import FIXED, RULES, RULING, STANDS
+from driftpin.review.prompts import FIXED, RULES, RULING, SAME, STANDS
 from driftpin.review.repository import Range, Repository, TreeEntry
 from driftpin.review.roster import RoleCard
 from driftpin.review.scope import Size, proposed_split, size_of
@@ -78,7 +78,7 @@ def _inputs(
         number=before.round + 1,
         target=wanted.target,
         tool_version=__version__,
-        prompts=digest_of(f"{RULES}\n{RULING}\n{FIXED}\n{STANDS}".encode()),
+        prompts=digest_of(f"{RULES}\n{RULING}\n{FIXED}\n{STANDS}\n{SAME}".encode()),
         snapshot=pinned.snapshot,
         base=wanted.base,
         merge_base=wanted.merge_base,

@@ -55,10 +55,11 @@ class Anchored:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A claim that joined another one, and by which rule."""
+    """A claim that joined another one, by which rule, and why where somebody said so."""
 
     claim: Claim
     rule: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +230,25 @@ def _hosts(host: Group, nit: Group) -> bool:
     return is_nit and is_finding and is_near(host.place, nit.place, 0)
 
 
-def _joined(host: Group, other: Group, rule: str) -> Group:
-    added = (Merged(other.lead.claim, rule), *other.merged)
+def _joined(host: Group, other: Group, rule: str, why: str = "") -> Group:
+    added = (Merged(other.lead.claim, rule, why), *other.merged)
     return replace(host, merged=(*host.merged, *added))
+
+
+def join_same(host: Group, other: Group, rule: str, why: str) -> Group:
+    """Return a group that somebody says is one with a graver one: its words, and all voices."""
+    gravest: dict[str, Voice] = {}
+    for voice in (*host.voices, *other.voices):
+        known = gravest.setdefault(voice.role, voice)
+        gravest[voice.role] = min(known, voice, key=lambda each: each.severity.rank)
+    is_opposite = _opposes(host.lead, other.lead)
+    conflict = _conflict(host.lead, other.lead) if is_opposite else other.conflict
+    return replace(
+        _joined(host, other, rule, why),
+        voices=tuple(gravest[role] for role in sorted(gravest)),
+        confidence=max(host.confidence, other.confidence),
+        conflict=host.conflict or conflict,
+    )
 
 
 def _join_conflicts(groups: Sequence[Group]) -> list[Group]:
@@ -269,4 +286,5 @@ __all__ = [
     "are_opposite",
     "cross_check",
     "is_near",
+    "join_same",
 ]

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from driftpin.errors import Malformed
+from driftpin.review.adjudication import SEMANTIC, sharpened
 from driftpin.review.coverage import Coverage, coverage_of
-from driftpin.review.cross_check import Group, are_opposite
+from driftpin.review.cross_check import Group
 from driftpin.review.finding import (
-    BLOCKING,
     Anchor,
     Dropped,
     Finding,
@@ -19,17 +18,16 @@ from driftpin.review.finding import (
 )
 from driftpin.review.hostile_text import addressed_messages
 from driftpin.review.inputs import ExchangeKey, is_end
-from driftpin.review.lateness import is_late
 from driftpin.review.ledger import RoundRecorded, RoundSummary, Settled, number_of
 from driftpin.review.matching import Match, find_cause
-from driftpin.review.planning import Phase, RoundBook, plan
-from driftpin.review.roster import REFUTER, SCOUT, VERIFIER
+from driftpin.review.planning import RoundBook, is_adjudication, is_ruling, plan
+from driftpin.review.roster import SCOUT
+from driftpin.review.sifting import Fate
 from driftpin.review.spending import Spent
 from driftpin.review.standing import Standing
 from driftpin.review.verdict import Gaps, verdict_of
-from driftpin.review.verification import Result, Ruling, read_ruling
+from driftpin.review.verification import Result, Ruling
 
-_DOUBT: float = 0.5
 # Kept among the exchanges of a round whose range meant another head when it ended.
 HEAD_MOVED: Final = ExchangeKey("end.head-moved")
 
@@ -45,6 +43,7 @@ class Decided:
     refused: tuple[str, ...]
     addressed: tuple[str, ...]
     spent_by_phase: Mapping[str, Spent]
+    grouping: tuple[str, ...] = ()
 
 
 class _Decision:
@@ -60,7 +59,6 @@ class _Decision:
         self.cannot_tell: list[str] = []
         self.next_finding = book.before.next_finding
         self.next_note = book.before.next_note
-        self.rulings = {key: _ruling(book, key) for key in sorted(book.exchanges) if _rules(key)}
 
     @property
     def number(self) -> int:
@@ -69,11 +67,10 @@ class _Decision:
     def run(self) -> None:
         for standing in self.book.standings:
             self._settle(standing)
-        repeated, new = self.book.matches
-        for match in repeated:
+        for match in (*self.book.matches[0], *self.book.adjudicated.matches):
             self._repeat(match)
-        for group in sorted(new, key=_id_order):
-            self._take(group)
+        for fate in self.book.adjudicated.fates:
+            self._take(fate)
 
     def _settle(self, standing: Standing) -> None:
         """Bring an earlier finding to where it stands at this head."""
@@ -83,7 +80,7 @@ class _Decision:
         self.findings[finding.id] = finding
         if not standing.needs_verifier:
             return
-        ruling = self.rulings.get(ExchangeKey(f"{Phase.VERIFY.value}.{VERIFIER}.{finding.id}"))
+        ruling = self.book.ruling_on(finding)
         if ruling is None or ruling.result is Result.CANNOT_TELL:
             self._leave_undecided(finding, "the verifier could not tell")
             return
@@ -119,19 +116,24 @@ class _Decision:
                 self._drop(match.group, "verified this round", "its fix was proved", finding.id)
                 return
             self.findings[finding.id] = replace(
-                finding, voices=_more_voices(finding.voices, match.group.voices)
+                self._as_grave(finding, match),
+                voices=_more_voices(finding.voices, match.group.voices),
             )
-            self._drop(match.group, "same finding", "it is open already", finding.id)
+            if match.why:
+                self._drop(match.group, SEMANTIC, match.why, finding.id)
+            else:
+                self._drop(match.group, "same finding", "it is open already", finding.id)
             return
         if standing.settled is not None and standing.settled.is_exact:
             why = f"{finding.state.value}, and the code has not changed since"
-            self._drop(match.group, "settled", why, finding.id)
+            told = f"{why}; {SEMANTIC}: {match.why}" if match.why else why
+            self._drop(match.group, "settled", told, finding.id)
             return
         self.settled.pop(finding.id, None)
         self.new.append(finding.id)
         lead = match.group.lead
         self.findings[finding.id] = replace(
-            finding,
+            self._as_grave(finding, match),
             state=State.OPEN,
             place=match.group.place,
             anchor=lead.anchor,
@@ -141,32 +143,16 @@ class _Decision:
             why=f"reopened in round {self.number}: the code that settled it is gone",
         )
 
-    def _take(self, group: Group) -> None:
-        """Make a finding of a new group, unless a rule says otherwise."""
-        if is_late(group, self.book.inputs):
-            since = f"visible since round {self.number - 1} or before"
-            self._drop(group, "deferred", since)
-            return
-        contradicted = self._contradicted(group)
-        if contradicted is not None:
-            why = f"it is against advice given as {contradicted} and does not cite it"
-            self._drop(group, "uncited contradiction", why, contradicted)
-            return
-        key = ExchangeKey(f"{Phase.REFUTE.value}.{REFUTER}.{group.key}")
-        ruling = self.rulings.get(key)
-        is_refuted = ruling is not None and ruling.result is Result.REFUTED
-        has_proof = ruling is not None and ruling.anchor is not None
-        if ruling is not None and is_refuted and (has_proof or group.severity not in BLOCKING):
-            self._drop(group, "refuted", f"{ruling.why} `{ruling.quote}`")
-            return
-        self._allocate(group, doubt=_DOUBT if is_refuted else 1.0)
+    def _as_grave(self, finding: Finding, match: Match) -> Finding:
+        """Return a finding as what a model says is the same puts it, where that is graver."""
+        return sharpened(finding, match.group, match.why, self.number) if match.why else finding
 
-    def _contradicted(self, group: Group) -> FindingId | None:
-        claim = group.lead.claim
-        cause = find_cause(group, self.book.standings)
-        if cause is None or cause.id == claim.cites or not are_opposite(claim.fix, cause.fix):
-            return None
-        return cause.id
+    def _take(self, fate: Fate) -> None:
+        """Make a finding of a new group, unless a rule says otherwise."""
+        if fate.rule:
+            self._drop(fate.group, fate.rule, fate.why, fate.into)
+        else:
+            self._allocate(fate.group, doubt=fate.doubt)
 
     def _allocate(self, group: Group, *, doubt: float) -> None:
         claim, anchor = group.lead.claim, group.lead.anchor
@@ -199,7 +185,7 @@ class _Decision:
         self.findings[finding.id] = finding
         self.new.append(finding.id)
         for each in group.merged:
-            why = f"merged with {finding.id}"
+            why = f"merged with {finding.id}" + (f": {each.why}" if each.why else "")
             self.dropped.append(Dropped(each.claim, each.rule, why, self.number, finding.id))
 
     def _next_id(self, severity: Severity) -> FindingId:
@@ -231,26 +217,8 @@ _STATES = {
 }
 
 
-def _rules(key: str) -> bool:
-    return key.split(".", maxsplit=1)[0] in {Phase.VERIFY.value, Phase.REFUTE.value}
-
-
 def _role(key: str) -> str:
     return key.split(".")[1]
-
-
-def _ruling(book: RoundBook, key: ExchangeKey) -> Ruling | None:
-    try:
-        return read_ruling(book.exchanges[key].answer, book.trees)
-    except Malformed:
-        return None
-
-
-def _id_order(group: Group) -> tuple[bool, int, str, int, str]:
-    """Order groups for their ids: the scout's first, then by severity, path and line."""
-    is_scouts = any(voice.role == SCOUT for voice in group.voices)
-    place = group.place
-    return (not is_scouts, group.severity.rank, place.path, place.first, group.key)
 
 
 def _more_voices(known: Sequence[Voice], more: Sequence[Voice]) -> tuple[Voice, ...]:
@@ -291,6 +259,7 @@ def decide(book: RoundBook) -> Decided:
         refused=tuple(_refused(book)),
         addressed=addressed_messages(book.inputs),
         spent_by_phase=_spent_by_phase(book),
+        grouping=book.adjudicated.notes,
     )
 
 
@@ -321,13 +290,13 @@ def _summary(
 def _failed(book: RoundBook) -> Iterator[str]:
     """Yield every role that was asked and gave no answer that can be read."""
     for key in book.exchanges:
-        if is_end(key):
+        if is_end(key) or is_adjudication(key):
             continue
-        is_lens = not _rules(key)
-        if is_lens and key not in book.answers:
+        if is_ruling(key):
+            if book.rulings[key] is None:
+                yield key.split(".", 1)[1]
+        elif key not in book.answers:
             yield _role(key)
-        elif not is_lens and _ruling(book, key) is None:
-            yield key.split(".", 1)[1]
 
 
 def _refused(book: RoundBook) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from driftpin.errors import Malformed
+from driftpin.review.adjudication import Question, read_adjudication
 from driftpin.review.anchors import source_text
 from driftpin.review.claims import Trees, claimed_paths, read_answer
 from driftpin.review.inputs import FileTexts, RoundInputs
@@ -28,6 +29,8 @@ class Examiner:
         """Return what is to be mended in an answer."""
         if task.phase in {Phase.VERIFY, Phase.REFUTE}:
             return self._examine_ruling(answer)
+        if task.question is not None:
+            return _examine_adjudication(task.question, answer)
         outside = self._outside(answer)
         read = {each.path: source_text(each.new) for each in outside if each.new is not None}
         trees = Trees(self._inputs.trees.old, {**read, **self._inputs.trees.new})
@@ -55,6 +58,14 @@ class Examiner:
             for path, blob in found.items()
             if blob in blobs
         )
+
+
+def _examine_adjudication(question: Question, answer: str) -> Examined:
+    try:
+        read_adjudication(answer, question)
+    except Malformed as error:
+        return Examined((error.message,), is_answer=False)
+    return Examined((), is_answer=True)
 
 
 __all__ = ["Examiner"]

@@ -21,10 +21,11 @@ _OVERLAP_MIN: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A group and the earlier finding that it repeats."""
+    """A group and the earlier finding that it repeats; `why` where a model says so."""
 
     group: Group
     standing: Standing
+    why: str = ""
 
 
 def match_groups(

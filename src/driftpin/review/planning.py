@@ -4,14 +4,23 @@ Asked again and again until nothing is left to ask: so a round that crashed goes
 has, a recorded one is found to be whole, and the budget ends a round at the same request each time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from driftpin.context.tokens import estimate_text_tokens
 from driftpin.errors import Malformed
+from driftpin.review.adjudication import (
+    Adjudicated,
+    Question,
+    adjudicate,
+    question_of,
+    read_adjudication,
+    unadjudicated,
+)
 from driftpin.review.claims import Answer, Trees, read_answer
 from driftpin.review.cross_check import Group, anchor_claim, cross_check
 from driftpin.review.finding import NEEDS_TRIGGER, Claim, Finding, State
@@ -20,19 +29,29 @@ from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs, with_outs
 from driftpin.review.lateness import is_late
 from driftpin.review.ledger import ReviewState
 from driftpin.review.matching import Match, match_groups
-from driftpin.review.prompts import lens_part, refuter_part, shared_part, verifier_part
+from driftpin.review.prompts import (
+    adjudicator_part,
+    lens_part,
+    refuter_part,
+    shared_part,
+    verifier_part,
+)
 from driftpin.review.roster import (
+    ADJUDICATOR,
     REFUTER,
     SCOUT,
     VERIFIER,
     Panel,
     RoleCard,
     choose_panel,
+    find_adjudicator,
     get_role,
 )
 from driftpin.review.scope import Chunk, Size, chunks_of, size_of
+from driftpin.review.sifting import Fate, fates_of
 from driftpin.review.spending import Span, Spent, Usage, money_of
 from driftpin.review.standing import Standing, standings
+from driftpin.review.verification import Ruling, read_ruling, settles
 
 ANSWER_TOKENS: Final = 2_000
 # What the author says is fixed goes to a verifier instead.
@@ -46,17 +65,22 @@ class Phase(StrEnum):
     VERIFY = "verify"
     PANEL = "panel"
     REFUTE = "refute"
+    ADJUDICATE = "adjudicate"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One request to a reviewer: the shared part of the message, then its own."""
+    """One request to a reviewer: the shared part of the message, then its own.
+
+    `question` is what an adjudicator's answer is held against.
+    """
 
     phase: Phase
     role: RoleCard
     subject: str
     shared: str
     own: str
+    question: Question | None = None
 
     @property
     def key(self) -> ExchangeKey:
@@ -179,6 +203,47 @@ class RoundBook:
         """The groups that repeat an earlier finding, and those that are new."""
         return match_groups(self.groups, self.standings)
 
+    @cached_property
+    def rulings(self) -> Mapping[ExchangeKey, Ruling | None]:
+        """What verifiers and refuters said; None from one whose answer cannot be read."""
+        return {key: self._ruling(key) for key in sorted(self.exchanges) if is_ruling(key)}
+
+    def _ruling(self, key: ExchangeKey) -> Ruling | None:
+        try:
+            return read_ruling(self.exchanges[key].answer, self.trees)
+        except Malformed:
+            return None
+
+    def ruling_on(self, finding: Finding) -> Ruling | None:
+        """Return what the verifier of an earlier finding said."""
+        return self.rulings.get(ExchangeKey(f"{Phase.VERIFY.value}.{VERIFIER}.{finding.id}"))
+
+    @cached_property
+    def fates(self) -> tuple[Fate, ...]:
+        """What becomes of the new groups, before anybody says which are one."""
+        prefix = f"{Phase.REFUTE.value}.{REFUTER}."
+        refutations = {key.removeprefix(prefix): each for key, each in self.rulings.items()}
+        return fates_of(self.matches[1], self.standings, self.inputs, refutations)
+
+    @cached_property
+    def question(self) -> Question:
+        """What the adjudicator is asked; a finding that a verifier settles now is not in it."""
+        kept = (each for each in self.standings if not settles(self.ruling_on(each.finding)))
+        return question_of(self.fates, kept)
+
+    @cached_property
+    def adjudicated(self) -> Adjudicated:
+        """What the new groups come to with what the adjudicator said."""
+        key = ExchangeKey(f"{Phase.ADJUDICATE.value}.{ADJUDICATOR}")
+        exchange = self.exchanges.get(key)
+        if exchange is None:
+            return Adjudicated(self.fates)
+        try:
+            said = read_adjudication(exchange.answer, self.question)
+        except Malformed as error:
+            return unadjudicated(self.fates, self.question, exchange.failure or error.code)
+        return adjudicate(self.fates, self.question, said, self.inputs)
+
     def scout_tasks(self) -> Iterator[Task]:
         """Yield the scout's requests."""
         scout = get_role(self.inputs.roster, SCOUT)
@@ -214,28 +279,42 @@ class RoundBook:
                 own = refuter_part(role, self.inputs, group)
                 yield Task(Phase.REFUTE, role, group.key, shared, own)
 
+    def adjudicate_tasks(self) -> Iterator[Task]:
+        """Yield the one question which findings are one, where there is somebody to ask."""
+        role, question = find_adjudicator(self.inputs.roster), self.question
+        if role is not None and question.fates:
+            shared = self.shared[self._chunk_with(question.fates[0].group.place.path)]
+            own = adjudicator_part(role, self.inputs, question)
+            yield Task(Phase.ADJUDICATE, role, "", shared, own, question)
+
     def _chunk_with(self, path: str) -> str:
         names = (each.name for each in self.chunks if any(c.path == path for c in each.changes))
         return next(names, self.chunks[0].name)
 
 
+def is_adjudication(key: ExchangeKey) -> bool:
+    """Whether an exchange was with the adjudicator, without whom a round is whole too."""
+    return key.partition(".")[0] == Phase.ADJUDICATE.value
+
+
 def plan(book: RoundBook) -> Plan:
     """Return what is to be asked next; nothing when the round has all its answers."""
-    phases = (
-        (Phase.SCOUT, [*book.scout_tasks(), *book.verify_tasks()]),
-        (Phase.PANEL, None),
-        (Phase.REFUTE, None),
+    steps: tuple[Callable[[], Iterable[Task]], ...] = (
+        lambda: chain(book.scout_tasks(), book.verify_tasks()),
+        book.panel_tasks,
+        book.refute_tasks,
+        book.adjudicate_tasks,
     )
-    for phase, known in phases:
-        tasks = known if known is not None else _tasks(book, phase)
-        missing = tuple(task for task in tasks if task.key not in book.exchanges)
+    for tasks in steps:
+        missing = tuple(task for task in tasks() if task.key not in book.exchanges)
         if missing:
             return _affordable(book, missing)
     return Plan(())
 
 
-def _tasks(book: RoundBook, phase: Phase) -> list[Task]:
-    return list(book.panel_tasks() if phase is Phase.PANEL else book.refute_tasks())
+def is_ruling(key: ExchangeKey) -> bool:
+    """Whether an exchange was with a verifier or a refuter."""
+    return key.partition(".")[0] in {Phase.VERIFY.value, Phase.REFUTE.value}
 
 
 def _affordable(book: RoundBook, missing: tuple[Task, ...]) -> Plan:
@@ -247,4 +326,4 @@ def _affordable(book: RoundBook, missing: tuple[Task, ...]) -> Plan:
     return Plan(missing)
 
 
-__all__ = ["Phase", "Plan", "RoundBook", "Task", "plan"]
+__all__ = ["Phase", "Plan", "RoundBook", "Task", "is_adjudication", "is_ruling", "plan"]

@@ -7,10 +7,12 @@ nothing inside can close it. The lens stands last.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from driftpin import review_limits
 from driftpin.identity import digest_of
+from driftpin.review.adjudication import Question
 from driftpin.review.cross_check import Group
 from driftpin.review.diff import FileChange, numbered
-from driftpin.review.finding import Finding
+from driftpin.review.finding import Claim, Finding
 from driftpin.review.inputs import RoundInputs
 from driftpin.review.ledger import ReviewState, number_of
 from driftpin.review.roster import RoleCard
@@ -40,6 +42,11 @@ Answer with one JSON object and nothing else that is JSON:
 "why": "one sentence"}"""
 FIXED: Final = "fixed|open|obsolete|withdrawn|cannot_tell"
 STANDS: Final = "stands|refuted"
+SAME: Final = """\
+Answer with one JSON object and nothing else that is JSON; each pair by the names above, an empty \
+list where nothing is the same:
+{"result": "adjudicated", "same": [{"one": "S1", "other": "S2", "why": "one sentence"}]}
+Both of a pair must share a file or a symbol. One name that is not above, and nothing counts."""
 
 
 def fenced(name: str, content: str) -> str:
@@ -106,6 +113,25 @@ def refuter_part(role: RoleCard, inputs: RoundInputs, group: Group) -> str:
     )
 
 
+def adjudicator_part(role: RoleCard, inputs: RoundInputs, question: Question) -> str:
+    """Return the question which findings have one root cause; names neither authors nor votes."""
+    claims = {name: question.fates[at].group.lead.claim for name, at in question.names.items()}
+    anchors = {name: question.fates[at].group.lead.anchor for name, at in question.names.items()}
+    told = [_listed(name, anchors[name].symbol, claim) for name, claim in claims.items()]
+    told += [_listed(e.finding.id, e.finding.anchor.symbol, e.finding) for e in question.known]
+    listed = "\n\n".join(told)
+    return (
+        f"Round {inputs.number}. Your role is `{role.slug}`.\n\n{role.lens}\n\n{listed}\n\n{SAME}"
+    )
+
+
+def _listed(name: str, symbol: str, about: Claim | Finding) -> str:
+    longest = review_limits.REVIEW_ADJUDICATED_TEXT_CHARACTERS_MAX
+    parts = [about.statement, about.evidence, about.quote, about.fix]
+    texts = [f"{about.place.text} in {symbol}" if symbol else about.place.text, *parts]
+    return fenced(name, "\n".join(text[:longest] for text in texts))
+
+
 def _told(name: str, place: str, statement: str, evidence: str, quote: str) -> str:
     return fenced(name, f"{place}\n{statement}\n{evidence}\n{quote}")
 
@@ -117,6 +143,7 @@ def repair_text(errors: Iterable[str]) -> str:
 
 
 __all__ = [
+    "adjudicator_part",
     "fenced",
     "lens_part",
     "refuter_part",

@@ -151,6 +151,7 @@ def document_of(report: RoundReport) -> dict[str, object]:
         "findings": [_finding(each) for each in report.findings],
         "dropped": [_plain(each) for each in decided.event.dropped],
         "refused": list(decided.refused),
+        **({"grouping": list(decided.grouping)} if decided.grouping else {}),
         "good": list(decided.good),
         "addressed_messages": list(decided.addressed),
         "panel": {

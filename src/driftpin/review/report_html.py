@@ -44,6 +44,7 @@ def _body(report: RoundReport) -> Iterator[str]:
     cost = "" if report.cost is None else f" Cost {report.cost.text}."
     yield f"<p>Context <code>{_text(inputs.snapshot)}</code>. Tokens {summary.tokens}.{cost}</p>"
     yield from (f"<p>Not complete: {_text(gap)}</p>" for gap in report.decided.gaps.texts)
+    yield from (f"<p>Grouping: {_text(note)}</p>" for note in report.decided.grouping)
     yield from (_article(each) for each in report.live)
     yield "<h2>All findings</h2>"
     rows = "".join(_row(each.finding) for each in report.findings)

@@ -58,6 +58,8 @@ def _headline(report: RoundReport) -> Iterator[str]:
     )
     if report.decided.gaps.texts:
         yield "\n".join(f"- not complete: {plain(gap)}" for gap in report.decided.gaps.texts)
+    if report.decided.grouping:
+        yield "\n".join(f"- grouping: {plain(note)}" for note in report.decided.grouping)
 
 
 def _count(findings: Iterable[Placed], state: State) -> int:

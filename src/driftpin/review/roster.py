@@ -19,6 +19,7 @@ from driftpin.review.diff import FileChange
 SCOUT: Final = "scout"
 VERIFIER: Final = "verifier"
 REFUTER: Final = "refuter"
+ADJUDICATOR: Final = "adjudicator"
 
 
 class Tier(StrEnum):
@@ -108,6 +109,17 @@ def get_role(roster: Iterable[RoleCard], slug: str) -> RoleCard:
     return next(role for role in roster if role.slug == slug)
 
 
+def find_adjudicator(roster: Iterable[RoleCard]) -> RoleCard | None:
+    """Return who says which findings are one; None where a roster has nobody, or put it off."""
+    is_one = (each for each in roster if each.slug == ADJUDICATOR and each.tier is Tier.CHECK)
+    return next(is_one, None)
+
+
+def without_adjudicator(roster: Iterable[RoleCard]) -> tuple[RoleCard, ...]:
+    """Return a roster in which nobody says that findings are one but code."""
+    return tuple(role for role in roster if role.slug != ADJUDICATOR)
+
+
 def choose_panel(
     roster: Sequence[RoleCard],
     delta: Sequence[FileChange],
@@ -156,6 +168,7 @@ def touches(role: RoleCard, change: FileChange) -> bool:
 
 
 __all__ = [
+    "ADJUDICATOR",
     "REFUTER",
     "SCOUT",
     "VERIFIER",
@@ -163,9 +176,11 @@ __all__ = [
     "RoleCard",
     "Tier",
     "choose_panel",
+    "find_adjudicator",
     "get_role",
     "is_triggered",
     "parse_role",
     "read_roster",
     "touches",
+    "without_adjudicator",
 ]

@@ -249,8 +249,8 @@ def replay(folder: ReviewFolder, number: int, *, with_requests: bool = True) -> 
 
 def _check_requests(book: RoundBook) -> None:
     missing = [task.key for task in plan(book).tasks]
-    tasks = (*book.scout_tasks(), *book.verify_tasks(), *book.panel_tasks(), *book.refute_tasks())
-    for task in tasks:
+    asked = (book.scout_tasks, book.verify_tasks, book.panel_tasks, book.refute_tasks)
+    for task in (task for tasks in (*asked, book.adjudicate_tasks) for task in tasks()):
         exchange = book.exchanges.get(task.key)
         said = exchange.said if exchange is not None else ()
         if said and said[0].request != digest_of(task.text.encode("utf-8", "replace")):

@@ -6,6 +6,7 @@ stands there, no fix and no refutation.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,9 @@ class Result(StrEnum):
     CANNOT_TELL = "cannot_tell"
     STANDS = "stands"
     REFUTED = "refuted"
+
+
+SETTLING: Final = frozenset({Result.FIXED, Result.OBSOLETE, Result.WITHDRAWN})
 
 
 class _RawRuling(msgspec.Struct):
@@ -66,4 +70,9 @@ def read_ruling(text: str, trees: Trees) -> Ruling:
     return Ruling(raw.result, why, raw.quote.strip(), make_anchor(place, source), place)
 
 
-__all__ = ["Result", "Ruling", "read_ruling"]
+def settles(ruling: Ruling | None) -> bool:
+    """Whether a verifier says that nothing is to be done any more."""
+    return ruling is not None and ruling.result in SETTLING
+
+
+__all__ = ["Result", "Ruling", "read_ruling", "settles"]

@@ -82,6 +82,7 @@ def _find(document: ReviewDocument, finding_id: str) -> FindingShape | None:
 
 def _notes(document: ReviewDocument) -> Iterable[tuple[str, str]]:
     yield from (("not complete", each) for each in document.gaps)
+    yield from (("grouping", each) for each in document.grouping)
     yield from (("good", each) for each in document.good)
     yield from (("addresses the reviewer", each) for each in document.addressed_messages)
     yield from (("refused", each) for each in document.refused)

@@ -244,6 +244,7 @@ class ReviewDocument(Shape):
     findings: Annotated[tuple[FindingShape, ...], _Listed.of]
     dropped: Annotated[tuple[DroppedShape, ...], _Listed.of]
     refused: _Texts
+    grouping: _Texts = ()
     good: _LongTexts
     addressed_messages: _LongTexts
     panel: PanelShape

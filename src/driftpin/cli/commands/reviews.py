@@ -32,6 +32,13 @@ LimitOption = Annotated[
     list[str] | None,
     typer.Option("--limit", help="round=, review=, day=MONEY or …-tokens=NUMBER.", metavar="LIMIT"),
 ]
+AdjudicatorOption = Annotated[
+    bool,
+    typer.Option(
+        "--adjudicator/--no-adjudicator",
+        help="Ask a model which findings of other words are one.",
+    ),
+]
 FindingArgument = Annotated[str, typer.Argument(metavar="CRF-n", help="A finding's id.")]
 
 
@@ -82,6 +89,7 @@ def run(
     publish: Annotated[
         bool, typer.Option("--publish", help="Post the round on the pull request.")
     ] = False,
+    adjudicator: AdjudicatorOption = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Run one round: 0 approve, 1 open, 2 blocking, 3 incomplete, 4 blocked, 5 usage, 6 budget."""
@@ -103,6 +111,7 @@ def run(
         is_lifted=more,
         as_json=as_json,
         is_published=publish,
+        is_adjudicated=adjudicator,
     )
     with_review_exits(lambda: review(reach, wish))
 
@@ -136,6 +145,7 @@ def event(
     tokens_max: TokensOption = None,
     price: PriceOption = None,
     limit: LimitOption = None,
+    adjudicator: AdjudicatorOption = True,
 ) -> None:
     """Do what a comment on a pull request asks for: a round, or an answer to a finding."""
     from driftpin.cli.review_comments import answer_event
@@ -148,6 +158,7 @@ def event(
         tokens_max=tokens_max,
         prices=tuple(price or ()),
         limits=tuple(limit or ()),
+        is_adjudicated=adjudicator,
     )
     with_review_exits(lambda: answer_event(reach, file, wish))
 

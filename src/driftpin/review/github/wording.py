@@ -171,6 +171,7 @@ def _status_parts(document: ReviewDocument) -> Iterator[str]:
         ]
     )
     yield from (f"- not complete: {plain(gap)}" for gap in document.gaps)
+    yield from (f"- grouping: {plain(note)}" for note in document.grouping)
     yield from _both_sides(document)
     yield _rounds(document)
     yield from _table(document)

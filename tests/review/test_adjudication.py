@@ -270,7 +270,7 @@ def two(world: World) -> None:
     world.script.say(1, "structure", answer(OTHER))
 
 
-OTHER = claim("calc.py", 1, "def add(a, b):", "nobody calls this with numbers", category="dead")
+OTHER = claim("calc.py", 1, "def add(a, b):", "nobody calls it", category="dead", severity="P4")
 
 
 async def test_the_adjudicator_is_asked_last_and_its_answer_is_recorded_and_replayed(
@@ -306,11 +306,13 @@ async def test_a_budget_that_ends_before_the_adjudicator_is_named(
     world: World, tmp_path: Path
 ) -> None:
     two(world)
-    spent = (await world.round()).report.decided.spent_by_phase
+    first = await world.round()
+    (refuter,) = (each for each in world.folder.round(1).exchanges() if each.startswith("refute."))
+    (tmp_path / "again").mkdir()
     again = make_world(tmp_path / "again")
     two(again)
-    most = sum(each.tokens for name, each in spent.items() if name != "adjudicate") + 10
-    ran = await again.round(limits=[f"round-tokens={most}"])
+    again.costs[refuter] = 200_000
+    ran = await again.round(limits=[f"round-tokens={first.report.summary.tokens + 100_000}"])
     assert ran.report.decided.gaps.over_budget == "adjudicate"
     assert ran.report.summary.verdict is Verdict.INCOMPLETE
     assert len(ran.report.live) == 2

@@ -304,6 +304,10 @@ SPAWN_WAIT_S: Final = 3_600
 WINDOW_FIFTHS: Final = 6
 COMPACTED_PART_CHARACTERS_MAX: Final = 4_000
 MODEL_RETRIES_MAX: Final = 4
+# Where a provider's client has no limits of its own that suit: Bedrock's blocks a thread per wait.
+MODEL_CONNECT_WAIT_S: Final = 60
+MODEL_READ_WAIT_S: Final = 300
+MODEL_THREADS_MAX: Final = 512
 MODEL_SCRIPT_BYTES_MAX: Final = 512 * KIB
 DIFF_LINES_MAX: Final = 20_000
 DIFF_BYTES_MAX: Final = 2 * MIB

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +10,6 @@ import pytest
 from driftpin import limits
 from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import Message, Role, TextPart, ToolCallPart, ToolResultPart
-from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.prompt import render_prompt
-from driftpin.chat.skill_tools import TOOLS
 from driftpin.chat.tokens import TokenCounts
 from driftpin.errors import DriftpinError, Rejected, Unavailable
 from driftpin.models.port import (
@@ -22,68 +17,22 @@ from driftpin.models.port import (
     FinishReason,
     ModelEvent,
     ModelRequest,
-    ModelSettings,
     TextDelta,
     ToolCallRequested,
     Usage,
 )
 from driftpin.models.provider import ProviderAccess, ProviderKind, ProviderModel
 from driftpin.models.registry import get_model
-
-MakePin = Callable[..., PinnedContext]
-VOLATILE = "<driftpin-now>\nDate: 2026-03-01\n</driftpin-now>"
-HISTORY = (
-    Message(Role.USER, (TextPart("tidy up"),)),
-    Message(
-        Role.ASSISTANT, (TextPart("I look."), ToolCallPart("c1", "read_skill", '{"name": "tidy"}'))
-    ),
-    Message(Role.TOOL, (ToolResultPart("c1", "read_skill", "Sweep first."),)),
+from models.fake_provider import (
+    ARGUMENTS,
+    HISTORY,
+    VOLATILE,
+    FakeProvider,
+    Reply,
+    a_request,
+    serving,
 )
-ARGUMENTS = '{"name": "tidy", "path": "run.sh"}'
-
-
-@dataclass
-class Reply:
-    body: str
-    status: int = 200
-    content_type: str = "text/event-stream"
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def encoded(self) -> bytes:
-        named = {"content-type": self.content_type, "connection": "close", **self.headers}
-        lines = [f"HTTP/1.1 {self.status} X", *(f"{name}: {named[name]}" for name in named)]
-        return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
-
-
-@dataclass
-class FakeProvider:
-    """Answers each request with the next reply and keeps what was asked."""
-
-    replies: list[Reply] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
-    url: str = ""
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.asked.append((head[0].split()[1], headers, json.loads(body)))
-        writer.write(self.replies.pop(0).encoded())
-        await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def _serving(*replies: Reply) -> AsyncIterator[FakeProvider]:
-    fake = FakeProvider(list(replies))
-    server = await asyncio.start_server(fake.answer, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    fake.url = f"http://{host}:{port}"
-    try:
-        yield fake
-    finally:
-        server.close()
-        await server.wait_closed()
+from pinned_texts import MakePin
 
 
 def _openai_stream() -> Reply:
@@ -165,13 +114,6 @@ def _environment(family: str, url: str) -> dict[str, str]:
     return {f"{family.upper()}_API_KEY": "secret-key", f"{family.upper()}_BASE_URL": base}
 
 
-def _request(make_pin: MakePin, *, volatile: str = VOLATILE) -> ModelRequest:
-    pin = make_pin({"workspace:AGENTS.md": "Use tabs."})
-    prompt = render_prompt(pin, budget_tokens=10_000)
-    settings = ModelSettings(max_output_tokens=64, temperature=0.5)
-    return ModelRequest(prompt, pin, TOOLS, HISTORY, volatile, settings)
-
-
 async def _ask(family: str, fake: FakeProvider, request: ModelRequest) -> list[ModelEvent]:
     model = get_model(f"{family}:model-x", _environment(family, fake.url))
     try:
@@ -185,8 +127,8 @@ async def _ask(family: str, fake: FakeProvider, request: ModelRequest) -> list[M
 async def test_words_calls_usage_and_end_arrive_as_our_own_events(
     family: str, make_pin: MakePin
 ) -> None:
-    async with _serving(STREAMS[family]()) as fake:
-        events = await _ask(family, fake, _request(make_pin))
+    async with serving(STREAMS[family]()) as fake:
+        events = await _ask(family, fake, a_request(make_pin))
     call = ToolCallPart("c2", "read_skill_file", ARGUMENTS)
     assert [e.text for e in events if isinstance(e, TextDelta)] == ["Swe", "pt."]
     assert events[-3:] == [
@@ -199,8 +141,8 @@ async def test_words_calls_usage_and_end_arrive_as_our_own_events(
 async def test_an_openai_request_is_tools_prompt_messages_and_volatile_text(
     make_pin: MakePin,
 ) -> None:
-    request = _request(make_pin)
-    async with _serving(_openai_stream()) as fake:
+    request = a_request(make_pin)
+    async with serving(_openai_stream()) as fake:
         await _ask("openai", fake, request)
     path, headers, body = fake.asked[0]
     assert (path, headers["authorization"]) == ("/v1/chat/completions", "bearer secret-key")
@@ -214,8 +156,8 @@ async def test_an_openai_request_is_tools_prompt_messages_and_volatile_text(
 
 
 async def test_an_anthropic_request_is_cached_up_to_the_volatile_text(make_pin: MakePin) -> None:
-    request = _request(make_pin)
-    async with _serving(_anthropic_stream()) as fake:
+    request = a_request(make_pin)
+    async with serving(_anthropic_stream()) as fake:
         await _ask("anthropic", fake, request)
     path, headers, body = fake.asked[0]
     assert path.startswith("/v1/messages")
@@ -233,8 +175,8 @@ async def test_an_anthropic_request_is_cached_up_to_the_volatile_text(make_pin: 
 async def test_without_volatile_text_the_conversation_is_cached_as_a_whole(
     make_pin: MakePin,
 ) -> None:
-    async with _serving(_anthropic_stream()) as fake:
-        await _ask("anthropic", fake, _request(make_pin, volatile=""))
+    async with serving(_anthropic_stream()) as fake:
+        await _ask("anthropic", fake, a_request(make_pin, volatile=""))
     body = fake.asked[0][2]
     marks = json.dumps(body["messages"]).count("cache_control") + ("cache_control" in body)
     assert marks >= 1
@@ -245,8 +187,8 @@ async def test_an_overloaded_provider_is_asked_again_as_it_hints(
     family: str, make_pin: MakePin
 ) -> None:
     overloaded = _refusal(family, 429, "rate_limit_exceeded")
-    async with _serving(overloaded, STREAMS[family]()) as fake:
-        events = await _ask(family, fake, _request(make_pin))
+    async with serving(overloaded, STREAMS[family]()) as fake:
+        events = await _ask(family, fake, a_request(make_pin))
     assert len(fake.asked) == 2
     assert isinstance(events[-1], Finished)
 
@@ -257,9 +199,9 @@ async def test_a_provider_that_stays_overloaded_is_unavailable(
 ) -> None:
     tries = limits.MODEL_RETRIES_MAX + 1
     replies = [_refusal(family, 503, "overloaded_error") for _ in range(tries)]
-    async with _serving(*replies) as fake:
+    async with serving(*replies) as fake:
         with pytest.raises(Unavailable) as failed:
-            await _ask(family, fake, _request(make_pin))
+            await _ask(family, fake, a_request(make_pin))
     assert failed.value.code == "model_unavailable"
     assert len(fake.asked) == tries
 
@@ -271,9 +213,9 @@ async def test_a_provider_that_stays_overloaded_is_unavailable(
 async def test_a_refusal_is_ours_and_repeats_nothing_of_the_providers_text(
     family: str, status: int, code: str, make_pin: MakePin
 ) -> None:
-    async with _serving(_refusal(family, status, "invalid")) as fake:
+    async with serving(_refusal(family, status, "invalid")) as fake:
         with pytest.raises(Rejected) as failed:
-            await _ask(family, fake, _request(make_pin))
+            await _ask(family, fake, a_request(make_pin))
     assert failed.value.code == code
     assert "secret-key" not in f"{failed.value} {failed.value.fields}"
 
@@ -282,19 +224,31 @@ async def test_a_refusal_is_ours_and_repeats_nothing_of_the_providers_text(
 async def test_an_answer_that_breaks_off_is_unavailable(family: str, make_pin: MakePin) -> None:
     whole = STREAMS[family]()
     broken = Reply("data: {not json\n\n") if family == "openai" else Reply(whole.body[:60])
-    async with _serving(broken) as fake:
+    async with serving(broken) as fake:
         with pytest.raises(DriftpinError) as failed:
-            await _ask(family, fake, _request(make_pin))
+            await _ask(family, fake, a_request(make_pin))
+    assert failed.value.code == "model_unavailable"
+
+
+@pytest.mark.parametrize("family", STREAMS)
+async def test_x54_words_without_an_end_are_no_answer(family: str, make_pin: MakePin) -> None:
+    whole = STREAMS[family]().body
+    assert isinstance(whole, str)
+    said = whole.index("pt.")
+    cut = Reply(whole[: whole.index("\n\n", said) + 2])
+    async with serving(cut) as fake:
+        with pytest.raises(Unavailable) as failed:
+            await _ask(family, fake, a_request(make_pin))
     assert failed.value.code == "model_unavailable"
 
 
 async def test_nobody_listening_is_unavailable(make_pin: MakePin) -> None:
-    async with _serving() as fake:
+    async with serving() as fake:
         pass
     access = ProviderAccess(ProviderKind.ANTHROPIC, "model-x", "secret-key", fake.url)
     model = ProviderModel(access, context_budget_tokens=1_000, retries_max=0)
     with pytest.raises(Unavailable) as failed:
-        await anext(model.stream(_request(make_pin)))
+        await anext(model.stream(a_request(make_pin)))
     await model.close()
     assert failed.value.code == "model_unavailable"
 
@@ -312,10 +266,10 @@ async def test_gemini_is_asked_with_its_key_and_answers_with_our_events(
         "candidates": [{"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": 50, "candidatesTokenCount": 4, "totalTokenCount": 54},
     }
-    async with _serving(Reply(f"data: {json.dumps(chunk)}\n\n")) as fake:
+    async with serving(Reply(f"data: {json.dumps(chunk)}\n\n")) as fake:
         environment = {"GEMINI_API_KEY": "secret-key", "GEMINI_BASE_URL": fake.url}
         model = get_model("google:gemini-x", environment)
-        events = [event async for event in model.stream(_request(make_pin))]
+        events = [event async for event in model.stream(a_request(make_pin))]
         await model.close()
     path, headers, body = fake.asked[0]
     assert ":streamGenerateContent" in path
@@ -331,10 +285,10 @@ async def test_gemini_is_asked_with_its_key_and_answers_with_our_events(
 
 
 async def test_an_ollama_host_is_asked_at_its_openai_path(make_pin: MakePin) -> None:
-    async with _serving(_openai_stream()) as fake:
+    async with serving(_openai_stream()) as fake:
         environment = {"OLLAMA_HOST": fake.url.removeprefix("http://")}
         model = get_model("ollama:llama3", environment)
-        events = [event async for event in model.stream(_request(make_pin))]
+        events = [event async for event in model.stream(a_request(make_pin))]
         await model.close()
     assert fake.asked[0][0] == "/v1/chat/completions"
     assert isinstance(events[-1], Finished)
@@ -343,17 +297,17 @@ async def test_an_ollama_host_is_asked_at_its_openai_path(make_pin: MakePin) -> 
 async def test_a_message_that_an_interruption_left_empty_is_not_sent(make_pin: MakePin) -> None:
     interrupted = Message(Role.ASSISTANT, (TextPart(""),))
     again = Message(Role.USER, (TextPart("go on"),))
-    request = replace(_request(make_pin), messages=(HISTORY[0], interrupted, again))
-    async with _serving(_anthropic_stream()) as fake:
+    request = replace(a_request(make_pin), messages=(HISTORY[0], interrupted, again))
+    async with serving(_anthropic_stream()) as fake:
         await _ask("anthropic", fake, request)
     assert [message["role"] for message in fake.asked[0][2]["messages"]] == ["user"]
 
 
 async def test_a_closed_model_can_be_asked_again(make_pin: MakePin) -> None:
-    async with _serving(_openai_stream(), _openai_stream()) as fake:
+    async with serving(_openai_stream(), _openai_stream()) as fake:
         model = get_model("openai:gpt-x", _environment("openai", fake.url))
         for _ in range(2):
-            assert [event async for event in model.stream(_request(make_pin))]
+            assert [event async for event in model.stream(a_request(make_pin))]
             await model.close()
     assert len(fake.asked) == 2
 
@@ -363,8 +317,8 @@ async def test_images_of_a_result_are_shown_to_the_model(make_pin: MakePin, fami
     image = Attachment("image/png", "aGk=")
     result = ToolResultPart("c1", "read_skill", "Look.", attachments=(image,))
     history = (*HISTORY[:2], Message(Role.TOOL, (result,)))
-    async with _serving(STREAMS[family]()) as fake:
-        await _ask(family, fake, replace(_request(make_pin), messages=history))
+    async with serving(STREAMS[family]()) as fake:
+        await _ask(family, fake, replace(a_request(make_pin), messages=history))
         sent = json.dumps(fake.asked[0][2])
     assert "Look." in sent
     assert "aGk=" in sent

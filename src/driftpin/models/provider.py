@@ -15,6 +15,7 @@ from driftpin import limits
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.tokens import TokenCounts
 from driftpin.errors import DriftpinError, Rejected, Unavailable
+from driftpin.models.aws import AwsAccess
 from driftpin.models.port import (
     Finished,
     FinishReason,
@@ -37,6 +38,7 @@ class ProviderKind(StrEnum):
     """The families of providers, as they are named before the colon."""
 
     ANTHROPIC = "anthropic"
+    BEDROCK = "bedrock"
     OPENAI = "openai"
     GOOGLE = "google"
     OLLAMA = "ollama"
@@ -44,12 +46,16 @@ class ProviderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccess:
-    """Where a model is and what opens it; never shown, so it has no readable form."""
+    """Where a model is and what opens it; never shown, so it has no readable form.
+
+    `aws` is there for Bedrock alone, which has it instead of a key.
+    """
 
     kind: ProviderKind
     model: str
     key: str
     url: str | None
+    aws: AwsAccess | None = None
 
     def __repr__(self) -> str:
         return f"ProviderAccess({self.kind.value}:{self.model})"
@@ -97,7 +103,7 @@ class ProviderModel:
             async with model_request_stream(
                 model,
                 library_messages(request),
-                model_settings=_library_settings(request, self._retries_max),
+                model_settings=self._settings(request),
                 model_request_parameters=library_parameters(request),
                 instrument=False,
             ) as answer:
@@ -107,6 +113,8 @@ class ProviderModel:
                 response = answer.get()
         except (AgentRunError, UserError) as error:
             raise _translated(error, self.name) from error
+        if _broke_off(response):
+            raise _unreadable(self.name)
         for ending in _endings(response):
             yield ending
 
@@ -116,6 +124,13 @@ class ProviderModel:
             opened, self._opened = self._opened, None
             if opened is not None:
                 await opened.__aexit__(None, None, None)
+
+    def _settings(self, request: ModelRequest) -> "LibrarySettings":
+        """Return settings for one request; Bedrock's client got its retries when it was made."""
+        settings = _library_settings(request)
+        if self._access.kind is not ProviderKind.BEDROCK:
+            settings["max_retries"] = self._retries_max
+        return settings
 
     async def _open(self) -> "LibraryModel":
         async with self._opening:
@@ -127,13 +142,13 @@ class ProviderModel:
 
     def _build(self) -> "LibraryModel":
         try:
-            return _library_model(self._access)
+            return _library_model(self._access, self._retries_max)
         except ImportError as error:
             text = f"{self.name} needs the extra `llm`: install `driftpin[llm]`."
             raise Rejected(text, code="model_library_missing", model=self.name) from error
 
 
-def _library_model(access: ProviderAccess) -> "LibraryModel":
+def _library_model(access: ProviderAccess, retries_max: int) -> "LibraryModel":
     match access.kind:
         case ProviderKind.ANTHROPIC:
             from pydantic_ai.models.anthropic import AnthropicModel
@@ -141,6 +156,11 @@ def _library_model(access: ProviderAccess) -> "LibraryModel":
 
             anthropic = AnthropicProvider(api_key=access.key, base_url=access.url)
             return AnthropicModel(access.model, provider=anthropic)
+        case ProviderKind.BEDROCK:
+            from driftpin.models.bedrock import BedrockModel
+
+            assert access.aws is not None, "the registry gives one"
+            return BedrockModel(access.model, access.aws, access.url, retries_max=retries_max)
         case ProviderKind.OPENAI:
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.providers.openai import OpenAIProvider
@@ -161,8 +181,8 @@ def _library_model(access: ProviderAccess) -> "LibraryModel":
             return OllamaModel(access.model, provider=ollama)
 
 
-def _library_settings(request: ModelRequest, retries_max: int) -> "LibrarySettings":
-    """Return settings with retries, and with the provider's prompt cache switched on.
+def _library_settings(request: ModelRequest) -> "LibrarySettings":
+    """Return settings with the provider's prompt cache switched on.
 
     Where volatile text is sent, the conversation is cached up to the mark that `provider_messages`
     sets before it: a cache that ended behind that text would never be read again.
@@ -172,7 +192,7 @@ def _library_settings(request: ModelRequest, retries_max: int) -> "LibrarySettin
 
     settings = request.settings
     cache = CacheConfig(messages=not request.volatile)
-    chosen = LibrarySettings(max_retries=retries_max, cache=cache)
+    chosen = LibrarySettings(cache=cache)
     if settings.max_output_tokens is not None:
         chosen["max_tokens"] = settings.max_output_tokens
     if settings.temperature is not None:
@@ -190,6 +210,15 @@ def _words_of(event: "ModelResponseStreamEvent") -> str:
             return _without_surrogates(words)
         case _:
             return ""
+
+
+def _broke_off(response: "ModelResponse") -> bool:
+    """Whether the provider never said why it stopped: a cut connection may look like an end.
+
+    What it said itself is among its details; without it the library makes a good end up.
+    """
+    told = (response.provider_details or {}).get("finish_reason")
+    return not told and response.finish_reason in {None, "stop", "tool_call"}
 
 
 def _endings(response: "ModelResponse") -> list[ModelEvent]:
@@ -251,8 +280,12 @@ def _translated(error: "AgentRunError | UserError", name: str) -> DriftpinError:
                 retry_after_s=None if wait_s is None else round(wait_s),
             )
         case _:
-            text = f"{name} gave an answer that cannot be read."
-            return Unavailable(text, code="model_unavailable", model=name)
+            return _unreadable(name)
+
+
+def _unreadable(name: str) -> Unavailable:
+    text = f"{name} gave an answer that cannot be read to its end."
+    return Unavailable(text, code="model_unavailable", model=name)
 
 
 def _without_surrogates(text: str) -> str:

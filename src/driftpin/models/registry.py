@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from driftpin.errors import Rejected
-from driftpin.models import offline, scripted
+from driftpin.models import aws, offline, scripted
 from driftpin.models.offline import OfflineModel
 from driftpin.models.port import Model
 from driftpin.models.provider import ProviderAccess, ProviderKind, ProviderModel
@@ -27,6 +27,7 @@ class ProviderNeeds:
 
     `keys` are the variables that may hold the key, the first of them preferred; none are needed
     where the list is empty. `url` is the variable that points somewhere else than at the provider.
+    What Bedrock needs is more than a key; `aws` knows it.
     """
 
     kind: ProviderKind
@@ -37,6 +38,7 @@ class ProviderNeeds:
 
 PROVIDERS: Final = (
     ProviderNeeds(ProviderKind.ANTHROPIC, ("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL", 150_000),
+    ProviderNeeds(ProviderKind.BEDROCK, (), "", 150_000),
     ProviderNeeds(
         ProviderKind.GOOGLE, ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GEMINI_BASE_URL", 500_000
     ),
@@ -93,17 +95,20 @@ def _scripted(environment: Mapping[str, str], wait: Wait | None) -> ScriptedMode
 def _provided(needs: ProviderNeeds, model: str, environment: Mapping[str, str]) -> ProviderModel:
     variable = _missing_key(needs, environment)
     if variable:
-        text = f"{needs.kind.value} needs a key in the environment variable {variable}."
+        text = f"{needs.kind.value} needs the environment variable {variable}."
         raise Rejected(text, code="model_key_missing", variable=variable)
     if not _has_library():
         text = "Real providers need the extra `llm`: install `driftpin[llm]`."
         raise Rejected(text, code="model_library_missing")
     key = next((environment[name] for name in needs.keys if environment.get(name)), "")
-    access = ProviderAccess(needs.kind, model, key, _url(needs, environment))
+    signing = aws.aws_access(environment) if needs.kind is ProviderKind.BEDROCK else None
+    access = ProviderAccess(needs.kind, model, key, _url(needs, environment), signing)
     return ProviderModel(access, context_budget_tokens=needs.context_budget_tokens)
 
 
 def _url(needs: ProviderNeeds, environment: Mapping[str, str]) -> str | None:
+    if needs.kind is ProviderKind.BEDROCK:
+        return aws.endpoint_url(environment)
     written = environment.get(needs.url) or None
     if needs.kind is not ProviderKind.OLLAMA:
         return written
@@ -118,6 +123,8 @@ def _missing(needs: ProviderNeeds, environment: Mapping[str, str]) -> str:
 
 def _missing_key(needs: ProviderNeeds, environment: Mapping[str, str]) -> str:
     """Return the variable that should hold the key, or nothing when one does or none is needed."""
+    if needs.kind is ProviderKind.BEDROCK:
+        return aws.missing_variable(environment)
     has_key = any(environment.get(name) for name in needs.keys)
     return "" if has_key or not needs.keys else needs.keys[0]
 

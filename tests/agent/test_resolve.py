@@ -217,6 +217,15 @@ def test_directories_to_watch(workspace: Workspace, tmp_path: Path) -> None:
     }
 
 
+def test_the_places_of_the_user_may_be_missing_and_a_declared_one_may_not(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    workspace.home = tmp_path / "home"
+    assert workspace.resolve().observations.errors == ()
+    workspace.sources = [DeclaredSource("team", tmp_path / "gone")]
+    assert workspace.resolve().observations.errors == ("root_missing:team",)
+
+
 def test_one_directory_under_two_names_is_one_root(workspace: Workspace) -> None:
     workspace.write("AGENTS.md", "Be kind.")
     link = workspace.path.with_name("link")

@@ -5,6 +5,8 @@ import pytest
 from driftpin.context.mcp_config import ConfigRefusal, read_mcp_config
 from driftpin.context.mcp_servers import ListedServer
 
+NESTED = b'{"a": %s%s}'
+
 
 @pytest.mark.parametrize(
     ("content", "refusal"),
@@ -20,6 +22,8 @@ from driftpin.context.mcp_servers import ListedServer
             b'{"mcpServers": {"a": {}, "a": {}}}', ConfigRefusal("duplicate_key"), id="d5"
         ),
         pytest.param(b"[" * 100_000, ConfigRefusal("too_deep"), id="deep"),
+        pytest.param(NESTED % (b"[" * 63, b"]" * 63), (), id="as-deep-as-may-be"),
+        pytest.param(NESTED % (b"[" * 64, b"]" * 64), ConfigRefusal("too_deep"), id="one-deeper"),
         pytest.param(b'{"a": "\xff"}', ConfigRefusal("not_utf8", 1), id="not-utf8"),
         pytest.param(b"{}", (), id="no-servers"),
         pytest.param(b'\xef\xbb\xbf{"mcpServers": {"a": {"args": ["[{"]}}}', ("a",), id="mark"),

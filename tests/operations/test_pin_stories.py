@@ -10,7 +10,6 @@ from driftpin.errors import HeadMoved
 from driftpin.events.event import EventKind
 from driftpin.identity import WORKER
 from driftpin.operations.accept_snapshot import accept_push
-from driftpin.operations.check_store import check_store
 from driftpin.operations.delete_agent import delete_agent
 from driftpin.operations.import_snapshot import import_snapshot
 from driftpin.operations.rebind_chat import rebind_chat, rebind_in
@@ -20,15 +19,12 @@ from driftpin.operations.update_chat import update_chat
 from driftpin.store.database import Transaction
 from driftpin.store.store import Store
 from driftpin.store.tables import chats
+from driftpin.store.values import PinnedLines
 
 Blocked = Callable[[], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-async def sound_store(store: Store) -> Any:
-    """Whatever a story does, every invariant holds after it."""
-    yield
-    assert await check_store(store, WORKER) == ()
+pytestmark = pytest.mark.usefixtures("sound_store")
 
 
 async def test_a_push_that_commits_between_reading_the_head_and_pinning_a_new_chat(
@@ -113,6 +109,7 @@ async def test_an_unpinned_chat_after_a_no_head_rebind_that_the_next_push_pins(
     context = await stage.context(chat_id)
     assert context.snapshot is None
     assert context.revision == 2
+    assert await store.list_pinned_entries(stage.owner, chat_id) == PinnedLines(2, ())
     pushed = await another.push({"AGENTS.md": "two"})
     assert pushed.hydrated == 1
     assert await stage.digest(chat_id) == pushed.head.digest

@@ -61,6 +61,8 @@ def test_equal_keys_in_different_objects_are_fine() -> None:
 def test_e30_depth_64_passes_and_65_is_too_deep() -> None:
     depth = limits.JSON_DEPTH_MAX
     assert parse_json(b"[" * depth + b"]" * depth)
+    assert parse_json(b"[[]," + b"[" * (depth - 1) + b"]" * depth)
+    assert refused(b"[[]," + b"[" * depth + b"]" * (depth + 1)).code == "too_deep"
     assert refused(b"[" * (depth + 1) + b"]" * (depth + 1)).code == "too_deep"
     assert refused(b'{"a":' * (depth + 1) + b"1" + b"}" * (depth + 1)).code == "too_deep"
 
@@ -87,9 +89,9 @@ def test_unterminated_strings_are_refused_in_one_pass(body: bytes) -> None:
 
 
 def test_a_nul_in_a_text_is_a_control_character_with_its_place() -> None:
-    error = refused(b'{"a": [{"b/c": "x\\u0000"}]}')
+    error = refused(b'{"a": [{"b/~c": "x\\u0000"}]}')
     assert isinstance(error, Rejected)
-    assert (error.code, error.fields["pointer"]) == ("control_char", "/a/0/b~1c")
+    assert (error.code, error.fields["pointer"]) == ("control_char", "/a/0/b~1~0c")
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "\U0001f600"])

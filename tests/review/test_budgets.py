@@ -211,6 +211,8 @@ async def test_what_no_round_could_pay_to_look_at_is_not_late_in_the_one_that_ca
 ) -> None:
     begin(world)
     for number in (1, 2, 3):
+        world.repo.put("notes.txt", f"another head, {number}\n")
+        world.repo.commit()
         ran = await spend(world, limited="round-tokens=4500")
         check_budget_ended(ran, "panel")
         assert ran.report.summary.number == number

@@ -209,6 +209,7 @@ class World:
     costs: dict[str, int] = field(default_factory=dict)
     clock: SteppedClock = field(default_factory=SteppedClock)
     wish: ReviewWish = WISH
+    model: str = "scripted"
 
     @property
     def daybook(self) -> Daybook:
@@ -241,7 +242,7 @@ class World:
                 os.kill(os.getpid(), signal.SIGKILL)
             return resolve().head
 
-        settings = Settings("scripted", prices=tuple(map(parse_price, self.prices)))
+        settings = Settings(self.model, prices=tuple(map(parse_price, self.prices)))
         spending = Spending(parse_limits(limits), self.daybook)
         run = ReviewRun(repository, resolve(), head_now, self.shelf, settings, spending, self.wish)
         if self.client is not None:

@@ -25,6 +25,7 @@ from driftpin.review.bundled_roles import roster_with
 from driftpin.review.folder import ReviewFolder, write_file
 from driftpin.review.github.api import GitHub
 from driftpin.review.inputs import RoundInputs, Settings
+from driftpin.review.known_answers import known_answers
 from driftpin.review.ledger import ReviewState, state_of
 from driftpin.review.panel import Reviewers, SubChats
 from driftpin.review.repository import Range, Repository
@@ -150,7 +151,8 @@ class ReviewRun:
         )
         _refuse_blocked(admitted, as_json=self.wish.as_json)
         refuse_unpriced(admitted.inputs)
-        say(refuse_unaffordable(admitted.inputs, before))
+        known = known_answers(folder, admitted.inputs, before)
+        say(refuse_unaffordable(admitted.inputs, before, known))
         return BegunRun(self, base, folder, admitted.inputs, len(events), before)
 
     async def run(self, connect: Connect) -> Ran:

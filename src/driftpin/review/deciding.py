@@ -44,6 +44,7 @@ class Decided:
     addressed: tuple[str, ...]
     spent_by_phase: Mapping[str, Spent]
     grouping: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
 
 
 class _Decision:
@@ -260,6 +261,7 @@ def decide(book: RoundBook) -> Decided:
         addressed=addressed_messages(book.inputs),
         spent_by_phase=_spent_by_phase(book),
         grouping=book.adjudicated.notes,
+        reused=tuple(_reused(book)),
     )
 
 
@@ -302,6 +304,13 @@ def _failed(book: RoundBook) -> Iterator[str]:
 def _refused(book: RoundBook) -> Iterator[str]:
     for key, answer in sorted(book.answers.items()):
         yield from (f"{_role(key)}, claim {bad.number}: {bad.error}" for bad in answer.bad)
+
+
+def _reused(book: RoundBook) -> Iterator[str]:
+    """Yield whose answer is that of an earlier round on the same inputs."""
+    for key, exchange in sorted(book.exchanges.items()):
+        if exchange.of_round:
+            yield f"{key.partition('.')[2]}: round {exchange.of_round}"
 
 
 def _good(book: RoundBook) -> tuple[str, ...]:

@@ -188,6 +188,7 @@ class Exchange:
     """Everything that was said with one reviewer. `failure` is a code, empty when it answered.
 
     `outside` are texts at the head that its claims name and that are not part of the change.
+    `model` was asked; `of_round` is the earlier round whose answer it is, 0 for an own one.
     `tokens` are all that it took, those `cached` and `written` among them, and those of earlier
     tries under this key whose answers are not used.
     """
@@ -200,6 +201,8 @@ class Exchange:
     outside: tuple[FileTexts, ...] = field(default=())
     cached: int = 0
     written: int = 0
+    model: str = ""
+    of_round: int = 0
 
     @property
     def role(self) -> str:

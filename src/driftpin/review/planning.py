@@ -4,6 +4,7 @@ Asked again and again until nothing is left to ask: so a round that crashed goes
 has, a recorded one is found to be whole, and the budget ends a round at the same request each time.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Final
 
 from driftpin.context.tokens import estimate_text_tokens
 from driftpin.errors import Malformed
+from driftpin.identity import Digest, digest_of
 from driftpin.review.adjudication import (
     Adjudicated,
     Question,
@@ -54,6 +56,7 @@ from driftpin.review.standing import Standing, standings
 from driftpin.review.verification import Ruling, read_ruling, settles
 
 ANSWER_TOKENS: Final = 2_000
+_OPENING: Final = re.compile(r"\ARound \d+")
 # What the author says is fixed goes to a verifier instead.
 _OWNED: Final = frozenset({State.OPEN, State.CONTESTED})
 
@@ -92,6 +95,11 @@ class Task:
     def text(self) -> str:
         """The whole message."""
         return f"{self.shared}\n\n{self.own}"
+
+    def request_in(self, number: int) -> Digest:
+        """Return the digest of the message as it is sent in a round."""
+        own = _OPENING.sub(f"Round {number}", self.own, count=1)
+        return digest_of(f"{self.shared}\n\n{own}".encode("utf-8", "replace"))
 
     @property
     def usage(self) -> Usage:
@@ -142,6 +150,10 @@ class RoundBook:
             for task in tasks
         )
         return sum(parts, Spent())
+
+    def missing(self, tasks: Iterable[Task]) -> tuple[Task, ...]:
+        """Return those that have no answer yet, nor failed."""
+        return tuple(task for task in tasks if task.key not in self.exchanges)
 
     def _model_of(self, task: Task) -> str:
         return task.role.model or self.inputs.settings.model
@@ -306,7 +318,7 @@ def plan(book: RoundBook) -> Plan:
         book.adjudicate_tasks,
     )
     for tasks in steps:
-        missing = tuple(task for task in tasks() if task.key not in book.exchanges)
+        missing = book.missing(tasks())
         if missing:
             return _affordable(book, missing)
     return Plan(())

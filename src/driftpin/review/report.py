@@ -158,6 +158,7 @@ def document_of(report: RoundReport) -> dict[str, object]:
             "roles": list(summary.panel),
             "not_run": list(summary.not_run),
             "failed": list(summary.failed),
+            **({"reused": list(decided.reused)} if decided.reused else {}),
         },
         "coverage": {
             "roles": list(coverage.roles),

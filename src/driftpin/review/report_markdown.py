@@ -30,6 +30,7 @@ def report_to_markdown(report: RoundReport) -> str:
         *_table(report.findings),
         *_both_sides(report.findings),
         *_log(report.rounds),
+        *_reused(report),
         *_coverage(report),
         _LEGEND,
     ]
@@ -164,6 +165,12 @@ def _log(rounds: Sequence[RoundSummary]) -> Iterator[str]:
     yield f"Panel of round {last.number}: {', '.join(last.panel) or 'the scout alone'}."
     if last.not_run:
         yield "Not run: " + "; ".join(plain(text) for text in last.not_run) + "."
+
+
+def _reused(report: RoundReport) -> Iterator[str]:
+    if report.decided.reused:
+        told = "; ".join(plain(text) for text in report.decided.reused)
+        yield f"Answers of earlier rounds on the same inputs, not asked for again: {told}."
 
 
 def _coverage(report: RoundReport) -> Iterator[str]:

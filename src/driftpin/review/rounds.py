@@ -6,17 +6,17 @@ added last: a crash before it has changed nothing but what the next run can use.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from driftpin import review_limits
 from driftpin.errors import Malformed, Rejected
-from driftpin.identity import digest_of
 from driftpin.review.daybook import Daybook
 from driftpin.review.deciding import HEAD_MOVED, Decided, decide
 from driftpin.review.examination import Examiner
 from driftpin.review.folder import ReviewFolder, RoundFolder
 from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs
+from driftpin.review.known_answers import KnownAnswers, known_answers
 from driftpin.review.ledger import ReviewState
 from driftpin.review.panel import Reviewers
 from driftpin.review.planning import RoundBook, Task, plan
@@ -34,11 +34,12 @@ OVER_BUDGET: Final = "over_budget"
 UNUSED: Final = ExchangeKey("end.unused")
 
 
-def refuse_unaffordable(inputs: RoundInputs, before: ReviewState) -> str:
+def refuse_unaffordable(inputs: RoundInputs, before: ReviewState, known: KnownAnswers) -> str:
     """Return the estimate of a round in words; Rejected (`over_budget`) if it cannot begin."""
-    book = RoundBook(inputs, before, {})
-    needed = book.estimate((*book.scout_tasks(), *book.verify_tasks()))
-    whole = needed + book.estimate(book.panel_tasks())
+    book = known.with_reused(RoundBook(inputs, before, {}))
+    first = book.missing((*book.scout_tasks(), *book.verify_tasks()))
+    panel = book.missing(book.panel_tasks())
+    needed, whole = book.estimate(first or panel), book.estimate((*first, *panel))
     budget, has_prices = inputs.settings.budget, bool(inputs.settings.prices)
     planned = plan(book)
     if planned.over_budget:
@@ -128,11 +129,21 @@ class RoundRun:
         place.keep_exchange(unused)
         return self._book({**book.exchanges, UNUSED: unused})
 
+    def _with_reused(self, known: KnownAnswers, book: RoundBook, place: RoundFolder) -> RoundBook:
+        """Take what earlier rounds answered into the recording of this one, and tell it."""
+        filled = known.with_reused(book)
+        for key in sorted(filled.exchanges.keys() - book.exchanges.keys()):
+            exchange = filled.exchanges[key]
+            place.keep_exchange(exchange)
+            self.tell(f"  {key}: answered in round {exchange.of_round}")
+        return filled
+
     async def _ask_all(self, place: RoundFolder) -> RoundBook:
-        known = place.exchanges()
+        known = known_answers(self.folder, self.inputs, self.before)
         examiner = Examiner(self.repository, self.inputs)
         book = self._book({})
         while True:
+            book = self._with_reused(known, book, place)
             planned = plan(book)
             if planned.over_budget:
                 self.tell(f"The budget does not allow the phase {planned.over_budget!r}.")
@@ -144,7 +155,7 @@ class RoundRun:
     async def _ask(
         self,
         tasks: tuple[Task, ...],
-        known: Mapping[ExchangeKey, Exchange],
+        known: KnownAnswers,
         examiner: Examiner,
         place: RoundFolder,
         book: RoundBook,
@@ -153,7 +164,8 @@ class RoundRun:
 
         Nobody is asked any more once those before took so much that it can no longer be paid.
         """
-        found = {task.key: known[task.key] for task in tasks if is_answer_to(known, task)}
+        tried = {task.key: known.of_try(task) for task in tasks}
+        found = {key: each for key, each in tried.items() if each is not None}
         asked = [task for task in tasks if task.key not in found]
         self.tell(f"{tasks[0].phase.value}: {_named(asked)}")
         under_way: dict[ExchangeKey, Spent] = {}
@@ -172,7 +184,8 @@ class RoundRun:
                 exchange = await self.reviewers.ask(task, examiner.examine)
                 del under_way[task.key]
             self.daybook.add(self.name, self.inputs.spent_on(exchange))
-            before = known.get(task.key)
+            before = known.tried.get(task.key)
+            exchange = replace(exchange, model=self.inputs.model_of(task.role.slug))
             exchange = exchange if before is None else exchange.with_usage(before.usage)
             place.keep_exchange(exchange)
             found[task.key] = exchange
@@ -194,14 +207,6 @@ def _named(asked: list[Task]) -> str:
     names = [task.key for task in asked[:_NAMED_MAX]]
     more = f" and {len(asked) - _NAMED_MAX} more" if len(asked) > _NAMED_MAX else ""
     return ", ".join(names) + more if names else "everybody had answered"
-
-
-def is_answer_to(known: Mapping[ExchangeKey, Exchange], task: Task) -> bool:
-    """Whether the recorded exchange began with exactly this request and was answered."""
-    exchange = known.get(task.key)
-    if exchange is None or not exchange.said or exchange.failure:
-        return False
-    return exchange.said[0].request == digest_of(task.text.encode("utf-8", "replace"))
 
 
 def artefacts_of(report: RoundReport) -> dict[str, str]:
@@ -252,8 +257,9 @@ def _check_requests(book: RoundBook) -> None:
     asked = (book.scout_tasks, book.verify_tasks, book.panel_tasks, book.refute_tasks)
     for task in (task for tasks in (*asked, book.adjudicate_tasks) for task in tasks()):
         exchange = book.exchanges.get(task.key)
-        said = exchange.said if exchange is not None else ()
-        if said and said[0].request != digest_of(task.text.encode("utf-8", "replace")):
+        if exchange is None or not exchange.said:
+            continue
+        if exchange.said[0].request != task.request_in(exchange.of_round or book.inputs.number):
             missing.append(task.key)
     if missing:
         listed = ", ".join(missing[:5])
@@ -267,7 +273,6 @@ __all__ = [
     "RoundRun",
     "Tell",
     "artefacts_of",
-    "is_answer_to",
     "refuse_unaffordable",
     "refuse_unpriced",
     "replay",

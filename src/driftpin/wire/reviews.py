@@ -168,11 +168,12 @@ class FindingShape(Shape):
 
 
 class PanelShape(Shape):
-    """Who was asked, who was not, and who failed."""
+    """Who was asked, who was not, who failed, and whose answer is that of an earlier round."""
 
     roles: _Names
     not_run: _Texts
     failed: _Names
+    reused: _Texts = ()
 
 
 class CoveredShape(Shape):

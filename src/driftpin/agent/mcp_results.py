@@ -1,7 +1,8 @@
 """What an MCP tool answered, as it goes over the link: text, and files that a model may be shown.
 
 The text has a maximum and says when it was cut. An image or a document is kept as it is while there
-is room for it; what is not kept stands in the text as a line.
+is room for it; what is not kept stands in the text as a line. Structured content goes beside the
+text, for clients that are programs: whole, or not at all.
 """
 
 import json
@@ -12,6 +13,10 @@ from typing import Any, Final
 from driftpin import limits
 from driftpin.chat.attachments import SHOWN_MEDIA, Attachment
 from driftpin.context.manifest import Json
+from driftpin.errors import DriftpinError
+from driftpin.wire.json_text import parse_json
+
+LEFT_OUT: Final = "[structured content: left out, too large or too deep]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,13 @@ class ToolAnswer:
     is_error: bool
     is_cut: bool
     attachments: tuple[Attachment, ...] = ()
+    # Written as JSON already, so that nothing inside it is looked at on the way.
+    structured: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """Return the answer as the server reads it."""
         return {
+            **({} if self.structured is None else {"structured": self.structured}),
             "text": self.text,
             "is_error": self.is_error,
             "is_cut": self.is_cut,
@@ -55,8 +63,28 @@ def read_answer(result: Any) -> ToolAnswer:
     """Return what the SDK's result says."""
     room = _Room()
     texts = list(_texts(result, room))
+    structured = _structured(result.structured_content)
+    is_left_out = structured is None and result.structured_content is not None
+    if is_left_out:
+        texts.insert(0, LEFT_OUT)
     text, is_cut = cut_text("\n".join(texts))
-    return ToolAnswer(text, bool(result.is_error), is_cut, tuple(room.kept))
+    return ToolAnswer(
+        text, bool(result.is_error), is_cut or is_left_out, tuple(room.kept), structured
+    )
+
+
+def _structured(content: Any) -> str | None:
+    """Return the content as JSON; None if it is too large or not read alike by everybody."""
+    if content is None:
+        return None
+    written = json.dumps(content)
+    if len(written) > limits.TOOL_RESULT_BYTES_MAX:
+        return None
+    try:
+        parse_json(written.encode())
+    except DriftpinError:
+        return None
+    return written
 
 
 def cut_text(text: str) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from driftpin.chat.cleaning import clean_text, remove_hidden
@@ -25,6 +25,7 @@ SEPARATOR: Final = "__"
 _NOT_ALLOWED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _MARK_CHARACTERS: Final = 8
 _PROSE: Final = ("title", "description")
+_HINTS: Final = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,32 @@ class McpTool:
     def pinned(self) -> PinnedIdentity:
         """What a live tool is compared with; takes a while for a large schema."""
         return PinnedIdentity(self.server, digest_of(self.definition), meaning_of(self.definition))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolListing:
+    """What a pinned definition says beside what models are sent, for clients that list tools.
+
+    `hints` are those of the protocol that are yes or no; `output_schema` is of type object.
+    """
+
+    title: str | None = None
+    hints: Mapping[str, bool] = field(default_factory=dict)
+    output_schema: dict[str, Json] | None = None
+
+
+def listing_of(tool: McpTool) -> ToolListing:
+    """Return what else is listed of a tool, cleaned like the rest; what cannot be is left out."""
+    definition = json.loads(tool.definition)
+    told = definition.get("annotations")
+    annotations = told if isinstance(told, dict) else {}
+    title = definition.get("title") or annotations.get("title")
+    schema = _visible(definition.get("outputSchema"))
+    return ToolListing(
+        clean_text(title) if isinstance(title, str) else None,
+        {name: annotations[name] for name in _HINTS if isinstance(annotations.get(name), bool)},
+        schema if isinstance(schema, dict) and schema.get("type") == "object" else None,
+    )
 
 
 def blobs_for_tools(resources: Iterable[Resource]) -> tuple[Digest, ...]:
@@ -135,4 +162,12 @@ def _cleaned(value: Json, *, is_prose: bool) -> Json:
             return value
 
 
-__all__ = ["NAME_CHARACTERS_MAX", "McpTool", "blobs_for_tools", "mcp_tools", "offered_name"]
+__all__ = [
+    "NAME_CHARACTERS_MAX",
+    "McpTool",
+    "ToolListing",
+    "blobs_for_tools",
+    "listing_of",
+    "mcp_tools",
+    "offered_name",
+]

@@ -34,12 +34,16 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave, for the model. A failure is a result with `is_error` and a fixed `code`."""
+    """What a call gave, for the model. A failure is a result with `is_error` and a fixed `code`.
+
+    `structured` says the same as `content` to clients that are programs; no model is shown it.
+    """
 
     content: str
     is_error: bool = False
     code: str = ""
     attachments: tuple[Attachment, ...] = ()
+    structured: Json = None
 
 
 # A call that a worker had started when it went away.

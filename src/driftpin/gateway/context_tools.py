@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from driftpin import limits
+from driftpin.chat.mcp_tools import ToolListing
 from driftpin.chat.tools import ToolDefinition, ToolResult
 from driftpin.context.schema_rules import check_arguments
 from driftpin.errors import DriftpinError, Rejected, StorageTrouble
@@ -69,6 +70,17 @@ class ContextVerbs(Protocol):
         """Move the pin to that head, or only look; tell what the pin is then."""
 
 
+def listing_of(tool: ToolDefinition) -> ToolListing:
+    """Return what a client is told of one of them before it asks its user."""
+    return ToolListing(
+        hints={
+            "readOnlyHint": tool is not _MOVING,
+            "destructiveHint": False,
+            "openWorldHint": False,
+        }
+    )
+
+
 def definitions_for(visitor: Visitor) -> tuple[ToolDefinition, ...]:
     """Return what is offered: the move only to whoever may make it."""
     return (*_READING, _MOVING) if visitor.may_update else _READING
@@ -115,4 +127,4 @@ async def _diff(verbs: ContextVerbs, visitor: Visitor) -> str:
     return json.dumps({**shorter, "texts_left_out": "too long for a tool's result"})
 
 
-__all__ = ["NAMES", "ContextVerbs", "call_context_tool", "definitions_for"]
+__all__ = ["NAMES", "ContextVerbs", "call_context_tool", "definitions_for", "listing_of"]

@@ -5,6 +5,7 @@ from typing import Final
 import mcp_types
 
 from driftpin.chat.attachments import Attachment
+from driftpin.chat.mcp_tools import ToolListing
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.tools import ToolDefinition, ToolResult
 from driftpin.gateway.visitor import Visitor
@@ -17,12 +18,16 @@ CODE_FIELD: Final = "driftpin/code"
 IMAGES: Final = "image/"
 
 
-def tool_of(definition: ToolDefinition) -> mcp_types.Tool:
+def tool_of(definition: ToolDefinition, listing: ToolListing) -> mcp_types.Tool:
     """Return how a tool is listed: cleaned as for a model, since a model will read it."""
+    hints = dict(listing.hints)
     return mcp_types.Tool(
         name=definition.name,
+        title=listing.title,
         description=definition.description,
         input_schema=definition.parameters,
+        output_schema=listing.output_schema,
+        annotations=mcp_types.ToolAnnotations.model_validate(hints) if hints else None,
     )
 
 
@@ -37,12 +42,19 @@ async def call_pinned_tool(
     return await Toolbox([tools]).carry_out(call)
 
 
-def result_of(result: ToolResult) -> mcp_types.CallToolResult:
-    """Return a result as the protocol writes it; the stable code of a failure is beside it."""
+def result_of(result: ToolResult, listing: ToolListing) -> mcp_types.CallToolResult:
+    """Return a result as the protocol writes it; the stable code of a failure is beside it.
+
+    A tool that says what its results look like may not succeed without one of that look, so a
+    result whose structured content was left out is an error that says what it can in words.
+    """
     text = mcp_types.TextContent(type="text", text=result.content)
+    structured = result.structured if isinstance(result.structured, dict) else None
+    is_lacking = structured is None and listing.output_schema is not None
     return mcp_types.CallToolResult(
         content=[text, *(_block_of(each) for each in result.attachments)],
-        is_error=result.is_error,
+        structured_content=structured,
+        is_error=result.is_error or is_lacking,
         _meta={CODE_FIELD: result.code} if result.code else None,
     )
 

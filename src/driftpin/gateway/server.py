@@ -21,9 +21,10 @@ from mcp.shared.subscriptions import (
 )
 
 from driftpin import __version__, limits
+from driftpin.chat.mcp_tools import McpTool, ToolListing, listing_of
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.tools import OnProgress, ToolDefinition, ToolResult, sorted_tools
+from driftpin.chat.tools import OnProgress, ToolDefinition, sorted_tools
 from driftpin.errors import Conflict, DriftpinError, Forbidden, Malformed, NotFound, Rejected
 from driftpin.gateway import context_tools, files, pinned_tools, skill_prompts
 from driftpin.gateway.following import following
@@ -158,7 +159,8 @@ class _Visit:
         self, _: Context, params: mcp_types.PaginatedRequestParams | None
     ) -> mcp_types.ListToolsResult:
         own = context_tools.definitions_for(self.visitor)
-        offered = sorted_tools((*own, *self._tools_of(*await self._read()).definitions))
+        pinned = {tool.offered.name: tool for tool in self._tools_of(*await self._read()).tools}
+        offered = sorted_tools((*own, *(tool.offered for tool in pinned.values())))
         page, following = self._page(
             offered,
             lambda each: each.name,
@@ -166,7 +168,9 @@ class _Visit:
             params,
             items_max=limits.GATEWAY_TOOLS_PER_PAGE,
         )
-        listed = [pinned_tools.tool_of(each) for each in page]
+        listed = [
+            pinned_tools.tool_of(each, _listing_of(each, pinned.get(each.name))) for each in page
+        ]
         return mcp_types.ListToolsResult(tools=listed, next_cursor=following)
 
     async def call_tool(
@@ -174,32 +178,31 @@ class _Visit:
     ) -> mcp_types.CallToolResult:
         visitor, name, arguments = self.visitor, params.name, params.arguments or {}
         own = _named(context_tools.definitions_for(visitor), name)
-        if own is not None:
-            result = await context_tools.call_context_tool(
-                self.gateway.verbs, visitor, own, arguments
-            )
-        else:
-            result = await self._call_pinned(context, name, arguments)
-        return pinned_tools.result_of(result)
+        if own is None:
+            return await self._call_pinned(context, name, arguments)
+        result = await context_tools.call_context_tool(self.gateway.verbs, visitor, own, arguments)
+        return pinned_tools.result_of(result, _listing_of(own, None))
 
     async def _call_pinned(
         self, context: Context, name: str, arguments: Mapping[str, Any]
-    ) -> ToolResult:
+    ) -> mcp_types.CallToolResult:
         """Have a pinned tool called; if the client leaves meanwhile, have the call taken back."""
         pin, pinned = await self._read()
         call_id = self.name_call(context.request_id)
         async with following(context) as on_progress:
             tools = self._tools_of(pin, pinned, on_progress)
-            if _named(tools.definitions, name) is None:
+            tool = next((each for each in tools.tools if each.offered.name == name), None)
+            if tool is None:
                 raise NotFound("There is no such tool in this pin.", code="no_tool")
             call = ToolCallPart(call_id, name, json.dumps(dict(arguments)))
             try:
-                return await pinned_tools.call_pinned_tool(
+                result = await pinned_tools.call_pinned_tool(
                     self.gateway.store, self.visitor, tools, call
                 )
             except asyncio.CancelledError:
                 self.gateway.take_back(pin.agent_id, self.visitor.chat_id, call_id)
                 raise
+        return pinned_tools.result_of(result, listing_of(tool))
 
     async def listen(
         self, context: Context, params: mcp_types.SubscriptionsListenRequestParams
@@ -257,6 +260,10 @@ class _Visit:
             cursor=None if params is None else params.cursor,
             items_max=items_max,
         )
+
+
+def _listing_of(definition: ToolDefinition, pinned: McpTool | None) -> ToolListing:
+    return context_tools.listing_of(definition) if pinned is None else listing_of(pinned)
 
 
 def _named(tools: tuple[ToolDefinition, ...], name: str) -> ToolDefinition | None:

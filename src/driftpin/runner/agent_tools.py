@@ -113,6 +113,7 @@ class McpTools:
         self._pin = pin
         self._tools = {tool.offered.name: tool for tool in tools}
         self._rules = rules
+        self.tools = tools
         self.definitions: tuple[ToolDefinition, ...] = tuple(tool.offered for tool in tools)
 
     async def call(self, call: ToolCallPart, arguments: Mapping[str, object]) -> ToolResult:
@@ -243,7 +244,14 @@ def _result(answer: Mapping[str, Any], code: str, policy: ChangePolicy) -> ToolR
         Attachment(str(each["media_type"]), str(each["content"]))
         for each in answer.get("attachments", ())
     )
-    return ToolResult(text, is_error=is_error, code=told, attachments=attachments)
+    structured = answer.get("structured")
+    return ToolResult(
+        text,
+        is_error=is_error,
+        code=told,
+        attachments=attachments,
+        structured=json.loads(structured) if isinstance(structured, str) else None,
+    )
 
 
 __all__ = [

@@ -103,11 +103,17 @@ class Room:
 
 @dataclass(slots=True)
 class Commits:
-    """Wakes whoever waits for the next commit that recorded an event."""
+    """Wakes whoever waits for the next commit that recorded an event, and workers as a server."""
 
     happened: asyncio.Event = field(default_factory=asyncio.Event)
+    workers: list[TurnWorker] = field(default_factory=list)
 
     def announce(self) -> None:
+        self.happened.set()
+        for worker in self.workers:
+            worker.wake()
+
+    def announce_step(self) -> None:
         self.happened.set()
 
     async def until(self, look: Callable[[], Awaitable[Found | None]]) -> Found:

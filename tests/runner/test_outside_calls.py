@@ -73,6 +73,7 @@ async def _results(room: Room) -> list[tuple[str, str]]:
 async def _another_worker(room: Room, clock: SteppedClock) -> AsyncIterator[TurnWorker]:
     await room.worker.stop()
     other = TurnWorker(room.store, room.models, clock, name="worker-2")
+    room.commits.workers.append(other)
     await other.start()
     yield other
     await other.stop()

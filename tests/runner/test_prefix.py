@@ -48,7 +48,7 @@ class NotingModel:
 async def replica(room: Room, database_url: str, clock: SteppedClock) -> AsyncIterator[TurnWorker]:
     """The worker of another server on the same database, which runs nothing yet."""
     database = Database(database_url, clock=clock, ids=RandomIds())
-    database.announce_commits_to(room.commits.announce)
+    database.announce_commits_to(room.commits.announce, room.commits.announce_step)
     yield TurnWorker(Store(database), room.models, clock, name="worker-2")
     await database.close()
 

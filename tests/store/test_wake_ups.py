@@ -70,6 +70,42 @@ async def test_an_announcement_wakes_other_processes(
     await arrives(arrived)
 
 
+async def test_a_step_that_frees_no_turn_wakes_those_alone_who_listen_to_steps(
+    database: Database,
+) -> None:
+    carrier = wake_ups_of(database)
+    told: list[str] = []
+    carrier.listen(lambda: told.append("reader"))
+    carrier.listen(lambda: told.append("worker"), to_steps=False)
+    database.announce_commits_to(carrier.announce, carrier.announce_step)
+
+    async def step(transaction: Transaction) -> None:
+        await record_event(transaction, EventKind.CHAT_TURN)
+        transaction.frees_no_turn = True
+
+    async def end(transaction: Transaction) -> None:
+        await record_event(transaction, EventKind.CHAT_TURN)
+
+    await database.write(step)
+    assert told == ["reader"]
+    await database.write(end)
+    assert told == ["reader", "reader", "worker"]
+
+
+@ONLY_POSTGRESQL
+async def test_a_step_is_told_to_other_processes_as_such(
+    replicas: tuple[PostgresWakeUps, PostgresWakeUps],
+) -> None:
+    here, there = replicas
+    step, more = awaited(there), asyncio.Event()
+    there.listen(more.set, to_steps=False)
+    here.announce_step()
+    await arrives(step)
+    assert not more.is_set()
+    here.announce()
+    await arrives(more)
+
+
 @ONLY_POSTGRESQL
 async def test_a_lost_connection_is_opened_again_and_wakes_everybody(
     replicas: tuple[PostgresWakeUps, PostgresWakeUps], database_url: str

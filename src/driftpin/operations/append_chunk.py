@@ -16,6 +16,7 @@ async def append_chunk(store: Store, actor: Actor, lease: TurnLease, batch: Stre
     async def append(transaction: Transaction) -> None:
         await turns.require_lease(transaction, lease)
         await turns.add_chunk(transaction, lease, batch)
+        transaction.frees_no_turn = True
 
     await store.database.write(append)
 

@@ -21,9 +21,10 @@ async def claim_turn(
     require_worker(actor)
 
     async def claim(transaction: Transaction) -> ClaimedTurn | None:
-        found = await turns.find_claimable_turn(transaction)
+        found, others_wait = await turns.find_claimable_turn(transaction)
         if found is None:
             return None
+        transaction.frees_no_turn = True
         chat = await turns.get_chat_row(transaction, found.chat_id)
         lease = await turns.take_turn(transaction, found, chat, holder, lease_s)
         await record_event(
@@ -33,7 +34,9 @@ async def claim_turn(
             chat_id=lease.chat_id,
             payload={"turn": lease.turn, "state": turns.RUNNING, "attempt": lease.attempt},
         )
-        return ClaimedTurn(lease, chat, holds_pin=found.held_revision is not None)
+        return ClaimedTurn(
+            lease, chat, holds_pin=found.held_revision is not None, others_wait=others_wait
+        )
 
     return await store.database.write(claim)
 

@@ -47,6 +47,7 @@ async def commit_answer(
     async def commit(transaction: Transaction) -> None:
         # Positions are given under the chat's lock, as for a message that is sent meanwhile.
         state = await turns.hold_turn(transaction, lease)
+        transaction.frees_no_turn = True
         await receipts.add_entry(transaction, entry, snapshot_id)
         if message is not None:
             await turns.add_tool_calls(transaction, lease, message.calls)

@@ -23,6 +23,7 @@ async def commit_tool_results(
     async def commit(transaction: Transaction) -> None:
         # Positions are given under the chat's lock, as for a message that is sent meanwhile.
         await turns.hold_turn(transaction, lease)
+        transaction.frees_no_turn = True
         for result in results:
             outcome = result.code or ("error" if result.is_error else "ok")
             await turns.close_tool_call(transaction, lease, result.call_id, outcome)

@@ -41,8 +41,10 @@ async def finish_in(
     await turns.close_turn(transaction, lease, end.value, error)
     verb = ChatVerb.FAIL if end is TurnState.FAILED else ChatVerb.FINISH
     following = next_state(state, verb)
-    if await turns.has_waiting_turn(transaction, lease.chat_id):
+    has_waiting, has_parent = await turns.who_waits(transaction, lease.chat_id)
+    if has_waiting:
         following = next_state(following, ChatVerb.START)
+    transaction.frees_no_turn = not has_waiting and not has_parent
     shown = error if following is ChatState.ERROR else None
     await turns.set_chat_state(transaction, lease.chat_id, following, shown)
     await record_event(

@@ -153,12 +153,16 @@ class TurnWorker:
             task = asyncio.create_task(self._run(claimed), name=f"turn-{claimed.lease.chat_id}")
             self._tasks[task] = claimed.lease
             task.add_done_callback(self._forget)
+            if not claimed.others_wait:
+                return
 
     def _forget(self, task: asyncio.Task[None]) -> None:
+        had_no_place = len(self._tasks) == TURNS_AT_ONCE_MAX
         lease = self._tasks.pop(task)
         if task.cancelled():
             self._left.append(lease)
-        self._wake.set()
+        if had_no_place or self._left:
+            self._wake.set()
 
     async def _run(self, claimed: ClaimedTurn) -> None:
         chat_id = claimed.lease.chat_id

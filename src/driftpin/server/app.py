@@ -275,10 +275,10 @@ class Server:
             make_workers=self._make_workers,
             is_shared=self._is_shared,
         )
-        self._database.announce_commits_to(self._wake_ups.announce)
+        self._database.announce_commits_to(self._wake_ups.announce, self._wake_ups.announce_step)
         self._wake_ups.listen(services.tailer.wake)
         if services.workers is not None:
-            self._wake_ups.listen(services.workers.wake)
+            self._wake_ups.listen(services.workers.wake, to_steps=False)
         await services.pulse.look()
         return services
 

@@ -51,8 +51,10 @@ class Transaction:
     """One writing transaction. An operation gets it, uses it, and never keeps it.
 
     `now` is one instant for the whole operation. `has_events` is set when there is something to
-    read, so that readers are woken after the commit. `witness` is by what it is known again if its
-    commit is not answered; whoever records an event gives it. `reach` passes a failpoint.
+    read, so that readers are woken after the commit; `frees_no_turn` by a step of a turn after
+    which no other can be claimed than before, so no worker need look. `witness` is by what it is
+    known again if its commit is not answered; whoever records an event gives it. `reach` passes a
+    failpoint.
     """
 
     connection: AsyncConnection
@@ -62,6 +64,7 @@ class Transaction:
     reach: Reach = field(default=pass_by)
     quotas: Quotas = field(default=NO_QUOTAS)
     has_events: bool = field(default=False)
+    frees_no_turn: bool = field(default=False)
     witness: Witness | None = field(default=None)
 
     @property
@@ -117,6 +120,7 @@ class Database:
         self._clock = clock
         self._ids = ids
         self._after_commit: Callable[[], None] = _nothing
+        self._after_step: Callable[[], None] = _nothing
         self._around: Around = _just_run
         self._writing: set[asyncio.Task[Any]] = set()
         if self.engine_kind is EngineKind.SQLITE:
@@ -127,8 +131,7 @@ class Database:
             self._reader = sqlite_engine(
                 parsed, is_writer=False, pool_size=4, wait_s=wait_s, connect=connect
             )
-            self._heartbeat_writer = self._writer
-            self._heartbeat_reader = self._reader
+            self._heartbeat_writer, self._heartbeat_reader = self._writer, self._reader
         else:
             self._writer = postgres_engine(parsed, pool_size=pool_size, wait_s=wait_s)
             self._heartbeat_writer = postgres_engine(
@@ -148,9 +151,15 @@ class Database:
         """The clock that stamps transactions."""
         return self._clock
 
-    def announce_commits_to(self, announce: Callable[[], None]) -> None:
-        """Call `announce` after each commit that recorded an event; it must not block."""
+    def announce_commits_to(
+        self, announce: Callable[[], None], announce_step: Callable[[], None] | None = None
+    ) -> None:
+        """Call one of the two, which must not block, after each commit that recorded an event.
+
+        It is `announce_step`, if it is given, after a step of a turn that freed no turn.
+        """
         self._after_commit = announce
+        self._after_step = announce_step or announce
 
     def joined_by(self, around: Around) -> "Database":
         """Return this same database, with `around` run inside every transaction it writes.
@@ -247,10 +256,9 @@ class Database:
         After a serialization failure or a deadlock the whole operation runs again, with jitter,
         until it succeeds or the deadline passes, and once more after a connection that ended before
         its commit, so it must read everything afresh and keep nothing between runs. A commit that
-        was not answered is looked for, and the operation runs
-        again only if it is not there. Raises Unavailable when the storage cannot be had, with
-        `outcome_unknown` when it cannot be told what became of the commit; any other exception
-        rolls back and passes through.
+        was not answered is looked for, and the operation runs again only if it is not there. Raises
+        Unavailable when the storage cannot be had, with `outcome_unknown` when it cannot be told
+        what became of the commit; any other exception rolls back and passes through.
         """
         return await self._write(operation, self._writer)
 
@@ -326,7 +334,7 @@ class Database:
 
     def _announced(self, ended: _Ended[Outcome]) -> Outcome:
         if ended.transaction.has_events:
-            self._after_commit()
+            (self._after_step if ended.transaction.frees_no_turn else self._after_commit)()
         return ended.outcome
 
     def _transaction(self, connection: AsyncConnection) -> Transaction:
@@ -352,9 +360,8 @@ class Database:
 
     def pool_use(self) -> tuple[int, int]:
         """Return how many connections are in use for writing, and how many there may be."""
-        pool = self._writer.pool
-        assert isinstance(pool, QueuePool)
-        return pool.checkedout(), self._pool_size
+        assert isinstance(self._writer.pool, QueuePool)
+        return self._writer.pool.checkedout(), self._pool_size
 
     async def close(self) -> None:
         """Close every connection; what is being written comes to its end before."""

@@ -28,12 +28,14 @@ class TurnLease:
 class ClaimedTurn:
     """A lease with the chat as it was when the turn was claimed.
 
-    `holds_pin` says that the turn has asked a model before, and goes on with what it then ran on.
+    `holds_pin` says that the turn has asked a model before, and goes on with what it then ran on;
+    `others_wait`, that more turns could be claimed at that moment.
     """
 
     lease: TurnLease
     chat: ChatRow
     holds_pin: bool = False
+    others_wait: bool = False
 
 
 __all__ = ["ClaimedTurn", "LeaseLost", "TurnLease"]

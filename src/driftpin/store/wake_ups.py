@@ -20,6 +20,8 @@ from driftpin.store.engines import connect_arguments
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "driftpin_events"
+# What is told of commits that were steps of turns, none of which freed a turn; else nothing is.
+STEPS: Final = "steps"
 
 
 class PostgresWakeUps(LocalWakeUps):
@@ -30,11 +32,18 @@ class PostgresWakeUps(LocalWakeUps):
         super().__init__()
         self._address = connect_arguments(url)
         self._pending = asyncio.Event()
+        self._told = STEPS
         self._is_listening = asyncio.Event()
 
     def announce(self) -> None:
         """Wake this process, and have the others told soon."""
         super().announce()
+        self._told = ""
+        self._pending.set()
+
+    def announce_step(self) -> None:
+        """Wake those here who listen to steps, and have the others told soon."""
+        super().announce_step()
         self._pending.set()
 
     async def wait_until_listening(self) -> None:
@@ -62,15 +71,20 @@ class PostgresWakeUps(LocalWakeUps):
             while not connection.is_closed():
                 await self._pending.wait()
                 self._pending.clear()
-                await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+                told, self._told = self._told, STEPS
+                await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, told)
         finally:
             connection.terminate()
 
     def _wake_carrier(self, *_: Any) -> None:
         self._pending.set()
 
-    def _arrived(self, *_: Any) -> None:
-        super().announce()
+    def _arrived(self, *told: Any) -> None:
+        *_, payload = told
+        if payload == STEPS:
+            super().announce_step()
+        else:
+            super().announce()
 
 
 def wake_ups_of(database: Database) -> WakeUps:

@@ -49,11 +49,13 @@ CLOSE_TURN: Final = (
         **{name: parameter_of(turns, name) for name in ("state", "error", "finished_at")},
     )
 )
-FIND_WAITING: Final = (
+WHO_WAITS: Final = select(
+    chats.c.parent_id,
     select(turns.c.number)
-    .where(turns.c.chat_id == parameter_of(turns, "chat_id"), turns.c.state == WAITING)
-    .limit(1)
-)
+    .where(turns.c.chat_id == chats.c.id, turns.c.state == WAITING)
+    .exists()
+    .label("has_waiting"),
+).where(chats.c.id == parameter_of(turns, "chat_id"))
 SET_CHAT_STATE: Final = (
     update(chats)
     .where(chats.c.id == parameter_of(chats, "id"))
@@ -96,7 +98,6 @@ __all__ = [
     "CLOSE_CALL",
     "CLOSE_TURN",
     "DROP_CHUNKS",
-    "FIND_WAITING",
     "GET_CHAT",
     "IS_HELD",
     "LOCK_CHAT_OF_HELD_TURN",
@@ -106,6 +107,7 @@ __all__ = [
     "SET_CHAT_STATE",
     "START_CALLS",
     "WAITING",
+    "WHO_WAITS",
     "held_by",
     "turn_of",
 ]

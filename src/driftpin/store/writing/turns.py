@@ -6,12 +6,15 @@ agree about it; the one process of an SQLite file frees what it leaves instead.
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Row,
+    Select,
     and_,
+    bindparam,
     insert,
     or_,
     select,
@@ -22,8 +25,8 @@ from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.states import ChatState
 from driftpin.chat.tools import UNKNOWN_RESULT
 from driftpin.identity import ChatId
-from driftpin.store.database import Transaction
-from driftpin.store.dialects import dialect_of
+from driftpin.store.database import EngineKind, Transaction
+from driftpin.store.dialects import dialect_for
 from driftpin.store.leases import LeaseLost, TurnLease
 from driftpin.store.reading.columns import chat_from
 from driftpin.store.tables import chat_pins, chats, tool_calls, turn_chunks, turns
@@ -36,7 +39,6 @@ from driftpin.store.writing.turn_statements import (
     CLOSE_CALL,
     CLOSE_TURN,
     DROP_CHUNKS,
-    FIND_WAITING,
     GET_CHAT,
     LOCK_CHAT_OF_HELD_TURN,
     LOCK_HELD_TURN,
@@ -45,6 +47,7 @@ from driftpin.store.writing.turn_statements import (
     SET_CHAT_STATE,
     START_CALLS,
     WAITING,
+    WHO_WAITS,
     held_by,
     turn_of,
 )
@@ -56,14 +59,22 @@ UNDER_WAY: Final = (RUNNING, *PARKED)
 UNFINISHED: Final = (WAITING, *UNDER_WAY)
 
 
-async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
+async def find_claimable_turn(transaction: Transaction) -> tuple[Row[Any] | None, bool]:
     """Return one turn that nobody holds and that no earlier turn of its chat stands before.
 
     Also one whose sub-chats have answered, and one whose client took too long.
 
     The row is locked until the end of the transaction; turns that others are claiming at this
-    moment are passed over.
+    moment are passed over. Also says whether there is another one.
     """
+    statement, now = _claimable(transaction.engine), {"claimed_at": transaction.now}
+    rows = (await transaction.connection.execute(statement, now)).all()
+    return (rows[0] if rows else None), len(rows) > 1
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _claimable(engine: EngineKind) -> Select[Any]:
+    """Choose up to two turns that can be claimed."""
     earlier = turns.alias("earlier")
     stands_before = (
         select(earlier.c.number)
@@ -74,18 +85,18 @@ async def find_claimable_turn(transaction: Transaction) -> Row[Any] | None:
         )
         .exists()
     )
-    is_held = dialect_of(transaction.connection).is_held(turns.c.lease_until)
+    is_held = dialect_for(engine).is_held(turns.c.lease_until)
     is_left = and_(turns.c.state == RUNNING, or_(turns.c.lease_until.is_(None), ~is_held))
-    is_late = and_(turns.c.state.in_(PARKED), turns.c.lease_until < transaction.now)
+    now = bindparam("claimed_at", type_=turns.c.lease_until.type)
+    is_late = and_(turns.c.state.in_(PARKED), turns.c.lease_until < now)
     is_free = or_(turns.c.state == WAITING, is_left, is_late, _has_its_answers())
-    statement = (
+    return (
         select(turns)
         .where(is_free, ~stands_before)
         .order_by(turns.c.created_at, turns.c.chat_id)
-        .limit(1)
+        .limit(2)
         .with_for_update(skip_locked=True)
     )
-    return (await transaction.connection.execute(statement)).first()
 
 
 def _has_its_answers() -> ColumnElement[bool]:
@@ -215,10 +226,14 @@ async def replace_turns(transaction: Transaction, chat_id: ChatId, *, first: int
     )
 
 
-async def has_waiting_turn(transaction: Transaction, chat_id: ChatId) -> bool:
-    """Whether a message of this chat is still to be answered."""
-    found = await transaction.connection.execute(FIND_WAITING, {"turns_chat_id": chat_id})
-    return found.first() is not None
+async def who_waits(transaction: Transaction, chat_id: ChatId) -> tuple[bool, bool]:
+    """Return whether a message of this chat is to be answered, and whether the chat has a parent.
+
+    A parent may wait for the end of its sub-chat.
+    """
+    found = await transaction.connection.execute(WHO_WAITS, {"turns_chat_id": chat_id})
+    row = found.one()
+    return row.has_waiting, row.parent_id is not None
 
 
 async def set_chat_state(
@@ -306,10 +321,6 @@ async def close_tool_call(
     await transaction.connection.execute(CLOSE_CALL, parameters)
 
 
-def _is_turn(lease: TurnLease) -> ColumnElement[bool]:
-    return and_(turns.c.chat_id == lease.chat_id, turns.c.number == lease.turn)
-
-
 __all__ = [
     "PARKED",
     "RUNNING",
@@ -322,7 +333,6 @@ __all__ = [
     "close_turn",
     "find_claimable_turn",
     "get_chat_row",
-    "has_waiting_turn",
     "hold_present_pin",
     "hold_turn",
     "is_call",
@@ -334,4 +344,5 @@ __all__ = [
     "set_chat_state",
     "start_tool_calls",
     "take_turn",
+    "who_waits",
 ]

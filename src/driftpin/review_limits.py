@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from driftpin.limits import KIB, MESSAGE_BYTES_MAX, MIB
+from driftpin.limits import (
+    KIB,
+    MESSAGE_BYTES_MAX,
+    MIB,
+    TOOL_RESULT_BYTES_MAX,
+    TURN_REQUESTS_MAX,
+)
 
 # Code review (spec/review.md).
 REVIEW_ROUNDS_MAX: Final = 6
@@ -29,6 +35,28 @@ REVIEW_ADJUDICATED_GROUPS_MAX: Final = 40
 REVIEW_ADJUDICATED_FINDINGS_MAX: Final = 40
 REVIEW_ADJUDICATED_TEXT_CHARACTERS_MAX: Final = 600
 REVIEW_GIT_TIMEOUT_S: Final = 120.0
+
+# Reading tools of reviewers (review.reading).
+REVIEW_READ_CALLS_MAX: Final = 40
+# Calls beyond that are refused with the advice to answer; after so many the reviewer has failed.
+REVIEW_READ_REFUSALS_MAX: Final = 5
+REVIEW_READ_AT_ONCE_MAX: Final = 4
+REVIEW_READ_TIMEOUT_S: Final = 20.0
+REVIEW_READ_ANSWER_BYTES_MAX: Final = 32 * KIB
+REVIEW_READ_BYTES_PER_REVIEWER_MAX: Final = 512 * KIB
+REVIEW_READ_FILE_BYTES_MAX: Final = 16 * MIB
+REVIEW_READ_LINES_MAX: Final = 500
+REVIEW_READ_LINE_CHARACTERS_MAX: Final = 1_000
+REVIEW_READ_ENTRIES_MAX: Final = 500
+REVIEW_READ_MATCHES_MAX: Final = 100
+REVIEW_READ_MATCHES_BYTES_MAX: Final = 4 * MIB
+REVIEW_READ_PATTERN_CHARACTERS_MAX: Final = 300
+# What the counts of a pattern may come to when they are multiplied.
+REVIEW_READ_PATTERN_REPEATS_MAX: Final = 1_000
+REVIEW_READ_BLAME_LINES_MAX: Final = 200
+REVIEW_READ_PATH_BYTES_MAX: Final = 4 * KIB
+REVIEW_READ_TREE_BYTES_MAX: Final = 256 * MIB
+REVIEW_READ_MEMORY_BYTES_MAX: Final = 1_024 * MIB
 
 # A recorded round as a document, on its way to a forge or to the server (wire.reviews).
 REVIEW_DOCUMENT_BYTES_MAX: Final = 4 * MIB
@@ -58,3 +86,7 @@ FORGE_REPLY_CHARACTERS_MAX: Final = 4_000
 assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
 assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX
 assert 2 * REVIEW_DOCUMENT_BYTES_MAX < REVIEW_BODY_BYTES_MAX
+# A reviewer that calls without end is failed here, by name, before its turn is failed there.
+assert REVIEW_READ_CALLS_MAX + REVIEW_READ_REFUSALS_MAX < TURN_REQUESTS_MAX
+assert 2 * REVIEW_READ_ANSWER_BYTES_MAX <= TOOL_RESULT_BYTES_MAX
+assert REVIEW_READ_ANSWER_BYTES_MAX <= REVIEW_READ_BYTES_PER_REVIEWER_MAX

@@ -12,11 +12,11 @@ from driftpin.errors import Conflict, Malformed, Rejected
 from driftpin.review.anchors import source_text
 from driftpin.review.bundled_roles import bundled_files, roster_with
 from driftpin.review.diff import ChangeKind, map_line, numbered, parse_patch
+from driftpin.review.fences import fenced
 from driftpin.review.finding import FindingId
 from driftpin.review.folder import ReviewFolder
 from driftpin.review.ledger import Event, Replied, ReplyKind, event_from_bytes
 from driftpin.review.planning import plan
-from driftpin.review.prompts import fenced
 from driftpin.review.roster import Tier, choose_panel, parse_role
 from driftpin.review.scope import FileClass, chunks_of, classify
 from review.pure import book_of, decided, inputs_of, patch_of, said

@@ -27,6 +27,7 @@ from driftpin.review.ledger import Replied, ReplyKind, ReviewState, check_reply
 from driftpin.review.panel import BAD_ANSWER, Examine
 from driftpin.review.planning import Task
 from driftpin.review.prompts import repair_text
+from driftpin.review.reading.desk import ReadingDesk
 from driftpin.review.repository import Range, Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import Shelf, shelf_of
@@ -65,6 +66,11 @@ def claim(path: str, line: int, quote: str, statement: str, **more: Any) -> Clai
 def answer(*claims: Claim, **more: Any) -> str:
     """A reviewer's whole answer, with words around it."""
     return "I looked. " + json.dumps({"claims": claims, "complete": {}, **more}) + " Done."
+
+
+def calling(*calls: tuple[str, Claim]) -> dict[str, Any]:
+    """A step that calls tools with these arguments."""
+    return {"calls": [{"name": name, "arguments": given} for name, given in calls]}
 
 
 def ruling(result: str, path: str = "", line: int = 0, quote: str = "") -> str:
@@ -120,21 +126,19 @@ class Script:
 
     def say(self, number: int, role: str, *answers: str) -> None:
         """Let a role answer in a round; later answers are for what is sent back."""
-        steps = [{"text": text} for text in answers]
-        self.cases.append({"contains": [f"Round {number}", f"`{role}`"], "steps": steps})
-        self.write()
+        self.play(number, f"`{role}`", *({"text": text} for text in answers))
 
     def fail(self, number: int, role: str) -> None:
         """Let a role die in a round."""
-        steps = [{"fail": "refused_by_script", "times": 99}]
-        self.cases.append({"contains": [f"Round {number}", f"`{role}`"], "steps": steps})
-        self.write()
+        self.play(number, f"`{role}`", {"fail": "refused_by_script", "times": 99})
 
     def verify(self, number: int, finding: str, said: str) -> None:
         """Let the verifier of a finding answer."""
-        self.cases.append(
-            {"contains": [f"Round {number}", f"for {finding}."], "steps": [{"text": said}]}
-        )
+        self.play(number, f"for {finding}.", {"text": said})
+
+    def play(self, number: int, piece: str, *steps: dict[str, Any]) -> None:
+        """Let whoever is told a piece of text in a round take these steps."""
+        self.cases.append({"contains": [f"Round {number}", piece], "steps": list(steps)})
         self.write()
 
     def write(self) -> None:
@@ -159,6 +163,7 @@ class Played:
     lost: set[str] = field(default_factory=set)
     costs: Mapping[str, int] = field(default_factory=dict)
     fatal: str = ""
+    desk: ReadingDesk | None = None
     under_way: int = 0
     most_at_once: int = 0
 
@@ -172,18 +177,27 @@ class Played:
         finally:
             self.under_way -= 1
 
-    def _answer(self, task: Task, examine: Examine) -> Exchange:
-        if self.fatal and task.key.startswith(self.fatal):
+    def _die_at(self, place: str) -> None:
+        if self.fatal and place.startswith(self.fatal):
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _answer(self, task: Task, examine: Examine) -> Exchange:
+        self._die_at(task.key)
         if task.key in self.lost:
             raise Unreachable
+        assert self.desk is not None
         steps = load_script(self.script.path).steps_for(task.text)
         said: list[Said] = []
-        text = task.text
+        text, visit = task.text, self.desk.visit()
         for step in steps:
             if step.fail:
                 return Exchange(task.key, (), failure=step.fail)
-            said.append(Said(digest_of(text.encode()), step.text))
+            for call in step.calls:
+                self._die_at(f"read.{task.key}")
+                visit.answer(call.name, call.arguments)
+            if step.calls:
+                continue
+            said.append(Said(digest_of(text.encode()), step.text, visit.take()))
             examined = examine(task, step.text)
             if not examined.errors:
                 break
@@ -248,7 +262,7 @@ class World:
         if self.client is not None:
             return await run.run(self._connect)
         begun = run.begin()
-        self.played = Played(self.script, self.lost, self.costs, self.fatal)
+        self.played = Played(self.script, self.lost, self.costs, self.fatal, begun.desk)
         return await begun.run(self.played)
 
     @asynccontextmanager

@@ -221,6 +221,21 @@ async def test_tools_that_no_model_can_be_offered_are_refused(
     assert refused.value.code == code
 
 
+async def test_a_tool_of_the_client_stands_in_place_of_one_that_looks_into_the_workspace(
+    room: Room, people: People
+) -> None:
+    own = ToolDefinition("read_file", "Reads a file of the client.", NOTE.parameters)
+    await _options(room, people, ChatOptions(tools=(own,)))
+    asking = Say(calls=(call("read_file", '{"text": "one"}', "a"),))
+    room.models.known["tested"] = ToldModel([asking, Say("Done.")])
+    await room.send("Go.")
+    assert await _asked(room) == ["a"]
+    result = ToolResultPart("a", "read_file", "mine")
+    await submit_results(room.store, room.owner, room.chat_id, 1, [result])
+    room.worker.wake()
+    assert (await room.finished(1)).state == "done"
+
+
 async def _sub_chats(room: Room) -> list[ChatView]:
     page = await room.store.list_chats(room.owner, is_archived=None, limit=50)
     return [view for view in page.items if view.chat.parent_id == room.chat_id]

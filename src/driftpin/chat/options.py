@@ -33,10 +33,9 @@ SPAWN: Final = ToolDefinition(
         "additionalProperties": False,
     },
 )
-# Names of tools that chats have by themselves.
-TAKEN: Final = frozenset(
-    {SPAWN.name, "read_skill", "read_skill_file", "read_file", "list_files", "search_files"}
-)
+# Names of tools that chats have by themselves. Those that look into a workspace are not among
+# them: a client that has files of its own to show declares its tools in their place.
+TAKEN: Final = frozenset({SPAWN.name, "read_skill", "read_skill_file"})
 # Stands between server and tool in the names of MCP tools.
 SEPARATOR: Final = "__"
 

@@ -28,6 +28,7 @@ from driftpin.review.inputs import RoundInputs, Settings
 from driftpin.review.known_answers import known_answers
 from driftpin.review.ledger import ReviewState, state_of
 from driftpin.review.panel import Reviewers, SubChats
+from driftpin.review.reading.desk import ReadingDesk
 from driftpin.review.repository import Range, Repository
 from driftpin.review.roster import without_adjudicator
 from driftpin.review.rounds import (
@@ -153,7 +154,8 @@ class ReviewRun:
         refuse_unpriced(admitted.inputs)
         known = known_answers(folder, admitted.inputs, before)
         say(refuse_unaffordable(admitted.inputs, before, known))
-        return BegunRun(self, base, folder, admitted.inputs, len(events), before)
+        desk = ReadingDesk(self.repository, admitted.inputs)
+        return BegunRun(self, base, folder, admitted.inputs, len(events), before, desk)
 
     async def run(self, connect: Connect) -> Ran:
         """Run it; a server is asked for only once the round may run. May raise Finished."""
@@ -175,7 +177,7 @@ class ReviewRun:
                 model=self.settings.model,
             )
         )
-        return SubChats(client, parent.id, workspace_id, self.settings.model)
+        return SubChats(client, parent.id, workspace_id, self.settings.model, begun.desk)
 
     async def _workspace(self, client: Client) -> str:
         """Return the workspace of this repository's reviews, made if it is not there."""
@@ -202,6 +204,7 @@ class BegunRun:
     inputs: RoundInputs
     events_before: int
     before: ReviewState
+    desk: ReadingDesk
 
     @property
     def title(self) -> str:

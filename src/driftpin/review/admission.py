@@ -9,7 +9,8 @@ from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
 from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Settings
 from driftpin.review.ledger import ReviewState, RoundSummary
-from driftpin.review.prompts import FIXED, RULES, RULING, SAME, STANDS
+from driftpin.review.prompts import FIXED, READING, RULES, RULING, SAME, STANDS
+from driftpin.review.reading.tools import reading_digest
 from driftpin.review.repository import Range, Repository, TreeEntry
 from driftpin.review.roster import RoleCard
 from driftpin.review.scope import Size, proposed_split, size_of
@@ -78,7 +79,7 @@ def _inputs(
         number=before.round + 1,
         target=wanted.target,
         tool_version=__version__,
-        prompts=digest_of(f"{RULES}\n{RULING}\n{FIXED}\n{STANDS}\n{SAME}".encode()),
+        prompts=digest_of(f"{RULES}\n{READING}\n{RULING}\n{FIXED}\n{STANDS}\n{SAME}".encode()),
         snapshot=pinned.snapshot,
         base=wanted.base,
         merge_base=wanted.merge_base,
@@ -91,6 +92,7 @@ def _inputs(
         roster=pinned.roster,
         settings=settings,
         looked=_looked(repository, wanted, before, patch),
+        reading=reading_digest(),
     )
 
 

@@ -21,6 +21,7 @@ from driftpin.review.inputs import ExchangeKey, is_end
 from driftpin.review.ledger import RoundRecorded, RoundSummary, Settled, number_of
 from driftpin.review.matching import Match, find_cause
 from driftpin.review.planning import RoundBook, is_adjudication, is_ruling, plan
+from driftpin.review.reading_record import Reading, readings_of
 from driftpin.review.roster import SCOUT
 from driftpin.review.sifting import Fate
 from driftpin.review.spending import Spent
@@ -45,6 +46,7 @@ class Decided:
     spent_by_phase: Mapping[str, Spent]
     grouping: tuple[str, ...] = ()
     reused: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
 
 class _Decision:
@@ -262,6 +264,7 @@ def decide(book: RoundBook) -> Decided:
         spent_by_phase=_spent_by_phase(book),
         grouping=book.adjudicated.notes,
         reused=tuple(_reused(book)),
+        readings=readings_of(book.exchanges),
     )
 
 

@@ -166,10 +166,30 @@ def _path(written: str, prefix: str) -> str:
 
 def unquote(written: str) -> str:
     """Return a path that git may have put in quotes."""
+    return unquoted_bytes(written).decode("utf-8", "replace")
+
+
+def unquoted_bytes(written: str) -> bytes:
+    """Return the bytes of a path that may be in quotes."""
     if not (written.startswith('"') and written.endswith('"') and len(written) > 1):
-        return written
-    content = written[1:-1].encode()
-    return _ESCAPE.sub(_unescaped, content).decode("utf-8", "replace")
+        return written.encode("utf-8", "replace")
+    return _ESCAPE.sub(_unescaped, written[1:-1].encode("utf-8", "replace"))
+
+
+def quoted(path: bytes) -> str:
+    """Return a path for one line: as it is, or in quotes where something in it would not show."""
+    text = path.decode("utf-8", "replace")
+    is_plain = text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text
+    if is_plain and not {'"', "\\"} & {*text}:
+        return text
+    return '"' + "".join(_escaped(byte) for byte in path) + '"'
+
+
+def _escaped(byte: int) -> str:
+    letter = chr(byte)
+    if letter in '"\\':
+        return f"\\{letter}"
+    return letter if " " <= letter <= "~" else f"\\{byte:03o}"
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
@@ -207,4 +227,14 @@ def map_line(change: FileChange, old: int) -> int:
     return max(old + moved, 1)
 
 
-__all__ = ["ChangeKind", "FileChange", "Line", "map_line", "numbered", "parse_patch", "unquote"]
+__all__ = [
+    "ChangeKind",
+    "FileChange",
+    "Line",
+    "map_line",
+    "numbered",
+    "parse_patch",
+    "quoted",
+    "unquote",
+    "unquoted_bytes",
+]

@@ -1,5 +1,6 @@
 """Answers examined while a round runs: by the same rules by which they are read at its end."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from driftpin.errors import Malformed
@@ -10,7 +11,7 @@ from driftpin.review.inputs import FileTexts, RoundInputs
 from driftpin.review.panel import Examined
 from driftpin.review.planning import Phase, Task
 from driftpin.review.repository import Repository, TreeEntry
-from driftpin.review.verification import read_ruling
+from driftpin.review.verification import read_ruling, ruled_paths
 
 
 class Examiner:
@@ -31,9 +32,8 @@ class Examiner:
             return self._examine_ruling(answer)
         if task.question is not None:
             return _examine_adjudication(task.question, answer)
-        outside = self._outside(answer)
-        read = {each.path: source_text(each.new) for each in outside if each.new is not None}
-        trees = Trees(self._inputs.trees.old, {**read, **self._inputs.trees.new})
+        outside = self._outside(claimed_paths(answer))
+        trees = self._trees_with(outside)
         try:
             found = read_answer(answer, task.role.slug, trees)
         except Malformed as error:
@@ -42,15 +42,20 @@ class Examiner:
         return Examined(errors, is_answer=True, outside=outside)
 
     def _examine_ruling(self, answer: str) -> Examined:
+        outside = self._outside(ruled_paths(answer))
         try:
-            read_ruling(answer, self._inputs.trees)
+            read_ruling(answer, self._trees_with(outside))
         except Malformed as error:
             return Examined((error.message,), is_answer=False)
-        return Examined((), is_answer=True)
+        return Examined((), is_answer=True, outside=outside)
 
-    def _outside(self, answer: str) -> tuple[FileTexts, ...]:
+    def _trees_with(self, outside: Iterable[FileTexts]) -> Trees:
+        read = {each.path: source_text(each.new) for each in outside if each.new is not None}
+        return Trees(self._inputs.trees.old, {**read, **self._inputs.trees.new})
+
+    def _outside(self, paths: Iterable[str]) -> tuple[FileTexts, ...]:
         known = self._inputs.trees.new
-        wanted = [path for path in claimed_paths(answer) if path not in known]
+        wanted = [path for path in paths if path not in known]
         found = {path: self._tree[path].blob for path in wanted if path in self._tree}
         blobs = self._repository.read_blobs(found.values())
         return tuple(

@@ -74,7 +74,8 @@ class RoundInputs:
 
     `patch` is the whole range, `delta` what came since the head of the last round (None in the
     first). `files` are those of the change and those that findings are tied to. `looked` is set,
-    and written, where not every round before was looked at whole.
+    and written, where not every round before was looked at whole. `reading` names the reading
+    tools; rounds from before there were any have none.
     """
 
     number: int
@@ -93,6 +94,7 @@ class RoundInputs:
     roster: tuple[RoleCard, ...]
     settings: Settings
     looked: Looked | None = None
+    reading: Digest | None = None
 
     @property
     def look(self) -> int:
@@ -152,8 +154,9 @@ class RoundInputs:
             for name, value in written["settings"].items()
             if name in _WRITTEN_ALWAYS or value != unset[name]
         }
-        if self.looked is None:
-            written.pop("looked", None)
+        for name in ("looked", "reading"):
+            if written.get(name) is None:
+                written.pop(name, None)
         return rfc8785.dumps({"v": 1, "round": written})
 
     def model_of(self, slug: str) -> str:
@@ -176,11 +179,26 @@ def inputs_from_bytes(content: bytes) -> RoundInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """One call of a reading tool and what it gave; `paths` are the files that it showed."""
+
+    tool: str
+    arguments: str
+    result: str
+    paths: tuple[str, ...] = ()
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """One request to a reviewer and its answer; the request by its digest."""
+    """One request to a reviewer and its answer; the request by its digest.
+
+    `reads` are the calls that it made before it answered.
+    """
 
     request: Digest
     answer: str
+    reads: tuple[Read, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +226,11 @@ class Exchange:
     def role(self) -> str:
         """Who was asked."""
         return self.key.split(".")[1]
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """Every call of a reading tool, in order."""
+        return tuple(read for said in self.said for read in said.reads)
 
     @property
     def usage(self) -> Usage:
@@ -257,6 +280,7 @@ __all__ = [
     "Exchange",
     "ExchangeKey",
     "FileTexts",
+    "Read",
     "RoundInputs",
     "Said",
     "Settings",

@@ -80,9 +80,10 @@ def _earlier(
             yield summary.number, place.exchanges()
 
 
-def _ground(inputs: RoundInputs) -> tuple[str, ...]:
+def _ground(inputs: RoundInputs) -> tuple[str | None, ...]:
     """Return what an answer rests on beside its request."""
-    return (inputs.snapshot, inputs.merge_base, inputs.head, inputs.prompts, inputs.tool_version)
+    trees = (inputs.snapshot, inputs.merge_base, inputs.head)
+    return (*trees, inputs.prompts, inputs.tool_version, inputs.reading)
 
 
 __all__ = ["KnownAnswers", "known_answers"]

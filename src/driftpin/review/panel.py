@@ -1,4 +1,7 @@
-"""Reviewers as sub-chats of one pinned chat: asked, checked, and sent back once to mend."""
+"""Reviewers as sub-chats of one pinned chat: asked, checked, and sent back once to mend.
+
+What they call of the reading tools is answered here, from the objects that the round pinned.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -7,17 +10,26 @@ from typing import Final, Protocol
 
 from driftpin import limits, review_limits
 from driftpin.client import Client
-from driftpin.client.conversation import converse
+from driftpin.client.conversation import ASKS, converse, follow
 from driftpin.errors import DriftpinError, Unauthenticated, Unreachable
 from driftpin.identity import digest_of
-from driftpin.review.inputs import Exchange, FileTexts, Said
+from driftpin.review.inputs import Exchange, FileTexts, Read, Said
 from driftpin.review.planning import Task
 from driftpin.review.prompts import repair_text
+from driftpin.review.reading.desk import ReadingDesk, Visit
+from driftpin.review.reading.tools import READING_TOOLS
 from driftpin.review.spending import Usage
 from driftpin.wire.api import CreateChatRequest
-from driftpin.wire.turns import MessageShape, TurnShape
+from driftpin.wire.turns import (
+    CallResultShape,
+    MessageShape,
+    SubmitResultsRequest,
+    ToolCallShape,
+    TurnShape,
+)
 
 BAD_ANSWER: Final = "bad_answer"
+TOO_MANY_CALLS: Final = "too_many_calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +54,24 @@ class Reviewers(Protocol):
         """Return what was said; a reviewer that fails is a value. May raise Unreachable."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """One turn: the answer, the code of what failed, what it took and what was read in it."""
+
+    answer: str
+    failure: str
+    usage: Usage
+    reads: tuple[Read, ...]
+
+
 class SubChats:
     """Each reviewer is a chat of its own that inherits the pin of the round's chat."""
 
-    def __init__(self, client: Client, parent_id: str, workspace_id: str, model: str) -> None:
+    def __init__(
+        self, client: Client, parent_id: str, workspace_id: str, model: str, desk: ReadingDesk
+    ) -> None:
         """Ask in sub-chats of `parent_id`; `model` where a role names none."""
+        self._desk = desk
         self._client = client
         self._parent_id = parent_id
         self._workspace_id = workspace_id
@@ -61,6 +86,7 @@ class SubChats:
                     title=task.key[: limits.TITLE_CHARACTERS_MAX],
                     parent_id=self._parent_id,
                     model=task.role.model or self._model,
+                    tools=READING_TOOLS,
                 )
             )
             return await self._converse(task, examine, chat.id)
@@ -71,37 +97,59 @@ class SubChats:
 
     async def _converse(self, task: Task, examine: Examine, chat_id: str) -> Exchange:
         said: list[Said] = []
-        text, used = task.text, Usage()
+        text, used, visit = task.text, Usage(), self._desk.visit()
         while True:
-            answer, failure, spent = await self._turn(chat_id, text)
-            used += spent
-            said.append(Said(digest_of(text.encode("utf-8", "replace")), answer))
-            if failure:
+            turn = await self._turn(chat_id, text, visit)
+            used += turn.usage
+            request = digest_of(text.encode("utf-8", "replace"))
+            said.append(Said(request, turn.answer, turn.reads))
+            if failure := turn.failure:
                 return Exchange(task.key, tuple(said), failure, chat_id=chat_id).with_usage(used)
-            examined = examine(task, answer)
+            examined = examine(task, turn.answer)
             if not examined.errors or len(said) > review_limits.REVIEW_REPAIRS_MAX:
                 failure = "" if examined.is_answer else BAD_ANSWER
                 answered = Exchange(task.key, tuple(said), failure, 0, chat_id, examined.outside)
                 return answered.with_usage(used)
             text = repair_text(examined.errors)
 
-    async def _turn(self, chat_id: str, text: str) -> tuple[str, str, Usage]:
-        """Return the answer, the code of what failed, and what one turn took."""
+    async def _turn(self, chat_id: str, text: str, visit: Visit) -> _Answered:
+        """Ask once, answer what is called, and return what came of it."""
         try:
             async with asyncio.timeout(review_limits.REVIEW_ANSWER_TIMEOUT_S):
                 turn, messages = await converse(self._client, chat_id, text)
+                while turn.state == ASKS and not visit.is_over:
+                    await self._carry_out(chat_id, turn.number, visit)
+                    turn, messages = await follow(self._client, chat_id, turn.number)
         except TimeoutError:
             await self._client.interrupt_chat(chat_id)
-            return "", "timeout", Usage()
-        spent = await self._usage(chat_id, turn)
-        if turn.state != "done":
-            return "", turn.error or turn.state, spent
-        return _text(messages), "", spent
+            return _Answered("", "timeout", Usage(), visit.take())
+        if turn.state == ASKS:
+            await self._client.interrupt_chat(chat_id)
+        failure = "" if turn.state == "done" else turn.error or turn.state
+        return _Answered(
+            "" if failure else _text(messages),
+            TOO_MANY_CALLS if visit.is_over else failure,
+            await self._usage(chat_id, turn),
+            visit.take(),
+        )
+
+    async def _carry_out(self, chat_id: str, turn: int, visit: Visit) -> None:
+        """Answer the calls that wait, one after the other."""
+        calls = await self._client.list_calls(chat_id, turn)
+        results = [await _result(visit, call) for call in calls if call.asked]
+        if results:
+            request = SubmitResultsRequest(results=tuple(results))
+            await self._client.submit_results(chat_id, turn, request)
 
     async def _usage(self, chat_id: str, turn: TurnShape) -> Usage:
         receipt = await self._client.get_receipt(chat_id, turn.number)
         counts = [entry.content.get("tokens") for entry in receipt.entries]
         return sum((_counted(each) for each in counts if isinstance(each, dict)), Usage())
+
+
+async def _result(visit: Visit, call: ToolCallShape) -> CallResultShape:
+    read = await asyncio.to_thread(visit.answer, call.name, call.arguments)
+    return CallResultShape(call_id=call.call_id, content=read.result, is_error=read.is_error)
 
 
 def _counted(counts: Mapping[str, object]) -> Usage:
@@ -119,4 +167,4 @@ def _text(messages: Sequence[MessageShape]) -> str:
     return "\n".join(texts)[: review_limits.REVIEW_ANSWER_BYTES_MAX]
 
 
-__all__ = ["BAD_ANSWER", "Examine", "Examined", "Reviewers", "SubChats"]
+__all__ = ["BAD_ANSWER", "TOO_MANY_CALLS", "Examine", "Examined", "Reviewers", "SubChats"]

@@ -164,6 +164,7 @@ def document_of(report: RoundReport) -> dict[str, object]:
             "roles": list(coverage.roles),
             "files": [{"path": path, "roles": list(roles)} for path, roles in coverage.files],
         },
+        **_readings(decided),
         "tokens": {
             "total": summary.tokens,
             "by_phase": {name: each.tokens for name, each in decided.spent_by_phase.items()},
@@ -171,6 +172,12 @@ def document_of(report: RoundReport) -> dict[str, object]:
         **_money(report),
         "rounds": [_round(each) for each in report.rounds],
     }
+
+
+def _readings(decided: Decided) -> dict[str, object]:
+    """Return what reviewers read, where one of them read anything."""
+    listed = [_plain(each) for each in decided.readings]
+    return {"reading": listed} if listed else {}
 
 
 def _money(report: RoundReport) -> dict[str, object]:

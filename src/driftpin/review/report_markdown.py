@@ -7,6 +7,7 @@ from driftpin.review.finding import Finding, State
 from driftpin.review.ledger import RoundSummary
 from driftpin.review.report import Placed, Placement, RoundReport, counts_by_severity
 
+_FILES_NAMED_MAX = 10
 _TITLES = {
     "APPROVE": "Nothing is open.",
     "COMMENT": "Some findings are open; none blocks.",
@@ -32,6 +33,7 @@ def report_to_markdown(report: RoundReport) -> str:
         *_log(report.rounds),
         *_reused(report),
         *_coverage(report),
+        *_readings(report),
         _LEGEND,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -180,6 +182,23 @@ def _coverage(report: RoundReport) -> Iterator[str]:
     if files:
         yield "## Who was given which file"
         yield "\n".join(rows)
+
+
+def _readings(report: RoundReport) -> Iterator[str]:
+    rows = ["| reviewer | calls | files read beside the diff |", "| --- | --- | --- |"]
+    rows += [
+        f"| {plain(each.reviewer)} | {each.calls} | {_files(each.files)} |"
+        for each in report.decided.readings
+    ]
+    if report.decided.readings:
+        yield "## Who read what"
+        yield "\n".join(rows)
+
+
+def _files(paths: Sequence[str]) -> str:
+    named = ", ".join(plain(path) for path in paths[:_FILES_NAMED_MAX])
+    more = len(paths) - _FILES_NAMED_MAX
+    return f"{named} and {more} more" if more > 0 else named or "none"
 
 
 __all__ = ["finding_parts", "report_to_markdown"]

@@ -5,11 +5,15 @@ and a patch file are written as a tree of their own, beside every branch.
 """
 
 import os
+import resource
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +32,20 @@ _PINNED: Final = (
     "-c",
     "color.ui=false",
 )
+# What a look into objects must not take from the configuration either.
+_LOOKING: Final = (
+    "--literal-pathspecs",
+    "-c",
+    "blame.ignoreRevsFile=",
+    "-c",
+    "grep.column=false",
+    "-c",
+    "grep.fallbackToNoIndex=false",
+    "-c",
+    "grep.threads=1",
+    "-c",
+    "submodule.recurse=false",
+)
 _DIFF: Final = (
     "--no-ext-diff",
     "--no-textconv",
@@ -41,6 +59,12 @@ _DIFF: Final = (
     "--dst-prefix=b/",
 )
 _PROMISED: Final = r"^(extensions\.partialclone|remote\..*\.(promisor|partialclonefilter))$"
+# Who makes a commit of a bare tree: always the same, so that the same tree is the same commit.
+_NOBODY: Final = {
+    f"GIT_{who}_{what}": said
+    for who in ("AUTHOR", "COMMITTER")
+    for what, said in (("NAME", "nobody"), ("EMAIL", "nobody"), ("DATE", "@0 +0000"))
+}
 CONTEXT_LINES: Final = 8
 MESSAGES_MAX: Final = 50
 _LINK_MODE: Final = "120000"
@@ -56,6 +80,19 @@ class Range:
     head: str
     text: str
     target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What git wrote about objects, up to a maximum, and the code that it ended with.
+
+    `is_cut` when it had more to write, `is_late` when its time ran out; both were ended.
+    """
+
+    content: bytes
+    code: int
+    is_cut: bool
+    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +129,15 @@ class Repository:
 
     def run_bytes(self, *arguments: str, said: bytes = b"", index: Path | None = None) -> bytes:
         """Return what git writes; Rejected `git_failed` with its complaint."""
+        return self._run(arguments, self._directory, _environment(index), said)
+
+    def _run(
+        self, arguments: Sequence[str], place: Path, environment: Mapping[str, str], said: bytes
+    ) -> bytes:
         ended = subprocess.run(  # noqa: S603 options are pinned, names stand behind them
             ["git", "--no-pager", *_PINNED, *arguments],  # noqa: S607 the user's git
-            cwd=self._directory,
-            env=_environment(index),
+            cwd=place,
+            env=environment,
             input=said,
             capture_output=True,
             timeout=review_limits.REVIEW_GIT_TIMEOUT_S,
@@ -105,6 +147,42 @@ class Repository:
             told = ended.stderr.decode("utf-8", "replace").strip()
             raise Rejected(f"git {arguments[0]}: {told[:500]}", code="git_failed")
         return ended.stdout
+
+    def look(self, *arguments: str | bytes, bytes_max: int, timeout_s: float) -> Looked:
+        """Return what git writes about objects alone: no index, no work tree and no network.
+
+        So no attribute of a file that is checked out says what may be seen. Paths are literal.
+        """
+        process = subprocess.Popen(  # noqa: S603 options are pinned, names stand behind them
+            ["git", "--no-pager", *_PINNED, *_LOOKING, *arguments],  # noqa: S607 the user's git
+            cwd=self._objects,
+            env={**self._objects_alone(), "GIT_ALLOW_PROTOCOL": "none"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        _limit_memory(process.pid)
+        late = threading.Event()
+        timer = threading.Timer(timeout_s, _end_late, (process, late))
+        timer.start()
+        with process:
+            assert process.stdout is not None
+            content = process.stdout.read(bytes_max + 1)
+            is_cut = len(content) > bytes_max
+            if is_cut:
+                process.kill()
+            process.wait()
+            timer.cancel()
+        return Looked(content[:bytes_max], process.returncode, is_cut, late.is_set())
+
+    @cached_property
+    def _objects(self) -> Path:
+        return Path(self.run("rev-parse", "--absolute-git-dir").strip())
+
+    def _objects_alone(self) -> dict[str, str]:
+        no_index = self._objects / "driftpin-has-no-index"
+        alone = {"GIT_DIR": str(self._objects), "GIT_IMPLICIT_WORK_TREE": "0"}
+        return {**_environment(no_index), **alone}
 
     def resolve(self, name: str) -> str:
         """Return the object name of a commit; UsageError (`unknown_revision`) if there is none."""
@@ -195,8 +273,10 @@ class Repository:
         self.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote, *names)
 
     def patch(self, base: str, head: str, context: int = CONTEXT_LINES) -> str:
-        """Return the difference of two trees."""
-        return self.run("diff", *_DIFF, f"--unified={context}", base, head, "--")
+        """Return the difference of two trees, whatever attributes are checked out say of them."""
+        arguments = ("diff", *_DIFF, f"--unified={context}", base, head, "--")
+        written = self._run(arguments, self._objects, self._objects_alone(), b"")
+        return written.decode("utf-8", "replace")
 
     def messages(self, base: str, head: str) -> tuple[str, ...]:
         """Return the messages of the commits of a range, oldest first; none for a bare tree."""
@@ -205,6 +285,14 @@ class Repository:
         count = f"--max-count={MESSAGES_MAX}"
         written = self.run("log", "-z", "--format=%B", count, "--reverse", f"{base}..{head}")
         return tuple(text.strip() for text in written.split("\0") if text.strip())
+
+    def commit_of(self, head: str, parent: str) -> str:
+        """Return the commit that a head is; for a bare tree one made of it, on top of a parent."""
+        if self.run("cat-file", "-t", head).strip() == "commit":
+            return head
+        arguments = ("commit-tree", head, "-p", parent, "-m", "not committed")
+        environment = {**self._objects_alone(), **_NOBODY}
+        return self._run(arguments, self._objects, environment, b"").decode("ascii").strip()
 
     def list_tree(self, name: str) -> Mapping[str, TreeEntry]:
         """Return the files of a tree by path; links and submodules are left out."""
@@ -245,6 +333,19 @@ def _blobs(written: bytes) -> Iterator[tuple[str, bytes]]:
         start = end + 1
         yield name.decode("ascii"), written[start : start + int(size)]
         position = start + int(size) + 1
+
+
+def _end_late(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    process.kill()
+
+
+def _limit_memory(process_id: int) -> None:
+    """Bound what a pattern can make git allocate, where the system lets one process say so."""
+    if sys.platform == "linux":
+        most = review_limits.REVIEW_READ_MEMORY_BYTES_MAX
+        with suppress(ProcessLookupError):
+            resource.prlimit(process_id, resource.RLIMIT_DATA, (most, most))
 
 
 @contextmanager

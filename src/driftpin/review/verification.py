@@ -50,6 +50,15 @@ class Ruling:
     place: Place | None = None
 
 
+def ruled_paths(text: str) -> tuple[str, ...]:
+    """Return the path that a ruling quotes from, whatever else is wrong with it."""
+    try:
+        path = find_document(text).get("path")
+    except Malformed:
+        return ()
+    return (path,) if isinstance(path, str) and path else ()
+
+
 def read_ruling(text: str, trees: Trees) -> Ruling:
     """Return what the answer says; Malformed `bad_answer` when it is none."""
     try:
@@ -75,4 +84,4 @@ def settles(ruling: Ruling | None) -> bool:
     return ruling is not None and ruling.result in SETTLING
 
 
-__all__ = ["Result", "Ruling", "read_ruling", "settles"]
+__all__ = ["Result", "Ruling", "read_ruling", "ruled_paths", "settles"]

@@ -190,6 +190,17 @@ class CoverageShape(Shape):
     files: Annotated[tuple[CoveredShape, ...], _Listed.of]
 
 
+class ReadingShape(Shape):
+    """What one reviewer read with its tools, as code saw it."""
+
+    reviewer: _Name
+    calls: _Count
+    refused: _Count
+    files: Annotated[tuple[_Text, ...], _Listed.of]
+    probes: _Names
+    digest: DigestText
+
+
 class TokensShape(Shape):
     """What the round took."""
 
@@ -250,6 +261,7 @@ class ReviewDocument(Shape):
     addressed_messages: _LongTexts
     panel: PanelShape
     coverage: CoverageShape
+    reading: Annotated[tuple[ReadingShape, ...], _Listed.of] = ()
     tokens: TokensShape
     money: MoneyShape | None = None
     rounds: Annotated[tuple[RoundShape, ...], Field(min_length=1, max_length=1_000)]

@@ -12,7 +12,7 @@ from typing import Final
 from driftpin.context.assessment import Assessment, Change, FileChange, assess
 from driftpin.context.bodies import BodyReader
 from driftpin.context.likeness import pair_renames
-from driftpin.context.manifest import Snapshot, entry_digest
+from driftpin.context.manifest import Part, Snapshot, entry_digest
 from driftpin.context.resource import Finding, Kind, Resource, ServerBody, Status
 from driftpin.context.severity import Severity, worst
 from driftpin.context.tool_drift import ToolDrift
@@ -20,6 +20,8 @@ from driftpin.identity import Digest
 
 # Raised whenever the same two snapshots would give another answer.
 DRIFT_VERSION: Final = 6
+# Of a pin and a head either all is given, or what `part_beside` leaves.
+Compared = Snapshot | Part
 
 # As many states of a source are looked back on to tell whether it flaps.
 _FLAPPING_STATES: Final = 8
@@ -86,7 +88,7 @@ def drift_of(entries: Iterable[DriftEntry]) -> Drift:
     return Drift(ordered, worst(entry.severity for entry in ordered))
 
 
-def drift(pin: Snapshot, head: Snapshot, bodies: BodyReader) -> Drift:
+def drift(pin: Compared, head: Compared, bodies: BodyReader) -> Drift:
     """Return what differs in `head` from `pin`; empty exactly when their digests are equal.
 
     `bodies` is asked for blobs that either snapshot names, and only for what differs.
@@ -99,7 +101,7 @@ def drift(pin: Snapshot, head: Snapshot, bodies: BodyReader) -> Drift:
     )
 
 
-def tools_beside(head: Snapshot, resource: Resource | None) -> frozenset[str]:
+def tools_beside(head: Compared, resource: Resource | None) -> frozenset[str]:
     """Return the names of the tools of every other server than `resource`, if that is one."""
     if resource is None or resource.kind is not Kind.MCP_SERVER:
         return frozenset()
@@ -112,7 +114,7 @@ def tools_beside(head: Snapshot, resource: Resource | None) -> frozenset[str]:
 
 
 def changed_pairs(
-    pin: Snapshot, head: Snapshot, bodies: BodyReader
+    pin: Compared, head: Compared, bodies: BodyReader
 ) -> tuple[tuple[Resource | None, Resource | None], ...]:
     """Return both sides of every source that differs, renamed ones paired, in order of source."""
     old = {resource.source: resource for resource in pin.resources}

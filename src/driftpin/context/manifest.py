@@ -12,6 +12,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
+import msgspec
+
 from driftpin.context.resource import (
     Body,
     Catalogue,
@@ -35,11 +37,11 @@ STATUSES: Final = {status.value: status for status in Status}
 
 # Gives the bytes of RFC 8785 for what a manifest consists of: text, yes, no and nothing, under keys
 # in ASCII. Numbers and other keys would need more.
-CANONICAL: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
-)
+CANONICAL: Final = msgspec.json.Encoder(order="sorted")
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+# Entries of a manifest by their sources.
+Entries = Mapping[str, Mapping[str, Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ class Snapshot:
     def has_holes(self) -> bool:
         """Whether an MCP server is listed whose tools were never known."""
         return any(resource.is_hole for resource in self.resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """As much of a snapshot as a comparison with another looks at, under the digest of all."""
+
+    resources: tuple[Resource, ...]
+    digest: Digest
 
 
 def snapshot_of(resources: Iterable[Resource]) -> Snapshot:
@@ -88,7 +98,7 @@ def canonical_manifest(resources: Iterable[Resource]) -> bytes:
 
 def _entries(resources: Iterable[Resource]) -> bytes:
     """Write the resources one behind the other; raises ValueError for text that is not Unicode."""
-    return CANONICAL.encode([resource_to_json(entry) for entry in resources])[1:-1].encode("utf-8")
+    return CANONICAL.encode([resource_to_json(entry) for entry in resources])[1:-1]
 
 
 def _document(entries: Iterable[bytes]) -> bytes:
@@ -118,6 +128,23 @@ def resources_of(manifest: bytes) -> tuple[Resource, ...]:
     Raises ValueError, KeyError, TypeError or AssertionError for anything else.
     """
     return tuple(resource_from_json(entry) for entry in json.loads(manifest)["resources"])
+
+
+def entries_of(manifest: bytes) -> Entries:
+    """Return what an accepted manifest lists, as it is written."""
+    return {entry["source"]: entry for entry in msgspec.json.decode(manifest)["resources"]}
+
+
+def part_beside(entries: Entries, others: Entries) -> tuple[Resource, ...]:
+    """Return what the others have not exactly so, and every MCP server, as resources.
+
+    Most of two snapshots is the same, and need not be made into resources to see that.
+    """
+    return tuple(
+        resource_from_json(entry)
+        for source, entry in entries.items()
+        if entry["kind"] in TOOL_KINDS or others.get(source) != entry
+    )
 
 
 def resource_from_json(entry: Mapping[str, Json]) -> Resource:
@@ -220,10 +247,14 @@ __all__ = [
     "MANIFEST_VERSION",
     "PROMPT_KINDS",
     "TOOL_KINDS",
+    "Entries",
     "Json",
+    "Part",
     "Snapshot",
     "canonical_manifest",
+    "entries_of",
     "entry_digest",
+    "part_beside",
     "resource_from_json",
     "resource_to_json",
     "resources_of",

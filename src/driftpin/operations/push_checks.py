@@ -48,11 +48,6 @@ def _source_of(snapshot: Snapshot, digest: Digest) -> str | None:
     return named.get(digest)
 
 
-def named_digests(snapshot: Snapshot) -> set[Digest]:
-    """Return every blob that the snapshot names; its manifest is not among them."""
-    return {blob.digest for resource in snapshot.resources for blob in blobs_of(resource)}
-
-
 def refuse_missing(missing: Collection[Digest]) -> None:
     """Ask for the blobs that the workspace lacks, if it lacks any."""
     if missing:
@@ -74,4 +69,4 @@ def _check_body(resource: Resource) -> None:
         raise Rejected(OK_BODIES, code="inconsistent_resource", source=resource.source)
 
 
-__all__ = ["check_bodies", "check_snapshot", "named_digests", "refuse_missing"]
+__all__ = ["check_bodies", "check_snapshot", "refuse_missing"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 from driftpin.context.manifest import Snapshot
@@ -11,7 +12,6 @@ from driftpin.identity import Digest, WorkspaceId
 from driftpin.operations.push_checks import (
     check_bodies,
     check_snapshot,
-    named_digests,
     refuse_missing,
 )
 from driftpin.operations.size_checks import check_sizes
@@ -19,6 +19,7 @@ from driftpin.store.database import Transaction
 from driftpin.store.values import SnapshotRef
 from driftpin.store.writing.blobs import StoredBlob, add_blobs, find_blobs, require_room
 from driftpin.store.writing.snapshots import (
+    Line,
     NewSnapshot,
     Origin,
     add_snapshot,
@@ -30,6 +31,24 @@ from driftpin.store.writing.snapshots import (
 
 NO_BODIES: Final[Mapping[Digest, bytes]] = {}
 NO_BLOBS: Final[Mapping[Digest, StoredBlob]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A snapshot that may be stored, with the bytes that came along."""
+
+    snapshot: Snapshot
+    lines: tuple[Line, ...]
+    bodies: Mapping[Digest, bytes]
+    needed: frozenset[Digest] = field(init=False)
+    offered: Mapping[Digest, bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note once which blobs it takes, and which of them came along."""
+        digest = self.snapshot.digest
+        named = {line.digest for line in self.lines if line.digest is not None}
+        object.__setattr__(self, "needed", frozenset(named | {digest}))
+        object.__setattr__(self, "offered", {**self.bodies, digest: self.snapshot.manifest})
 
 
 async def store_snapshot(
@@ -66,41 +85,46 @@ async def store_new_snapshot(
     """
     base = None if beside is None else await read_base(transaction, beside)
     known = NO_BLOBS if base is None else blobs_of_base(base)
-    present = await check_new_snapshot(transaction, workspace_id, snapshot, bodies, known)
-    offered = {**bodies, snapshot.digest: snapshot.manifest}
-    wanted = named_digests(snapshot) | {snapshot.digest}
-    new = {digest: offered[digest] for digest in wanted - present.keys()}
+    candidate = _Candidate(snapshot, lines_of(snapshot), bodies)
+    present = await _check(transaction, workspace_id, candidate, known)
+    new = {digest: candidate.offered[digest] for digest in candidate.needed - present.keys()}
     if new:
         present |= await add_blobs(transaction, workspace_id, new, manifest=snapshot.digest)
         if origin is not Origin.DERIVED:
             # What is made of stored snapshots brings no bytes from outside.
             await require_room(transaction, workspace_id, new)
         await transaction.reach(Failpoint.PUSH_BLOBS)
-    added = NewSnapshot(snapshot, lines_of(snapshot), origin, base)
+    added = NewSnapshot(snapshot, candidate.lines, origin, base)
     return await add_snapshot(transaction, workspace_id, added, present)
 
 
 async def check_new_snapshot(
+    transaction: Transaction, workspace_id: WorkspaceId, snapshot: Snapshot
+) -> None:
+    """Refuse a snapshot that could not be stored out of what the workspace has."""
+    candidate = _Candidate(snapshot, lines_of(snapshot), NO_BODIES)
+    await _check(transaction, workspace_id, candidate, NO_BLOBS)
+
+
+async def _check(
     transaction: Transaction,
     workspace_id: WorkspaceId,
-    snapshot: Snapshot,
-    bodies: Mapping[Digest, bytes] = NO_BODIES,
-    known: Mapping[Digest, StoredBlob] = NO_BLOBS,
+    candidate: _Candidate,
+    known: Mapping[Digest, StoredBlob],
 ) -> dict[Digest, StoredBlob]:
     """Refuse a snapshot that could not be stored; return those of its blobs that are there.
 
     They come with those that are `known` to be there, kept until the transaction ends.
     """
-    check_snapshot(snapshot)
-    check_bodies(snapshot, bodies)
-    wanted = named_digests(snapshot) | {snapshot.digest}
-    found = await find_blobs(transaction, workspace_id, wanted - known.keys())
+    check_snapshot(candidate.snapshot)
+    check_bodies(candidate.snapshot, candidate.bodies)
+    found = await find_blobs(transaction, workspace_id, candidate.needed - known.keys())
     present = {**known, **found}
-    offered = {**bodies, snapshot.digest: snapshot.manifest}
-    missing = wanted - present.keys()
-    refuse_missing(missing - offered.keys())
+    missing = candidate.needed - present.keys()
+    refuse_missing(missing - candidate.offered.keys())
     sizes = {digest: blob.size_bytes for digest, blob in present.items()}
-    check_sizes(snapshot, sizes | {digest: len(offered[digest]) for digest in missing})
+    sizes |= {digest: len(candidate.offered[digest]) for digest in missing}
+    check_sizes(candidate.lines, sizes)
     return present
 
 

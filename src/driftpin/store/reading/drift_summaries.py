@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import and_, exists, select, tuple_
+from sqlalchemy import bindparam, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.drift import DRIFT_VERSION, Drift, drift
@@ -17,14 +17,23 @@ from driftpin.store.reading.manifests import (
     SnapshotDamaged,
     SnapshotGone,
     changed_digests,
+    compared,
     read_bodies,
-    read_snapshots,
+    read_entries,
 )
 from driftpin.store.tables import agents, chat_pins, drift_summaries
 
 Outcome = TypeVar("Outcome")
 Pair = tuple[int, int]
 LOOKS_MAX: Final = 5
+KEPT: Final = select(
+    drift_summaries.c.pin_id, drift_summaries.c.head_id, drift_summaries.c.entries
+).where(
+    tuple_(drift_summaries.c.pin_id, drift_summaries.c.head_id).in_(
+        bindparam("its_pairs", expanding=True)
+    ),
+    drift_summaries.c.version == DRIFT_VERSION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +110,7 @@ async def list_missing_pairs(
 
 
 async def _read_kept(connection: AsyncConnection, pairs: list[Pair]) -> dict[Pair, KnownDrift]:
-    place = tuple_(drift_summaries.c.pin_id, drift_summaries.c.head_id)
-    statement = select(
-        drift_summaries.c.pin_id, drift_summaries.c.head_id, drift_summaries.c.entries
-    ).where(and_(place.in_(pairs), drift_summaries.c.version == DRIFT_VERSION))
-    rows = (await connection.execute(statement)).all()
+    rows = (await connection.execute(KEPT, {"its_pairs": pairs})).all()
     return {
         (row.pin_id, row.head_id): KnownDrift(
             drift_from_json(json.loads(row.entries)), is_fresh=False
@@ -118,19 +123,17 @@ async def compare_pairs(connection: AsyncConnection, pairs: list[Pair]) -> dict[
     """Return the drift of every pair, made from the bytes whether it was kept or not."""
     if not pairs:
         return {}
-    snapshots = await read_snapshots(
-        connection, {snapshot_id for pair in pairs for snapshot_id in pair}
-    )
+    stored = await read_entries(connection, {snapshot_id for pair in pairs for snapshot_id in pair})
     found: dict[Pair, KnownDrift] = {}
     for head_id, pin_ids in _by_head(pairs).items():
-        head = snapshots[head_id]
-        wanted = changed_digests((snapshots[pin_id], head) for pin_id in pin_ids)
+        head = stored[head_id]
+        sides = {pin_id: compared(stored[pin_id], head) for pin_id in pin_ids}
+        wanted = changed_digests(sides.values())
         bodies = await read_bodies(connection, head_id, wanted)
         if bodies.keys() != wanted:
             raise SnapshotGone
-        for pin_id in pin_ids:
-            made = drift(snapshots[pin_id], head, bodies.get)
-            found[pin_id, head_id] = KnownDrift(made, is_fresh=True)
+        for pin_id, (pin, beside) in sides.items():
+            found[pin_id, head_id] = KnownDrift(drift(pin, beside, bodies.get), is_fresh=True)
     return found
 
 

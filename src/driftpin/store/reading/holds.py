@@ -1,16 +1,18 @@
 """What chats hold: beside their pins in one statement, or by itself for whoever looks at one."""
 
 from collections.abc import Collection
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Label, exists, func, select
+from sqlalchemy import ColumnElement, Label, Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.holds import NO_HOLDS, Holds
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.store.access import visible_chats
-from driftpin.store.dialects import dialect_of
+from driftpin.store.dialects import dialect_for
+from driftpin.store.engines import EngineKind
 from driftpin.store.hold_values import HoldRow
 from driftpin.store.tables import chat_holds, chat_pins, chats
 
@@ -50,13 +52,19 @@ async def read_holds(
     """Return the holds of those of the chats that have some."""
     if not chat_ids:
         return {}
-    statement = select(chat_holds.c.chat_id, chat_holds.c.source, chat_holds.c.digest).where(
-        dialect_of(connection).is_one_of(chat_holds.c.chat_id, sorted(chat_ids))
-    )
+    engine = EngineKind(connection.dialect.name)
+    asked = {"its_chat_ids": dialect_for(engine).list_parameter(sorted(chat_ids))}
     found: dict[ChatId, dict[str, Digest | None]] = {}
-    for chat_id, source, digest in await connection.execute(statement):
+    for chat_id, source, digest in await connection.execute(_holds_of_chats(engine), asked):
         found.setdefault(chat_id, {})[source] = None if digest is None else Digest(digest)
     return dict(found)
+
+
+@lru_cache(maxsize=len(EngineKind))
+def _holds_of_chats(engine: EngineKind) -> Select[Any]:
+    return select(chat_holds.c.chat_id, chat_holds.c.source, chat_holds.c.digest).where(
+        dialect_for(engine).is_listed(chat_holds.c.chat_id, "its_chat_ids")
+    )
 
 
 async def list_holds(

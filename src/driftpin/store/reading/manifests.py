@@ -1,16 +1,27 @@
 """Stored snapshots as values again, with the bytes that a comparison needs."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.context.manifest import Snapshot, resources_of, snapshot_of
+from driftpin.context.manifest import (
+    Entries,
+    Part,
+    Snapshot,
+    entries_of,
+    part_beside,
+    resources_of,
+    snapshot_of,
+)
 from driftpin.context.resource import blobs_of
 from driftpin.errors import Conflict, Unavailable
 from driftpin.identity import Digest, digest_of
-from driftpin.store.dialects import dialect_of
+from driftpin.store.dialects import dialect_for
+from driftpin.store.engines import EngineKind
 from driftpin.store.tables import blobs, snapshots
 from driftpin.store.values import SnapshotRef
 
@@ -26,6 +37,15 @@ STORED: Final = select(
     snapshots.c.tools_digest,
     blobs.c.content,
 ).join(blobs, blobs.c.id == snapshots.c.manifest_blob_id)
+ALL_STORED: Final = STORED.where(snapshots.c.id.in_(bindparam("its_ids", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntries:
+    """What an intact manifest lists, as it is written."""
+
+    digest: Digest
+    entries: Entries
 
 
 class SnapshotDamaged(Conflict):
@@ -82,11 +102,29 @@ async def read_snapshots(
 
     Raises SnapshotDamaged if one of them is not intact, and SnapshotGone if one is not there.
     """
-    statement = STORED.where(snapshots.c.id.in_(sorted(snapshot_ids)))
-    rows = (await connection.execute(statement)).all()
-    if len(rows) < len(set(snapshot_ids)):
-        raise SnapshotGone
+    rows = await _read_stored(connection, snapshot_ids)
     return {row.id: _stored_snapshot(row) for row in rows}
+
+
+async def read_entries(
+    connection: AsyncConnection, snapshot_ids: Collection[int]
+) -> dict[int, StoredEntries]:
+    """Return the entries of these snapshots by id; raises the same."""
+    rows = await _read_stored(connection, snapshot_ids)
+    return {
+        row.id: StoredEntries(row.digest, entries_of(sound_manifest(row.content, row.digest)))
+        for row in rows
+    }
+
+
+async def _read_stored(
+    connection: AsyncConnection, snapshot_ids: Collection[int]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    wanted = sorted(set(snapshot_ids))
+    rows = (await connection.execute(ALL_STORED, {"its_ids": wanted})).all()
+    if len(rows) < len(wanted):
+        raise SnapshotGone
+    return rows
 
 
 def _stored_snapshot(row: Row[*tuple[Any, ...]]) -> Snapshot:
@@ -117,18 +155,30 @@ async def read_bodies(
     """Return the bytes of these blobs out of the workspace that the snapshot belongs to."""
     if not digests:
         return {}
-    workspace_id = (
-        select(snapshots.c.workspace_id).where(snapshots.c.id == snapshot_id).scalar_subquery()
-    )
-    statement = select(blobs.c.digest, blobs.c.content).where(
-        blobs.c.workspace_id == workspace_id,
-        dialect_of(connection).is_digest_of(blobs.c.digest, sorted(digests)),
-    )
-    rows = await connection.execute(statement)
+    asked = {"its_id": snapshot_id, "its_digests": sorted(digests)}
+    rows = await connection.execute(_bodies(EngineKind(connection.dialect.name)), asked)
     return {row.digest: sound_blob(row.content, row.digest) for row in rows}
 
 
-def changed_digests(pairs: Iterable[tuple[Snapshot, Snapshot]]) -> set[Digest]:
+@lru_cache(maxsize=len(EngineKind))
+def _bodies(engine: EngineKind) -> Select[Any]:
+    its_id = bindparam("its_id", type_=snapshots.c.id.type)
+    workspace_id = select(snapshots.c.workspace_id).where(snapshots.c.id == its_id)
+    return select(blobs.c.digest, blobs.c.content).where(
+        blobs.c.workspace_id == workspace_id.scalar_subquery(),
+        dialect_for(engine).is_listed_digest(blobs.c.digest, "its_digests"),
+    )
+
+
+def compared(pin: StoredEntries, head: StoredEntries) -> tuple[Part, Part]:
+    """Return as much of both as lies between them."""
+    return (
+        Part(part_beside(pin.entries, head.entries), pin.digest),
+        Part(part_beside(head.entries, pin.entries), head.digest),
+    )
+
+
+def changed_digests(pairs: Iterable[tuple[Part, Part]]) -> set[Digest]:
     """Return the blobs of every resource that is not the same on both sides of a pair."""
     found: set[Digest] = set()
     for pin, head in pairs:
@@ -146,10 +196,13 @@ __all__ = [
     "BlobDamaged",
     "SnapshotDamaged",
     "SnapshotGone",
+    "StoredEntries",
     "changed_digests",
     "check_intact",
+    "compared",
     "parse_stored_manifest",
     "read_bodies",
+    "read_entries",
     "read_snapshots",
     "sound_blob",
     "sound_manifest",

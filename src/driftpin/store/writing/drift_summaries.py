@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Collection, Mapping
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from driftpin.context.drift import DRIFT_VERSION
 from driftpin.context.drift_json import drift_to_json
@@ -11,6 +12,13 @@ from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
 from driftpin.store.reading.drift_summaries import KnownDrift, Pair
 from driftpin.store.tables import drift_summaries, snapshots
+
+KEEP_SNAPSHOTS: Final = (
+    select(snapshots.c.id)
+    .where(snapshots.c.id.in_(bindparam("its_ids", expanding=True)))
+    .order_by(snapshots.c.id)
+    .with_for_update(read=True, key_share=True)
+)
 
 
 async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]) -> None:
@@ -41,13 +49,8 @@ async def keep_drifts(transaction: Transaction, found: Mapping[Pair, KnownDrift]
 
 async def _keep_snapshots(transaction: Transaction, snapshot_ids: Collection[int]) -> set[int]:
     """Return those of the snapshots that are there, kept until the transaction ends."""
-    statement = (
-        select(snapshots.c.id)
-        .where(snapshots.c.id.in_(sorted(snapshot_ids)))
-        .order_by(snapshots.c.id)
-        .with_for_update(read=True, key_share=True)
-    )
-    return set((await transaction.connection.execute(statement)).scalars())
+    asked = {"its_ids": sorted(snapshot_ids)}
+    return set((await transaction.connection.execute(KEEP_SNAPSHOTS, asked)).scalars())
 
 
 __all__ = ["keep_drifts"]

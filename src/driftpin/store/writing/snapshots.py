@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Result
 
 from driftpin.context.manifest import Snapshot
-from driftpin.context.resource import Resource, blobs_of
+from driftpin.context.resource import blobs_of
 from driftpin.identity import Digest, WorkspaceId
 from driftpin.store.database import Transaction
 from driftpin.store.dialects import dialect_of
@@ -173,15 +173,15 @@ async def find_snapshot_by_id(transaction: Transaction, snapshot_id: int) -> Sna
 
 def lines_of(snapshot: Snapshot) -> tuple[Line, ...]:
     """Return a line for every blob that the snapshot names, and for what names none."""
-    return tuple(line for resource in snapshot.resources for line in _lines(resource))
-
-
-def _lines(resource: Resource) -> list[Line]:
-    shown = (resource.kind.value, resource.status.value, resource.reason)
-    named = blobs_of(resource)
-    if not named:
-        return [Line(resource.source, "", *shown, None)]
-    return [Line(source, path, *shown, digest) for source, path, digest in named]
+    lines: list[Line] = []
+    for resource in snapshot.resources:
+        kind, status, reason = str(resource.kind), str(resource.status), resource.reason
+        named = blobs_of(resource)
+        if not named:
+            lines.append(Line(resource.source, "", kind, status, reason, None))
+        for source, path, digest in named:
+            lines.append(Line(source, path, kind, status, reason, digest))
+    return tuple(lines)
 
 
 async def read_base(transaction: Transaction, snapshot: SnapshotRef) -> Base:
@@ -190,8 +190,10 @@ async def read_base(transaction: Transaction, snapshot: SnapshotRef) -> Base:
     return Base(
         snapshot.id,
         {
-            Line(*line): None if row_id is None else StoredBlob(row_id, size_bytes)
-            for *line, row_id, size_bytes in rows
+            Line(source, path, kind, status, reason, digest): (
+                None if row_id is None else StoredBlob(row_id, size_bytes)
+            )
+            for source, path, kind, status, reason, digest, row_id, size_bytes, *_ in rows
         },
     )
 

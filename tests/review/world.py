@@ -216,6 +216,8 @@ class World:
     script: Script
     state: Path
     client: Client | None = None
+    url: str = ""
+    store: Store | None = None
     lost: set[str] = field(default_factory=set)
     fatal: str = ""
     played: Played | None = None
@@ -295,7 +297,7 @@ async def open_world(database_url: str, root: Path) -> AsyncIterator[World]:
     async with open_server(database_url, make_workers=make_workers) as (url, server, _serving):
         _, token = await ensure_first_user(server.services.store, None)
         async with Client(url, token) as client:
-            world.client = client
+            world.client, world.url, world.store = client, url, server.services.store
             yield world
 
 

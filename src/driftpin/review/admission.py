@@ -1,13 +1,13 @@
 """The inputs of the next round of a review, and whether it may run at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftpin import __version__, review_limits
 from driftpin.errors import Rejected, UsageError
 from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
-from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Settings
+from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Seen, Settings
 from driftpin.review.ledger import ReviewState, RoundSummary
 from driftpin.review.prompts import FIXED, READING, RULES, RULING, SAME, STANDS
 from driftpin.review.reading.tools import reading_digest
@@ -93,6 +93,7 @@ def _inputs(
         settings=settings,
         looked=_looked(repository, wanted, before, patch),
         reading=reading_digest(),
+        seen=tuple(_seen(repository, wanted, before)),
     )
 
 
@@ -104,6 +105,12 @@ def _looked(
     if len(whole) == len(before.rounds):
         return None
     return Looked(len(whole), _since(repository, wanted, whole, patch))
+
+
+def _seen(repository: Repository, wanted: Range, before: ReviewState) -> Iterator[Seen]:
+    for each in before.rounds[:-1]:
+        if not each.is_partial and repository.has(each.head):
+            yield Seen(each.number, repository.patch(each.head, wanted.head, context=0))
 
 
 def _delta(repository: Repository, wanted: Range, before: ReviewState, patch: str) -> str | None:

@@ -1,5 +1,6 @@
 """Who was given which file: the matrix that shows what nobody looked at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from driftpin.review.planning import RoundBook
@@ -19,19 +20,27 @@ def coverage_of(book: RoundBook) -> Coverage:
     """Return the matrix of a round; a file counts as given when all of its parts were."""
     roles = (SCOUT, *(role.slug for role in book.panel.roles))
     answered = {(key.split(".")[1], _subject(key)) for key in book.answers}
-    parts = {
-        change.path: [
-            chunk.name
-            for chunk in book.chunks
-            if any(each.path == change.path for each in chunk.changes)
-        ]
-        for change in book.inputs.changes
-    }
     files = tuple(
         (path, tuple(role for role in roles if all((role, name) in answered for name in names)))
-        for path, names in parts.items()
+        for path, names in _parts(book).items()
     )
     return Coverage(roles, files, tuple(path for path, given in files if not given))
+
+
+def given_to(book: RoundBook, path: str) -> frozenset[str]:
+    """Return who was given a part of a file and answered; of what is not changed, all."""
+    names = _parts(book).get(path)
+    answered = ((key.split(".")[1], _subject(key)) for key in book.answers)
+    return frozenset(role for role, name in answered if names is None or name in names)
+
+
+def _parts(book: RoundBook) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the parts in which each file is shown."""
+    found: dict[str, tuple[str, ...]] = {each.path: () for each in book.inputs.changes}
+    for chunk in book.chunks:
+        for path in {each.path for each in chunk.changes}:
+            found[path] = (*found[path], chunk.name)
+    return found
 
 
 def _subject(key: str) -> str:
@@ -39,4 +48,4 @@ def _subject(key: str) -> str:
     return parts[2] if len(parts) > 2 else ""
 
 
-__all__ = ["Coverage", "coverage_of"]
+__all__ = ["Coverage", "coverage_of", "given_to"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from driftpin.review.adjudication import SEMANTIC, sharpened
-from driftpin.review.coverage import Coverage, coverage_of
+from driftpin.review.coverage import Coverage, coverage_of, given_to
 from driftpin.review.cross_check import Group
 from driftpin.review.finding import (
     Anchor,
@@ -199,8 +199,8 @@ class _Decision:
         return FindingId(f"CRF-{self.next_finding - 1}")
 
     def _asked(self, group: Group) -> int:
-        """Return how many reviewers could have raised it: the panel that answered, and others."""
-        answered = {_role(key) for key in self.book.answers if _role(key) != SCOUT}
+        """Return how many could have raised it: the panel that answered to its file, and others."""
+        answered = given_to(self.book, group.place.path) - {SCOUT}
         return len(answered | {voice.role for voice in group.voices})
 
     def _confidence(self, group: Group) -> float:
@@ -241,6 +241,7 @@ def decide(book: RoundBook) -> Decided:
         cannot_tell=tuple(decision.cannot_tell),
         over_budget=planned.over_budget,
         over_span=planned.span,
+        missing=book.panel.missing,
         head_moved=HEAD_MOVED in book.exchanges,
     )
     findings = tuple(

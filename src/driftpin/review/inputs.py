@@ -1,6 +1,6 @@
 """The pinned inputs of a round: all that its outcome depends on beside the models' answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NewType
@@ -69,13 +69,32 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What came since the head of an earlier round that looked at everything."""
+
+    round: int
+    delta: str
+
+    @cached_property
+    def lines(self) -> Mapping[str, frozenset[int]]:
+        """The lines of each file that came since."""
+        return added_lines(parse_patch(self.delta))
+
+
+def added_lines(changes: Iterable[FileChange]) -> Mapping[str, frozenset[int]]:
+    """Return the lines of each file that a change adds."""
+    return {each.path: frozenset(line.new for line in each.added) for each in changes}
+
+
+@dataclass(frozen=True)
 class RoundInputs:
     """A round's inputs. Hashed whole, they are its manifest.
 
     `patch` is the whole range, `delta` what came since the head of the last round (None in the
     first). `files` are those of the change and those that findings are tied to. `looked` is set,
-    and written, where not every round before was looked at whole. `reading` names the reading
-    tools; rounds from before there were any have none.
+    and written, where not every round before was looked at whole; `seen` where there is more than
+    one earlier round: those before the last. `reading` names the reading tools; rounds from before
+    there were any have none.
     """
 
     number: int
@@ -95,6 +114,7 @@ class RoundInputs:
     settings: Settings
     looked: Looked | None = None
     reading: Digest | None = None
+    seen: tuple[Seen, ...] = ()
 
     @property
     def look(self) -> int:
@@ -131,14 +151,12 @@ class RoundInputs:
     @cached_property
     def added_lines(self) -> Mapping[str, frozenset[int]]:
         """The lines of each file that the range adds."""
-        return {each.path: frozenset(line.new for line in each.added) for each in self.changes}
+        return added_lines(self.changes)
 
     @cached_property
     def delta_lines(self) -> Mapping[str, frozenset[int]]:
         """The lines of each file that the delta adds."""
-        return {
-            each.path: frozenset(line.new for line in each.added) for each in self.delta_changes
-        }
+        return added_lines(self.delta_changes)
 
     @cached_property
     def digest(self) -> Digest:
@@ -154,8 +172,8 @@ class RoundInputs:
             for name, value in written["settings"].items()
             if name in _WRITTEN_ALWAYS or value != unset[name]
         }
-        for name in ("looked", "reading"):
-            if written.get(name) is None:
+        for name in ("looked", "reading", "seen"):
+            if not written.get(name):
                 written.pop(name, None)
         return rfc8785.dumps({"v": 1, "round": written})
 
@@ -283,6 +301,7 @@ __all__ = [
     "Read",
     "RoundInputs",
     "Said",
+    "Seen",
     "Settings",
     "exchange_from_bytes",
     "exchange_to_bytes",

@@ -49,10 +49,11 @@ class RoleCard:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Who reviews, and who was cut and why."""
+    """Who reviews, who was cut and why, and who of them no round is whole without."""
 
     roles: tuple[RoleCard, ...]
     not_run: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -148,7 +149,8 @@ def choose_panel(
                 pass
     chosen.sort(key=lambda role: (role.tier is not Tier.CORE, role.order, role.slug))
     cut = tuple(f"{role.slug}: over the panel's size" for role in chosen[roles_max:])
-    return Panel(tuple(chosen[:roles_max]), cut)
+    missing = tuple(role.slug for role in chosen[roles_max:] if role.tier is Tier.CORE)
+    return Panel(tuple(chosen[:roles_max]), cut, missing)
 
 
 def is_triggered(role: RoleCard, delta: Sequence[FileChange]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from driftpin.review.cross_check import Group, are_opposite
 from driftpin.review.finding import BLOCKING, FindingId
 from driftpin.review.inputs import RoundInputs
-from driftpin.review.lateness import is_late
+from driftpin.review.lateness import first_visible, is_late
 from driftpin.review.matching import find_cause
 from driftpin.review.roster import SCOUT
 from driftpin.review.standing import Standing
@@ -48,7 +48,7 @@ def _fate(
     group: Group, known: Sequence[Standing], inputs: RoundInputs, ruling: Ruling | None
 ) -> Fate:
     if is_late(group, inputs):
-        return Fate(group, "deferred", f"visible since round {inputs.number - 1} or before")
+        return Fate(group, "deferred", f"first visible in round {first_visible(group, inputs)}")
     contradicted = _contradicted(group, known)
     if contradicted is not None:
         why = f"it is against advice given as {contradicted} and does not cite it"

@@ -41,16 +41,18 @@ class Gaps:
     over_budget: str = ""
     over_span: Span = Span.ROUND
     head_moved: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def is_partial(self) -> bool:
         """Whether somebody who was to look at the change did not."""
-        return bool(self.failed or self.not_given or self.over_budget)
+        return bool(self.failed or self.missing or self.not_given or self.over_budget)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Every gap in words."""
         texts = [f"{role} failed" for role in self.failed]
+        texts += [f"{role} is required and did not look" for role in self.missing]
         texts += [f"nobody was given {path}" for path in self.not_given]
         texts += [f"the verifier cannot tell about {name}" for name in self.cannot_tell]
         if self.over_budget:

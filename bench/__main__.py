@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from bench import idle, latency, load, pinning, prefix, rescan, review, startup, tokens, turns
+from bench import idle, latency, load, page, pinning, prefix, rescan, review, startup, tokens, turns
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Report], Coroutine[None, None, None]]] = {
     "rescan": rescan.run,
     "idle": idle.run,
     "startup": startup.run,
+    "page": page.run,
     "turns": turns.run,
     "tokens": tokens.run,
     "review": review.run,

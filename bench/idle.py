@@ -28,9 +28,9 @@ async def run(report: Report) -> None:
         server = running.process.pid
         (agent,) = _children(server)
         await asyncio.sleep(SETTLE_S)
-        before = {pid: _usage(pid) for pid in (server, agent)}
+        before = {pid: usage(pid) for pid in (server, agent)}
         await asyncio.sleep(WINDOW_S)
-        after = {pid: _usage(pid) for pid in (server, agent)}
+        after = {pid: usage(pid) for pid in (server, agent)}
     for name, pid in (("server", server), ("agent", agent)):
         share = (after[pid].cpu_s - before[pid].cpu_s) / WINDOW_S * 100
         report.at_most(f"{name}, share of a core", share, 0.5, " %")
@@ -51,7 +51,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in listed.split()]
 
 
-def _usage(pid: int) -> Usage:
+def usage(pid: int) -> Usage:
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     kib = {line.split(":")[0]: int(line.split()[1]) for line in rollup[1:]}

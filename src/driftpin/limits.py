@@ -275,6 +275,8 @@ STREAM_LOOK_REST_LONGEST_S: Final = 0.05
 STREAM_END_GRACE_S: Final = 1.0
 # How soon an idle stream notices that its caller may no longer listen.
 STREAM_RECHECK_S: Final = 3.0
+# After so many of them without a word of anything new it looks for events all the same.
+STREAM_QUIET_PERIODS_MAX: Final = 20
 # What it takes at the most until a stream whose caller lost access has ended.
 REVOKED_STREAM_OPEN_MAX_S: Final = 5.0
 
@@ -322,6 +324,7 @@ PAGE_TURNS_MAX: Final = 40
 PAGE_TEXT_CHARACTERS_MAX: Final = 200_000
 PAGE_COLOURED_CHARACTERS_MAX: Final = 5_000
 PAGE_COMPARED_WORDS_MAX: Final = 3_000_000
+PAGE_COMPARED_PINS_MAX: Final = 50
 
 # The agent as a child of `driftpin up` (design.md §5).
 AGENT_STOP_WAIT_S: Final = 5.0

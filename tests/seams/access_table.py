@@ -89,6 +89,11 @@ async def _resolve_token(world: World, actor: Actor) -> object:
     return await world.store.resolve_token(actor, read_token(secret).secret_digest)
 
 
+async def _resolve_tokens(world: World, actor: Actor) -> object:
+    _, secret = await world.fresh_token()
+    return await world.store.resolve_tokens(actor, {read_token(secret).secret_digest})
+
+
 async def _get_deployment(world: World, actor: Actor) -> object:
     return await world.store.get_deployment(actor, "restore_epoch") or "not kept"
 
@@ -214,6 +219,7 @@ async def _end_session(world: World, actor: Actor) -> object:
 READS = (
     reads("find_password", _find_password, WORKERS),
     reads("resolve_token", _resolve_token, EVERYBODY_SEES),
+    reads("resolve_tokens", _resolve_tokens, EVERYBODY_SEES),
     reads(
         "get_user",
         lambda world, actor: world.store.get_user(actor, world.owner_id),

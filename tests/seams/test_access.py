@@ -28,6 +28,7 @@ UNSEEN = frozenset({"not_found", "unauthenticated", "wrong_token_type"})
 # Doors whose first look is not at anybody's things; each with its reason.
 OPEN_FIRST_LOOKS = {
     "Store.resolve_token": "whoever holds the secret may ask whom it signs in",
+    "Store.resolve_tokens": "whoever holds the secrets may ask the same of them",
     "Store.first_and_last_position": "two numbers, which leave the server only under a seal",
     "Store.list_events": "the same two numbers bound the reading of events",
     "sign_in": "whoever knows name and password is that user from then on",

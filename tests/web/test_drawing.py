@@ -41,6 +41,22 @@ def test_unified_lines_show_in_each_change_what_went_before_what_came() -> None:
     assert lines[-1][1] == "No newline at end of file"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "old", "new"),
+    [
+        ("a b", "a x b", "a b", "a <ins>x </ins>b"),
+        ("a x x b", "a x b", "a x <del>x </del>b", "a x b"),
+        ("a b c", "a c d c", "a <del>b</del> c", "a <ins>c d</ins> c"),
+        ("a b", "c d", "<del>a</del> <del>b</del>", "<ins>c</ins> <ins>d</ins>"),
+    ],
+)
+def test_equal_ends_of_a_line_are_unmarked(before: str, after: str, old: str, new: str) -> None:
+    changed = _rows(before + "\n", after + "\n")[-1]
+    assert changed.old is not None
+    assert changed.new is not None
+    assert (changed.old.words, changed.new.words) == (old, new)
+
+
 def test_words_are_compared_for_as_long_as_the_work_lasts() -> None:
     changed = _rows("use tabs\n", "use spaces\n", work=0)[-1]
     assert changed.old is not None

@@ -1,6 +1,7 @@
 """A server put together from the settings: `serve`, `fsck`, and the server inside `up`."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -97,6 +98,8 @@ async def start_server(
     )
     try:
         await _until_answering(serving, answers)
+        # What is loaded by now stays for good; looked through for garbage it would hold up answers.
+        gc.freeze()
         yield await _sign_in(server.services.store, remembered, url_of(listener)), serving
     finally:
         serving.cancel()

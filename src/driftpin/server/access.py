@@ -4,7 +4,8 @@ A credential is looked up only when its shape and checksum are right, and exactl
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -30,6 +31,17 @@ async def resolve_caller(connection: HTTPConnection) -> Actor:
     every credential that is not good, RateLimited for an address that sent too many such, and Gone
     for a token of a deleted agent.
     """
+    return await _resolve(connection, partial(services_of(connection).store.resolve_token, NOBODY))
+
+
+async def recheck_caller(connection: HTTPConnection) -> Actor:
+    """Return who listens still, for one of many streams; raises what `resolve_caller` raises."""
+    return await _resolve(connection, services_of(connection).listeners.resolve)
+
+
+async def _resolve(
+    connection: HTTPConnection, sign_in: Callable[[Digest], Awaitable[Actor]]
+) -> Actor:
     if TOKEN_IN_URL.search(connection.url.query):
         raise Malformed("A token never stands in a URL; send it as a header.", code="token_in_url")
     secret, kinds = _sent_credential(connection)
@@ -41,7 +53,7 @@ async def resolve_caller(connection: HTTPConnection) -> Actor:
         raise
     gate.check_address(address, secret_digest)
     try:
-        actor = await services_of(connection).store.resolve_token(NOBODY, secret_digest)
+        actor = await sign_in(secret_digest)
     except Unauthenticated:
         gate.count_bad_token(address, secret_digest)
         raise
@@ -119,6 +131,7 @@ __all__ = [
     "CurrentUser",
     "address_of",
     "find_session",
+    "recheck_caller",
     "resolve_caller",
     "secret_digest_of",
 ]

@@ -89,8 +89,21 @@ class EventStream:
             self._position = position
             if not await self._is_there():
                 return
-            if not batch:
-                await tailer.wait(seen, limits.STREAM_RECHECK_S)
+            if not batch and not await self._rest(seen):
+                return
+
+    async def _rest(self, seen: int) -> bool:
+        """Wait until it is time to look again; return False if the caller may listen no more.
+
+        While nothing is committed all that can end is the credential. That is asked together with
+        the other streams; to look for events each by itself is the work of an idle server.
+        """
+        for _ in range(limits.STREAM_QUIET_PERIODS_MAX):
+            if await self.services.tailer.rest(seen, limits.STREAM_RECHECK_S):
+                return True
+            if not await self._is_welcome():
+                return False
+        return True
 
     async def _read(self) -> tuple[tuple[Event, ...], Position]:
         return await self.services.store.list_events(

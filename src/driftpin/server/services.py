@@ -20,6 +20,7 @@ from driftpin.server.gate import Gate
 from driftpin.server.hosts import EVERY_HOST, HostRule
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.listeners import Listeners
 from driftpin.server.mcp_door import McpDoor
 from driftpin.server.metrics import Metrics
 from driftpin.server.pulse import Pulse
@@ -79,6 +80,7 @@ class Services:
     metrics: Metrics
     stock_counter: StockCounter
     links: Links
+    listeners: Listeners
     gate: Gate
     link_keeper: LinkKeeper
     calls: AgentCalls

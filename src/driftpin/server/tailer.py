@@ -78,10 +78,22 @@ class Tailer:
 
     async def wait(self, seen: int, timeout_s: float | None = None) -> bool:
         """Wait until `count` is above `seen`; return False when that took longer than allowed."""
+        now_s = asyncio.get_running_loop().time()
+        return await self._wait(seen, None if timeout_s is None else now_s + timeout_s)
+
+    async def rest(self, seen: int, period_s: float) -> bool:
+        """Wait until `count` is above `seen`; return False when the period ended before that.
+
+        Periods end at the same moments for all that rest, who can then ask something together.
+        """
+        now_s = asyncio.get_running_loop().time()
+        return await self._wait(seen, (now_s // period_s + 1) * period_s)
+
+    async def _wait(self, seen: int, latest_s: float | None) -> bool:
         if self._count > seen:
             return True
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout_at(latest_s):
                 await self._moved.wait()
         except TimeoutError:
             return False

@@ -82,6 +82,12 @@ class Store(ReviewReads):
         async with self.database.read() as connection:
             return await accounts.resolve_token(connection, actor, secret_digest, now)
 
+    async def resolve_tokens(self, actor: Actor, them: Collection[Digest]) -> dict[Digest, Actor]:
+        """Return whom those of the tokens with these digests sign in that are good."""
+        now = self.database.clock.now()
+        async with self.database.read() as connection:
+            return await accounts.resolve_tokens(connection, actor, them, now)
+
     async def get_user(self, actor: Actor, user_id: UserId) -> UserRow:
         """Return a user: oneself, or anybody for an administrator."""
         async with self.database.read() as connection:

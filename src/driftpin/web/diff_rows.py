@@ -104,9 +104,27 @@ def _compared(
 ) -> tuple[Markup | None, Markup | None]:
     """Return both lines with the words marked that only one of them has."""
     old, new = _words(before), _words(after)
-    if not old or not new or not budget.take_work(len(old) * len(new)):
+    begin = _alike(old, new)
+    end = _alike(old[begin:][::-1], new[begin:][::-1])
+    old_middle, new_middle = (words[begin : len(words) - end] for words in (old, new))
+    if not old or not new or not budget.take_work(len(old_middle) * len(new_middle)):
         left = None if before is None else mark_drawn(before)
         return left, None if after is None else mark_drawn(after)
+    left, right = _middles(old_middle, new_middle)
+    first, last = mark_drawn("".join(old[:begin])), mark_drawn("".join(old[len(old) - end :]))
+    return first + left + last, first + right + last
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return with how many equal words both begin."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((count for count, (a, b) in pairs if a != b), min(len(old), len(new)))
+
+
+def _middles(old: Sequence[str], new: Sequence[str]) -> tuple[Markup, Markup]:
+    """Return what stands between equal ends; to compare those too takes most of the time."""
+    if set(old).isdisjoint(new):
+        return _piece("del", old, "replace"), _piece("ins", new, "replace")
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     left = Markup("").join(_piece("del", old[a:b], tag) for tag, a, b, _, _ in codes)
     right = Markup("").join(_piece("ins", new[c:d], tag) for tag, _, _, c, d in codes)
@@ -122,7 +140,7 @@ def _piece(element: str, words: Sequence[str], tag: str) -> Markup:
     text = mark_drawn("".join(words))
     if tag == "equal" or not words:
         return text
-    return Markup(f"<{element}>{{}}</{element}>").format(text)  # noqa: S704 one of two fixed names
+    return Markup(f"<{element}>{text}</{element}>")  # noqa: S704 escaped, in one of two fixed names
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[Line]:

@@ -28,6 +28,8 @@ def _revealed(text: str) -> Iterator[str]:
 
 def mark_drawn(text: str) -> Markup:
     """Return the text as HTML in which every drawn character is marked."""
+    if "\\u{" not in text:
+        return escape(text)
     pieces: list[Markup] = []
     end = 0
     for found in DRAWN.finditer(text):

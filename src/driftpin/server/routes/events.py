@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from driftpin.server.access import CurrentListener, resolve_caller
+from driftpin.server.access import CurrentListener, recheck_caller
 from driftpin.server.event_stream import EventStream
 from driftpin.server.parameters import ChatQuery, CursorQuery, WorkspaceQuery
 from driftpin.server.services import services_of
@@ -28,7 +28,7 @@ async def stream_events(
     """Stream what happens from now on, or behind a cursor; 410 `resync_required` if it cannot."""
     stream = EventStream(
         services_of(request),
-        partial(resolve_caller, request),
+        partial(recheck_caller, request),
         actor,
         workspace_id=workspace,
         chat_id=chat,

@@ -1,9 +1,10 @@
 """Users, tokens, workspaces and agents, as their callers may see them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.credentials import TokenKind
@@ -50,7 +51,7 @@ from driftpin.store.tables import (
 )
 from driftpin.store.values import AgentRow, Page, TokenRow, UserRow, WorkspaceRow
 
-_TOKEN: Final = (
+_TOKENS: Final = (
     select(
         tokens,
         users.c.is_administrator,
@@ -59,10 +60,13 @@ _TOKEN: Final = (
     )
     .outerjoin(users, users.c.id == tokens.c.user_id)
     .outerjoin(agents, agents.c.id == tokens.c.agent_id)
-    .where(
-        tokens.c.secret_digest == bindparam("secret_digest", type_=tokens.c.secret_digest.type),
-        tokens.c.kind != TokenKind.LINK.value,
-    )
+    .where(tokens.c.kind != TokenKind.LINK.value)
+)
+_TOKEN: Final = _TOKENS.where(
+    tokens.c.secret_digest == bindparam("secret_digest", type_=tokens.c.secret_digest.type)
+)
+_SOME_TOKENS: Final = _TOKENS.where(
+    tokens.c.secret_digest.in_(bindparam("secret_digests", expanding=True))
 )
 
 
@@ -73,9 +77,29 @@ async def resolve_token(
     row = (await connection.execute(_TOKEN, {"secret_digest": secret_digest})).first()
     if row is not None and row.agent_deleted_at is not None:
         raise Gone("This agent was deleted; enrol it again.", code="agent_gone")
-    is_over = row is not None and row.expires_at is not None and row.expires_at <= now
-    if row is None or row.revoked_at is not None or is_over:
+    if row is None or not _is_good(row, now):
         raise Unauthenticated
+    return _signed_in(row)
+
+
+async def resolve_tokens(
+    connection: AsyncConnection, _actor: Actor, secret_digests: Collection[Digest], now: datetime
+) -> dict[Digest, Actor]:
+    """Return whom those of the tokens sign in that are good; for whoever holds the secrets."""
+    found = await connection.execute(_SOME_TOKENS, {"secret_digests": list(secret_digests)})
+    return {
+        row.secret_digest: _signed_in(row)
+        for row in found
+        if row.agent_deleted_at is None and _is_good(row, now)
+    }
+
+
+def _is_good(row: Row[Any], now: datetime) -> bool:
+    is_over = row.expires_at is not None and row.expires_at <= now
+    return row.revoked_at is None and not is_over
+
+
+def _signed_in(row: Row[Any]) -> Actor:
     if row.user_id is not None:
         return user_actor(row.user_id, is_administrator=row.is_administrator)
     return agent_actor(row.agent_id, row.workspace_id)
@@ -219,4 +243,5 @@ __all__ = [
     "list_users",
     "list_workspaces",
     "resolve_token",
+    "resolve_tokens",
 ]

@@ -7,6 +7,7 @@ import pytest
 from driftpin.context.holds import Selection
 from driftpin.context.policies import Policy, PolicySet
 from driftpin.context.resource import Kind
+from driftpin.errors import HeadMoved
 from driftpin.identity import WORKER, digest_of
 from driftpin.operations.foresee_refresh import foresee_refresh
 from driftpin.operations.rebind_chat import rebind_chat
@@ -40,8 +41,14 @@ async def test_a_refresh_of_all_leaves_frozen_chats_and_tells_of_each(
     await set_chat_policies(store, stage.owner, half, frozen_files)
     head = await push(stage, {"AGENTS.md": "two"}, "second")
     foreseen = await refresh_workspace_chats(store, stage.owner, stage.workspace_id, dry_run=True)
+    with pytest.raises(HeadMoved):
+        await refresh_workspace_chats(
+            store, stage.owner, stage.workspace_id, shown=frozenset({first})
+        )
     assert [await stage.digest(chat_id) for chat_id in (plain, frozen, half)] == [first] * 3
-    moves = await refresh_workspace_chats(store, stage.owner, stage.workspace_id)
+    moves = await refresh_workspace_chats(
+        store, stage.owner, stage.workspace_id, shown=frozenset({head})
+    )
     assert moves == foreseen
     told = {move.chat_id: (move.moved, move.reason) for move in moves}
     assert told == {plain: (True, ""), half: (True, ""), frozen: (False, "frozen")}

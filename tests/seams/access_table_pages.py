@@ -105,6 +105,16 @@ ROWS: Final = (
         made(303, MASTER),
         form={"policy": "pin"},
     ),
+    RouteRow(
+        "GET", "/workspaces/{workspace_id}/refresh", "/workspaces/{workspace}/refresh", MASTER
+    ),
+    RouteRow(
+        "POST",
+        "/workspaces/{workspace_id}/refresh",
+        "/workspaces/{workspace}/refresh",
+        MASTER,
+        form={"shown": "{head}"},
+    ),
     # The workspace lists no server: whoever may decide is told so.
     RouteRow(
         "POST",

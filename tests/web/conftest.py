@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,11 +32,12 @@ async def speaker() -> AsyncIterator[Speaker]:
 def _house(request: pytest.FixtureRequest, root: Path, **variables: str) -> Iterator[House]:
     assert request.config.cache is not None
     bytecode: Path = request.config.cache.mkdir("bytecode")
-    machine = Machine(root, bytecode, variables)
+    script = root / "script.json"
+    machine = Machine(root, bytecode, {"DRIFTPIN_SCRIPT": str(script), **variables})
     machine.make_workspace()
     up = start_up(machine)
     try:
-        yield House(machine, up.ready["url"], up.ready["token"])
+        yield House(machine, up.ready["url"], up.ready["token"], script)
     finally:
         stop_up(up)
 
@@ -50,19 +51,35 @@ def house(
         yield opened
 
 
-@pytest.fixture
-def house_on_postgresql(
-    tmp_path: Path, request: pytest.FixtureRequest, postgres_url: str, speaker: Speaker
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_house(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, speaker: Speaker
 ) -> Iterator[House]:
-    """The same with its database in PostgreSQL."""
-    asyncio.run(empty_database(postgres_url))
-    variables = {"DRIFTPIN_DATABASE_URL": postgres_url, **speaker.variables}
-    with _house(request, tmp_path, **variables) as opened:
+    """The same with its database in a file, and once more with it in PostgreSQL."""
+    variables = dict(speaker.variables)
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        asyncio.run(empty_database(url))
+        variables["DRIFTPIN_DATABASE_URL"] = url
+    with _house(request, tmp_path_factory.mktemp("pages"), **variables) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(browser: Browser, house: House) -> AsyncIterator[Person]:
+    async with _person(browser, house) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def steerer(browser: Browser, either_house: House) -> AsyncIterator[Person]:
+    """A person on either database."""
+    async with _person(browser, either_house) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _person(browser: Browser, house: House) -> AsyncIterator[Person]:
     async with signed_in(browser, house) as opened:
         yield opened
         await opened.tell()

@@ -202,49 +202,6 @@ async def test_a_workspace_shows_its_agent_and_its_head(person: Person) -> None:
     await person.keep("workspace")
 
 
-async def test_policies_are_set_by_keyboard_and_the_next_turn_follows(
-    person: Person, house: House
-) -> None:
-    page = person.page
-    await house.publish("# Rules\n\nFirst.\n")
-    path = await person.make_chat("Policies")
-    await expect(page.locator("#policy")).to_have_text("pin")
-    await page.locator("#policies summary").focus()
-    await page.keyboard.press("Enter")
-    everything = page.locator("#policies").get_by_label("Everything", exact=True)
-    await everything.focus()
-    await page.keyboard.type("follow")
-    await page.locator("#policies button").focus()
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#policy")).to_have_text("follow")
-    await house.publish("# Rules\n\nSecond.\n")
-    await expect(page.locator(".name .badge")).to_have_text("dirty · behavioural")
-    await person.say("Which rules do you follow?")
-    await expect(page.locator(".name .badge")).to_have_text("clean")
-    await person.go(path + "/history")
-    await expect(page.locator("table.moves tbody tr").first).to_contain_text("apply policy")
-    await page.get_by_role("button", name="Roll back to it").click()
-    await expect(page.locator("#policy")).to_have_text("pin")
-    await expect(page.locator("#policies")).to_contain_text("was rolled back")
-
-    await _set_policy_of_workspace(person, "freeze")
-    frozen = await person.make_chat("Frozen")
-    await house.publish("# Rules\n\nThird.\n")
-    await person.go(frozen)
-    await expect(page.locator(".name .badge")).to_have_text("frozen")
-    await _set_policy_of_workspace(person, "pin")
-
-
-async def _set_policy_of_workspace(person: Person, policy: str) -> None:
-    page = person.page
-    await person.go("/workspaces")
-    await page.locator("a.title").click()
-    everything = page.locator("#policies").get_by_label("Everything", exact=True)
-    await everything.select_option(policy)
-    await page.get_by_role("button", name="Set policy").click()
-    await expect(everything).to_have_value(policy)
-
-
 async def test_all_is_done_by_keyboard(person: Person) -> None:
     page = person.page
     await person.make_chat("By keyboard")

@@ -28,4 +28,14 @@ async def foresee(
         transaction.has_events, transaction.witness = told, witness
 
 
-__all__ = ["foresee"]
+async def carry_out(
+    transaction: Transaction,
+    operation: Callable[[Transaction], Awaitable[Outcome]],
+    *,
+    dry_run: bool,
+) -> Outcome:
+    """Return what the operation returns; with `dry_run` whatever it writes is taken back."""
+    return await (foresee(transaction, operation) if dry_run else operation(transaction))
+
+
+__all__ = ["carry_out", "foresee"]

@@ -7,7 +7,7 @@ from driftpin.context.severity import Severity
 from driftpin.events.event import EventKind
 from driftpin.identity import Actor, AgentId
 from driftpin.operations.dirty_pins import sort_dirty
-from driftpin.operations.dry_run import foresee
+from driftpin.operations.dry_run import carry_out
 from driftpin.operations.single_moves import refreshed
 from driftpin.store.access import require_agent
 from driftpin.store.database import Transaction
@@ -50,7 +50,7 @@ async def refresh_agent_chats(
         async def refresh_all(inside: Transaction) -> tuple[PinMove, ...]:
             return await _refresh(inside, actor, agent)
 
-        return await (foresee(transaction, refresh_all) if dry_run else refresh_all(transaction))
+        return await carry_out(transaction, refresh_all, dry_run=dry_run)
 
     return await store.database.write(refresh)
 

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from typing import Final
 
+from driftpin.errors import HeadMoved
 from driftpin.events.event import EventKind
-from driftpin.identity import Actor, AgentId, UserId, WorkspaceId
+from driftpin.identity import Actor, AgentId, Digest, UserId, WorkspaceId
 from driftpin.operations.dirty_pins import sort_dirty
-from driftpin.operations.dry_run import foresee
+from driftpin.operations.dry_run import carry_out
 from driftpin.operations.single_moves import refreshed
 from driftpin.store.access import require_user
 from driftpin.store.database import Transaction
@@ -29,12 +30,18 @@ INPUTS: Final = {"scope": "workspace"}
 
 
 async def refresh_workspace_chats(
-    store: Store, actor: Actor, workspace_id: WorkspaceId, *, dry_run: bool = False
+    store: Store,
+    actor: Actor,
+    workspace_id: WorkspaceId,
+    *,
+    shown: frozenset[Digest] | None = None,
+    dry_run: bool = False,
 ) -> tuple[PinMove, ...]:
     """Return one outcome for each of the caller's dirty chats there: moved, or left (`frozen`).
 
     What they held is taken too, as by any refresh without a selection. Archived chats, sub-chats
-    and chats without a pin are left alone. With `dry_run` nothing is moved.
+    and chats without a pin are left alone. With `dry_run` nothing is moved. Raises HeadMoved if any
+    would move to another head than those that were `shown`.
     """
     owner_id = require_user(actor)
 
@@ -43,15 +50,19 @@ async def refresh_workspace_chats(
         await share_workspace(transaction, workspace_id)
 
         async def refresh_all(inside: Transaction) -> tuple[PinMove, ...]:
-            return await _refresh(inside, actor, workspace_id, owner_id)
+            return await _refresh(inside, actor, workspace_id, owner_id, shown)
 
-        return await (foresee(transaction, refresh_all) if dry_run else refresh_all(transaction))
+        return await carry_out(transaction, refresh_all, dry_run=dry_run)
 
     return await store.database.write(refresh)
 
 
 async def _refresh(
-    transaction: Transaction, actor: Actor, workspace_id: WorkspaceId, owner_id: UserId
+    transaction: Transaction,
+    actor: Actor,
+    workspace_id: WorkspaceId,
+    owner_id: UserId,
+    shown: frozenset[Digest] | None,
 ) -> tuple[PinMove, ...]:
     pins = await lock_pins(transaction, of_owner(workspace_id, owner_id))
     dirty = await sort_dirty(transaction, await _differing(transaction, pins))
@@ -60,6 +71,9 @@ async def _refresh(
         due[pin.agent_id, head].append(pin)
     if not due:
         return dirty.left
+    for _, head in due:
+        if shown is not None and head.digest not in shown:
+            raise HeadMoved(head=head.digest)
     event_id = await record_event(
         transaction,
         EventKind.CHAT_PINNED,

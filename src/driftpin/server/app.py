@@ -42,6 +42,7 @@ from driftpin.server.gate import Gate
 from driftpin.server.header_limit import HeaderLimit
 from driftpin.server.link_keeper import LinkKeeper
 from driftpin.server.links import Links
+from driftpin.server.listeners import Listeners
 from driftpin.server.mcp_door import McpDoor
 from driftpin.server.measuring import Measured
 from driftpin.server.metrics import Metrics
@@ -62,6 +63,7 @@ from driftpin.server.routes import (
     pages_chats,
     pages_context,
     pages_policies,
+    pages_refreshing,
     pages_reviews,
     pages_signing_in,
     pages_turns,
@@ -128,6 +130,7 @@ def build_app(services: Services) -> FastAPI:
         pages_chats,
         pages_context,
         pages_policies,
+        pages_refreshing,
         pages_reviews,
         pages_signing_in,
         pages_turns,
@@ -187,6 +190,7 @@ def compose_services(
         metrics=metrics,
         stock_counter=StockCounter(store, clock),
         links=links,
+        listeners=Listeners(store),
         link_keeper=LinkKeeper(store, links, tailer, holder=holder, renew_s=renew_s),
         calls=calls,
         gate=Gate(clock),

@@ -29,10 +29,11 @@ class Form:
 
     def digest(self, name: str) -> Digest:
         """Return a digest; raises Malformed (`bad_hash`)."""
-        value = self.text(name)
-        if not is_digest(value):
-            raise Malformed("A digest is sha256: and 64 lower-case hex digits.", code="bad_hash")
-        return Digest(value)
+        return _digest(self.text(name))
+
+    def digests(self, name: str) -> frozenset[Digest]:
+        """Return the digests of a field, spaces between them; raises Malformed (`bad_hash`)."""
+        return frozenset(map(_digest, self.text(name).split()))
 
     def turn(self, name: str) -> int:
         """Return the number of a turn; raises Malformed (`bad_id`)."""
@@ -41,6 +42,12 @@ class Form:
         if not is_number or len(value) > len(str(limits.TURN_NUMBER_MAX)):
             raise Malformed("A turn is a number.", code="bad_id")
         return int(value)
+
+
+def _digest(value: str) -> Digest:
+    if not is_digest(value):
+        raise Malformed("A digest is sha256: and 64 lower-case hex digits.", code="bad_hash")
+    return Digest(value)
 
 
 async def _read_form(request: Request) -> Form:

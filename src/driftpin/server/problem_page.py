@@ -37,12 +37,14 @@ def problem_page(request: Request, problem: ProblemShown) -> Response:
 
 def _with_way_back(request: Request, problem: ProblemShown) -> ProblemShown:
     parts = request.url.path.split("/")
-    if parts[1] != "chats" or len(parts) < 4 or not is_id(parts[2]):
+    if parts[1] not in ("chats", "workspaces") or len(parts) < 4 or not is_id(parts[2]):
         return problem
-    chat = f"/chats/{parts[2]}"
+    place, is_chat = "/".join(parts[:3]), parts[1] == "chats"
     if problem.code == HEAD_MOVED:
-        return replace(problem, back=f"{chat}/drift", back_words="Look at what changed now")
-    return replace(problem, back=chat, back_words="Back to the chat")
+        again = f"{place}/drift" if is_chat else request.url.path
+        return replace(problem, back=again, back_words="Look at what changed now")
+    back_words = "Back to the chat" if is_chat else "Back to the workspace"
+    return replace(problem, back=place, back_words=back_words)
 
 
 __all__ = ["problem_page", "wants_page"]

@@ -324,7 +324,6 @@ PAGE_TURNS_MAX: Final = 40
 PAGE_TEXT_CHARACTERS_MAX: Final = 200_000
 PAGE_COLOURED_CHARACTERS_MAX: Final = 5_000
 PAGE_COMPARED_WORDS_MAX: Final = 3_000_000
-PAGE_COMPARED_PINS_MAX: Final = 50
 
 # The agent as a child of `driftpin up` (design.md §5).
 AGENT_STOP_WAIT_S: Final = 5.0

@@ -56,7 +56,7 @@ async def _look(store: Store, actor: Actor, workspace_id: WorkspaceId) -> Seen:
         actor, workspace_id=workspace_id, is_dirty=True, limit=limits.API_PAGE_ITEMS_MAX
     )
     first = {pair_of(view): view.chat.id for view in reversed(found.items)}
-    compared = list(first.items())[-limits.PAGE_COMPARED_PINS_MAX :]
+    compared = list(first.items())[-limits.API_PAGE_ITEMS_DEFAULT :]
     drifts = {pair: await _drift(store, actor, chat_id) for pair, chat_id in compared}
     return Seen(workspace, found.items, drifts)
 

@@ -1,6 +1,7 @@
 """Rules of a round that only code decides: who may, how often, how late, and against what."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,13 @@ import pytest
 from driftpin import review_limits
 from driftpin.cli.exits import Finished
 from driftpin.cli.options import Reach
-from driftpin.cli.review_pages import Which, reply
+from driftpin.cli.review_pages import Which, reply, status
 from driftpin.errors import Forbidden, Rejected
 from driftpin.identity import WORKER
 from driftpin.operations.create_user import create_user
 from driftpin.operations.create_user_token import create_user_token
 from driftpin.review.finding import State
+from driftpin.review.github.wording import status_body
 from driftpin.review.inputs import Settings
 from driftpin.review.ledger import ReplyKind
 from driftpin.review.report import report_of
@@ -21,6 +23,7 @@ from driftpin.review.report_markdown import report_to_markdown
 from driftpin.review.rounds import replay
 from driftpin.review.verdict import ReviewExit, Verdict
 from driftpin.server.bootstrap import ensure_first_user
+from driftpin.wire.reviews import read_review
 from review.changes import BAD, FIXED, begin
 from review.pure import ROSTER, decided, inputs_of, said, state_after
 from review.world import World, answer, claim, ids, ruling
@@ -200,6 +203,42 @@ async def test_what_nobody_touched_or_answered_keeps_its_state_without_a_model(
     world.repo.commit()
     await world.round()
     assert "verify.verifier.CRF-1" in set(world.folder.round(3).exchanges())
+
+
+async def test_a_base_that_got_other_rules_makes_the_context_dirty_since_that_commit(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(world)
+    clean = await world.round("main~1..HEAD")
+    assert b"dirty_since" not in clean.report.inputs.to_bytes()
+    which = Which(Reach(state_dir=str(world.state)), world.repo.path, None)
+    status(which, as_json=True)
+    assert json.loads(capsys.readouterr().out)["context_dirty_since"] is None
+    world.repo.git("checkout", "-q", "-b", "trunk", "base")
+    world.repo.put("other.txt", "no context\n")
+    world.repo.commit("unrelated")
+    world.repo.put("AGENTS.md", "# Rules\n\nBe brief.\n")
+    commit = world.repo.commit("other rules")[:12]
+    world.repo.put("more.txt", "no context\n")
+    world.repo.commit("unrelated too")
+    world.repo.git("checkout", "-q", "main")
+    ran = await world.round("trunk..HEAD")
+    since = ran.report.inputs.dirty_since
+    assert since.endswith(f"({commit})")
+    assert ran.report.inputs.snapshot == clean.report.inputs.snapshot
+    assert f"dirty since {since[:10]}" in ran.artefacts["review.md"]
+    document = read_review(ran.artefacts["review.json"].encode())
+    assert f"dirty since {since[:10]}" in status_body(document)
+    assert replay(world.folder, 1).different == ()
+    status(which, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["context_dirty_since"], shown["verdict"]) == (since, "APPROVE, round 1")
+    # What is taken back is no drift.
+    world.repo.git("checkout", "-q", "trunk")
+    world.repo.put("AGENTS.md", "# Rules\n\nBe exact.\n")
+    world.repo.commit("as before")
+    status(which, as_json=False)
+    assert "dirty" not in capsys.readouterr().out
 
 
 async def test_only_an_administrator_acknowledges_what_blocks(served: World) -> None:

@@ -61,6 +61,18 @@ def resolve_base(repository: Repository, commit: str) -> BaseTree:
         return BaseTree(request, found.snapshot.digest, roles)
 
 
+def dirty_since(repository: Repository, merge_base: str, tip: str, digest: str) -> str:
+    """Return since when the base brings another context than the one that was pinned.
+
+    `digest` is that of the commit where the change parted from the base; empty while the base's
+    tip has the same.
+    """
+    if tip == merge_base or resolve_base(repository, tip).digest == digest:
+        return ""
+    places = (*INSTRUCTION_NAMES, *SKILL_CONTAINERS)
+    return repository.first_change(merge_base, tip, places) or tip[:12]
+
+
 def _write_context(repository: Repository, commit: str, root: Path) -> None:
     entries = [entry for path, entry in repository.list_tree(commit).items() if _is_context(path)]
     blobs = repository.read_blobs(entry.blob for entry in entries)
@@ -85,4 +97,4 @@ def _placed(entries: list[TreeEntry], root: Path) -> Iterator[tuple[Path, TreeEn
             yield root.joinpath(*parts), entry
 
 
-__all__ = ["BaseTree", "resolve_base"]
+__all__ = ["BaseTree", "dirty_since", "resolve_base"]

@@ -10,6 +10,7 @@ from driftpin.cli import output
 from driftpin.cli.exits import ExitCode, Finished, say
 from driftpin.cli.options import Reach
 from driftpin.cli.places import get_directory
+from driftpin.cli.review_base import dirty_since
 from driftpin.cli.review_run import write_markdown
 from driftpin.cli.review_server import reviewing_client
 from driftpin.clock import SystemClock
@@ -17,6 +18,7 @@ from driftpin.errors import Forbidden, NotFound, UsageError
 from driftpin.review.bundled_roles import bundled_files
 from driftpin.review.finding import BLOCKING, Dropped, Finding, FindingId
 from driftpin.review.folder import ReviewFolder, write_file
+from driftpin.review.inputs import RoundInputs
 from driftpin.review.ledger import (
     Replied,
     ReplyKind,
@@ -43,20 +45,29 @@ class Which:
     directory: Path
     name: str | None
 
+    @property
+    def repository(self) -> Repository:
+        """The repository."""
+        return Repository(get_directory(self.directory))
+
     def folder(self) -> ReviewFolder:
         """Return its folder, or raise NotFound (`no_review`)."""
         settings = load_settings(self.reach.flags()).settings
-        repository = Repository(get_directory(self.directory))
-        return shelf_of(state_directory(settings), repository.directory).find(self.name)
+        return shelf_of(state_directory(settings), self.repository.directory).find(self.name)
 
 
 def status(which: Which, *, as_json: bool) -> None:
     """Show every finding and every round."""
-    state = which.folder().state()
+    folder = which.folder()
+    state = folder.state()
     findings = sorted(state.findings.values(), key=lambda each: (each.is_note, number_of(each)))
+    head = _head(which.repository, folder.round(state.round).read_inputs(), state)
     if as_json:
-        output.write_json(_status_to_json(state, findings))
+        output.write_json({**head, **_status_to_json(state, findings)})
         return
+    for name, told in head.items():
+        if told:
+            output.write_text(f"{name.replace('_', ' ')}: {told}")
     output.write_table(COLUMNS, (_row(each) for each in findings))
     output.write_table(
         ("round", "head", "panel", "new", "verified", "deferred", "tokens", "cost", "verdict"),
@@ -75,6 +86,29 @@ def status(which: Which, *, as_json: bool) -> None:
             for each in state.rounds
         ),
     )
+
+
+def _head(
+    repository: Repository, inputs: RoundInputs | None, state: ReviewState
+) -> dict[str, str | None]:
+    """Return where a review stands in a few words; nothing before its first round."""
+    if inputs is None or not state.rounds:
+        return {}
+    last = state.rounds[-1]
+    try:
+        tip = repository.resolve(inputs.range_text.partition("..")[0])
+    except UsageError:
+        tip = inputs.base
+    dirty = dirty_since(repository, inputs.merge_base, tip, inputs.snapshot)
+    return {
+        "review": inputs.target,
+        "range": f"{inputs.base[:12]}..{inputs.head[:12]}",
+        "verdict": f"{last.verdict.value}, round {last.number}",
+        "cost": money_text(state.spent.money) if state.spent.money else None,
+        "context": inputs.snapshot,
+        "context_dirty_since": dirty or None,
+        "version": inputs.tool_version,
+    }
 
 
 def _row(finding: Finding) -> Row:

@@ -13,7 +13,7 @@ from driftpin.cli import output
 from driftpin.cli.exits import Finished, say
 from driftpin.cli.options import Reach
 from driftpin.cli.places import get_directory
-from driftpin.cli.review_base import BaseTree, resolve_base
+from driftpin.cli.review_base import BaseTree, dirty_since, resolve_base
 from driftpin.cli.review_forge import find_pull, open_github, publish_round, pull_resolver
 from driftpin.cli.review_server import reviewing_client
 from driftpin.cli.review_spending import Spending, prices_of, spending_of
@@ -138,14 +138,13 @@ class ReviewRun:
     def begin(self) -> "BegunRun":
         """Admit the round; nothing is spent before. May raise Finished where it is blocked."""
         base = resolve_base(self.repository, self.wanted.merge_base)
-        roster, is_adjudicated = roster_with(base.roles), self.wish.is_adjudicated
         folder = self.shelf.open(self.wish.name or self.wanted.target)
         events = folder.events()
         before = state_of(events)
         admitted = admit(
             self.repository,
             self.wanted,
-            Pinned(Digest(base.digest), roster if is_adjudicated else without_adjudicator(roster)),
+            self._pinned(base),
             self.spending.within(self.settings, folder, before),
             before,
             is_lifted=self.wish.is_lifted,
@@ -156,6 +155,12 @@ class ReviewRun:
         say(refuse_unaffordable(admitted.inputs, before, known))
         desk = ReadingDesk(self.repository, admitted.inputs)
         return BegunRun(self, base, folder, admitted.inputs, len(events), before, desk)
+
+    def _pinned(self, base: BaseTree) -> Pinned:
+        roster, wanted = roster_with(base.roles), self.wanted
+        since = dirty_since(self.repository, wanted.merge_base, wanted.base, base.digest)
+        roster = roster if self.wish.is_adjudicated else without_adjudicator(roster)
+        return Pinned(Digest(base.digest), roster, since)
 
     async def run(self, connect: Connect) -> Ran:
         """Run it; a server is asked for only once the round may run. May raise Finished."""

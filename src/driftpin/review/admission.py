@@ -19,10 +19,14 @@ from driftpin.review.standing import blocked_by
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What a round runs on beside the change: the snapshot of the base, and the roster in it."""
+    """What a round runs on beside the change: the snapshot of the base, and the roster in it.
+
+    `dirty_since` says since when the base's tip has another one.
+    """
 
     snapshot: Digest
     roster: tuple[RoleCard, ...]
+    dirty_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def _inputs(
         settings=settings,
         looked=_looked(repository, wanted, before, patch),
         reading=reading_digest(),
+        dirty_since=pinned.dirty_since,
         seen=tuple(_seen(repository, wanted, before)),
     )
 

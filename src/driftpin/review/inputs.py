@@ -94,7 +94,7 @@ class RoundInputs:
     first). `files` are those of the change and those that findings are tied to. `looked` is set,
     and written, where not every round before was looked at whole; `seen` where there is more than
     one earlier round: those before the last. `reading` names the reading tools; rounds from before
-    there were any have none.
+    there were any have none. `dirty_since` when the base has got another context since.
     """
 
     number: int
@@ -115,6 +115,7 @@ class RoundInputs:
     looked: Looked | None = None
     reading: Digest | None = None
     seen: tuple[Seen, ...] = ()
+    dirty_since: str = ""
 
     @property
     def look(self) -> int:
@@ -172,7 +173,7 @@ class RoundInputs:
             for name, value in written["settings"].items()
             if name in _WRITTEN_ALWAYS or value != unset[name]
         }
-        for name in ("looked", "reading", "seen"):
+        for name in ("looked", "reading", "seen", "dirty_since"):
             if not written.get(name):
                 written.pop(name, None)
         return rfc8785.dumps({"v": 1, "round": written})

@@ -142,6 +142,7 @@ def document_of(report: RoundReport) -> dict[str, object]:
             "head": inputs.head,
         },
         "snapshot": inputs.snapshot,
+        **({"dirty_since": inputs.dirty_since} if inputs.dirty_since else {}),
         "manifest": inputs.digest,
         "verdict": summary.verdict.value,
         "gaps": list(decided.gaps.texts),

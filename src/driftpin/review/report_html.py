@@ -42,7 +42,9 @@ def _body(report: RoundReport) -> Iterator[str]:
     where = f"{inputs.range_text}, {inputs.head[:12]}"
     yield f"<p>Open: {_text(told)}. Range {_text(where)}.</p>"
     cost = "" if report.cost is None else f" Cost {report.cost.text}."
-    yield f"<p>Context <code>{_text(inputs.snapshot)}</code>. Tokens {summary.tokens}.{cost}</p>"
+    dirty = f", dirty since {_text(inputs.dirty_since)}" if inputs.dirty_since else ""
+    context = f"<code>{_text(inputs.snapshot)}</code>{dirty}"
+    yield f"<p>Context {context}. Tokens {summary.tokens}.{cost}</p>"
     yield from (f"<p>Not complete: {_text(gap)}</p>" for gap in report.decided.gaps.texts)
     yield from (f"<p>Grouping: {_text(note)}</p>" for note in report.decided.grouping)
     yield from (_article(each) for each in report.live)

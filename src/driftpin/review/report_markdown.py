@@ -52,7 +52,7 @@ def _headline(report: RoundReport) -> Iterator[str]:
     yield "\n".join(
         [
             f"- range: {code_span(inputs.range_text)} ({inputs.base[:12]} to {inputs.head[:12]})",
-            f"- context: `{inputs.snapshot}`, pinned from the base",
+            f"- context: `{inputs.snapshot}`, pinned from the base{_dirty(inputs.dirty_since)}",
             f"- panel: {len(summary.panel)} reviewers and the scout; {settled} findings settled",
             f"- tokens: {summary.tokens}",
             *([] if report.cost is None else [f"- cost: {report.cost.text}"]),
@@ -63,6 +63,10 @@ def _headline(report: RoundReport) -> Iterator[str]:
         yield "\n".join(f"- not complete: {plain(gap)}" for gap in report.decided.gaps.texts)
     if report.decided.grouping:
         yield "\n".join(f"- grouping: {plain(note)}" for note in report.decided.grouping)
+
+
+def _dirty(since: str) -> str:
+    return f"; dirty since {plain(since)}, rebase to be reviewed under it" if since else ""
 
 
 def _count(findings: Iterable[Placed], state: State) -> int:

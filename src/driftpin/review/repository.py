@@ -286,6 +286,13 @@ class Repository:
         written = self.run("log", "-z", "--format=%B", count, "--reverse", f"{base}..{head}")
         return tuple(text.strip() for text in written.split("\0") if text.strip())
 
+    def first_change(self, base: str, tip: str, places: Iterable[str]) -> str:
+        """Return the day and name of the first commit of a range that touches one of the places."""
+        names = (f":(top,literal){place}" for place in places)
+        shown = ("--no-show-signature", "--abbrev=12", "--format=%cs (%h)", "--reverse")
+        written = self.run("log", *shown, f"{base}..{tip}", "--", *names)
+        return next(iter(written.splitlines()), "")
+
     def commit_of(self, head: str, parent: str) -> str:
         """Return the commit that a head is; for a bare tree one made of it, on top of a parent."""
         if self.run("cat-file", "-t", head).strip() == "commit":

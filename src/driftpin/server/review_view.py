@@ -82,6 +82,8 @@ def _find(document: ReviewDocument, finding_id: str) -> FindingShape | None:
 
 def _notes(document: ReviewDocument) -> Iterable[tuple[str, str]]:
     yield from (("not complete", each) for each in document.gaps)
+    if document.dirty_since:
+        yield "context", f"The base has another one since {document.dirty_since}."
     yield from (("grouping", each) for each in document.grouping)
     yield from (("good", each) for each in document.good)
     yield from (("addresses the reviewer", each) for each in document.addressed_messages)

@@ -247,6 +247,7 @@ class ReviewDocument(Shape):
     round: Annotated[int, Field(ge=1, le=1_000_000)]
     range: RangeShape
     snapshot: DigestText
+    dirty_since: _Name = ""
     manifest: DigestText
     verdict: Verdict
     gaps: _Texts

@@ -157,6 +157,10 @@ def status_body(document: ReviewDocument) -> str:
     return fitted(marker, _status_parts(document))
 
 
+def _dirty(document: ReviewDocument) -> str:
+    return f"; dirty since {plain(document.dirty_since)}" if document.dirty_since else ""
+
+
 def _status_parts(document: ReviewDocument) -> Iterator[str]:
     yield f"### driftpin review: {document.verdict}"
     yield f"{_TITLES[document.verdict]} Open: {_counted(document)}."
@@ -166,7 +170,7 @@ def _status_parts(document: ReviewDocument) -> Iterator[str]:
         [
             f"- round {document.round}, `{base}..{head}`",
             f"- {settled} settled, {document.tokens.total} tokens{_cost(document)}",
-            f"- context `{document.snapshot}`, pinned from the base",
+            f"- context `{document.snapshot}`, pinned from the base{_dirty(document)}",
             f"- driftpin {plain(document.tool.version)}",
         ]
     )

@@ -6,7 +6,9 @@ import os
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -21,9 +23,10 @@ from driftpin.review.claims import Trees
 from driftpin.review.cross_check import anchor_claim, cross_check
 from driftpin.review.daybook import Daybook
 from driftpin.review.finding import Claim, Place, Severity
-from driftpin.review.inputs import Exchange, Settings
+from driftpin.review.inputs import Exchange, Read, RoundInputs, Settings
 from driftpin.review.panel import Examine, Examined, Reviewers
 from driftpin.review.planning import Task
+from driftpin.review.reading.desk import ReadingDesk
 from driftpin.review.repository import Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import shelf_of
@@ -64,6 +67,8 @@ async def run(report: Report) -> None:
     lines = sum(each.size for each in ran.report.inputs.changes)
     detail = f"{panel} reviewers, {lines} lines, {len(ran.report.findings)} findings"
     report.at_most("a round, all but asking", timed.own_s, 5.0, " s", detail)
+    reading = f"{timed.desk.reading_s:.2f} s for {timed.desk.calls} calls"
+    report.tell("of that, answering what reviewers read", reading)
     report.tell("the same round with asking", f"{timed.whole_s:.2f} s")
     own = (1 - share) * 100
     report.at_most("a reviewer's context that is its own", own, 5.0, " %", "the rest is one prefix")
@@ -121,7 +126,7 @@ def _git(repo: Path, *arguments: str) -> None:
 
 
 def _script() -> dict[str, object]:
-    """Let every reviewer raise twenty claims, some of which others raise too."""
+    """Let every reviewer read, and raise twenty claims, some of which others raise too."""
     claims = [
         {
             "severity": "P3",
@@ -138,17 +143,51 @@ def _script() -> dict[str, object]:
     ]
     said = json.dumps({"claims": claims, "complete": {}})
     stands = json.dumps({"result": "stands", "why": "so"})
+    calls = [
+        {"name": "search", "arguments": {"text": "def step_7("}},
+        {"name": "read_file", "arguments": {"path": "m7.py"}},
+        {"name": "list_files", "arguments": {}},
+        {"name": "diff", "arguments": {"path": "m3.py"}},
+        {"name": "blame", "arguments": {"path": "m5.py"}},
+    ]
     return {
         "cases": [{"contains": ["`refuter`"], "steps": [{"text": stands}]}],
-        "steps": [{"text": said}],
+        "steps": [{"calls": calls}, {"text": said}],
     }
+
+
+class _TimedDesk(ReadingDesk):
+    """Answers calls of reading tools, with the time in which any of them was being answered."""
+
+    def __init__(self, repository: Repository, inputs: RoundInputs) -> None:
+        super().__init__(repository, inputs)
+        self.calls = 0
+        self.reading_s = 0.0
+        self._under_way = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+
+    def answer(self, tool: str, arguments: str) -> Read:
+        with self._lock:
+            self.calls += 1
+            self._under_way += 1
+            if self._under_way == 1:
+                self._since = time.perf_counter()
+        try:
+            return super().answer(tool, arguments)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                if self._under_way == 0:
+                    self.reading_s += time.perf_counter() - self._since
 
 
 class _Timed:
     """Reviewers, with the time in which any of them was being asked, less what we did meanwhile."""
 
-    def __init__(self, reviewers: Reviewers) -> None:
+    def __init__(self, reviewers: Reviewers, desk: _TimedDesk) -> None:
         self.reviewers = reviewers
+        self.desk = desk
         self.under_way = 0
         self.asking_s = 0.0
         self.examining_s = 0.0
@@ -157,7 +196,7 @@ class _Timed:
 
     @property
     def own_s(self) -> float:
-        return self.whole_s - self.asking_s + self.examining_s
+        return self.whole_s - self.asking_s + self.examining_s + self.desk.reading_s
 
     async def ask(self, task: Task, examine: Examine) -> Exchange:
         if self.under_way == 0:
@@ -193,7 +232,8 @@ async def _round(root: Path, running: Running) -> tuple[Ran, _Timed]:
     )
     begun = order.begin()
     async with Client(running.url, running.token) as client:
-        timed = _Timed(await order.seat(begun, client))
+        desk = _TimedDesk(repository, begun.inputs)
+        timed = _Timed(await order.seat(replace(begun, desk=desk), client), desk)
         ran = await begun.run(timed)
     timed.whole_s = time.perf_counter() - begun_s
     return ran, timed

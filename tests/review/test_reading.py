@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,6 +255,23 @@ def test_a_staged_tree_is_read_as_it_was_pinned_and_never_the_work_tree(shop: Sh
     assert blamed[2].endswith("The base")
     assert desk_of(shop.repo, base, pinned.head).answer("blame", path).result == "\n".join(blamed)
     shop.repo.git("reset", "-q", "--hard")
+
+
+def test_what_a_partial_copy_lacks_is_not_fetched(shop: Shop, tmp_path: Path) -> None:
+    origin = f"file://{shop.repo.path}"
+    shop.repo.git("config", "uploadpack.allowFilter", "true")
+    options = ("--filter=blob:none", "--no-checkout", "--branch=main")
+    shop.repo.git("clone", "-q", *options, origin, str(tmp_path / "copy"))
+    repository = Repository(tmp_path / "copy")
+    base, head = repository.resolve("main^"), repository.resolve("main")
+    desk = ReadingDesk(repository, replace(inputs_of({}), merge_base=base, head=head))
+    assert repository.is_partial
+    assert "kept.py" in desk.answer("list_files", "{}").result
+    read = desk.answer("read_file", json.dumps({"path": "kept.py"}))
+    assert read.result == "This copy of the repository does not hold the file."
+    assert "In a partial copy" in desk.answer("search", json.dumps({"text": "needle"})).result
+    there = repository.look("cat-file", "-e", f"{head}:kept.py", bytes_max=1, timeout_s=30.0)
+    assert there.code != 0
 
 
 def test_a_diff_since_the_last_round_needs_one(shop: Shop) -> None:

@@ -169,6 +169,27 @@ def test_a_round_that_is_killed_while_it_reads_ends_as_if_it_had_not_been(world:
     assert replay(world.folder, 1).different == ()
 
 
+async def test_a_file_with_a_hostile_name_is_claimed_by_the_name_that_is_shown(
+    world: World,
+) -> None:
+    begin(world)
+    world.repo.put("odd\nname.py", "def odd():\n    return 1 / 0\n")
+    world.repo.commit()
+    shown_name = r'"odd\012name.py"'
+    odd = claim(shown_name, 2, "return 1 / 0", "it always fails")
+    world.script.play(
+        1, "`edge-cases`", calling(("read_file", {"path": shown_name})), {"text": answer(odd)}
+    )
+    ran = await world.round()
+    (found,) = ran.report.live
+    assert (found.finding.place.path, found.placement) == ("odd\nname.py", "line")
+    (reading,) = ran.report.decided.readings
+    assert reading.files == (shown_name,)
+    text = RoundBook(ran.report.inputs, state_of(()), {}).shared[""]
+    assert f"added {shown_name}: " in text
+    assert "odd\nname.py" not in text
+
+
 async def test_whatever_a_read_file_says_changes_no_state(world: World) -> None:
     begin_with_helper(world)
     world.script.say(1, "edge-cases", answer(BAD))

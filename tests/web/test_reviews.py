@@ -30,6 +30,16 @@ def hostile(number: int) -> str:
     for dropped in written["dropped"]:
         dropped["reason"] = dropped["claim"]["statement"] = EVIL
     written["coverage"]["files"] = [{"path": EVIL, "roles": ["scout"]}]
+    written["reading"] = [
+        {
+            "reviewer": "panel.structure",
+            "calls": 2,
+            "refused": 1,
+            "files": [EVIL],
+            "probes": [EVIL],
+            "digest": written["manifest"],
+        }
+    ]
     for each in written["rounds"]:
         each["failed"] = [EVIL]
     return json.dumps(written)
@@ -81,6 +91,8 @@ async def test_hostile_text_runs_nowhere_and_no_view_keeps_people_out(
     async with signed_in(browser, house, is_phone=True, is_dark=True) as person:
         page = person.page
         path = await publish(house, hostile(2))
+        await person.go(path)
+        await expect(page.locator("main")).to_contain_text("panel.structure, 2 calls:")
         for view in ("/reviews", path, f"{path}/findings/CRF-2"):
             await person.go(view)
             assert await page.evaluate("window.hacked") is None, view

@@ -18,6 +18,7 @@ import msgspec
 from driftpin import review_limits
 from driftpin.errors import Malformed
 from driftpin.review.anchors import SourceText, quote_stands, side_text
+from driftpin.review.diff import unquote
 from driftpin.review.finding import NEEDS_TRIGGER, Claim, Place, Severity, Side
 
 _OPENINGS_MAX: Final = 200
@@ -138,7 +139,7 @@ def claimed_paths(text: str) -> tuple[str, ...]:
         return ()
     listed = claims if isinstance(claims, list) else []
     paths = {each.get("path") for each in listed if isinstance(each, dict)}
-    return tuple(sorted(path for path in paths if isinstance(path, str) and path))
+    return tuple(sorted(unquote(path) for path in paths if isinstance(path, str) and path))
 
 
 def _read_claim(written: Mapping[str, object], role: str, trees: Trees) -> Claim | str:
@@ -154,7 +155,7 @@ def _claim(raw: _RawClaim, role: str) -> Claim:
     return Claim(
         role=role,
         severity=raw.severity,
-        place=Place(raw.path, raw.line, max(raw.last_line, raw.line), raw.side),
+        place=Place(unquote(raw.path), raw.line, max(raw.last_line, raw.line), raw.side),
         category=raw.category.strip(),
         statement=" ".join(raw.statement.split()),
         symbol=raw.symbol,

@@ -51,8 +51,8 @@ def refuse_unaffordable(inputs: RoundInputs, before: ReviewState, known: KnownAn
             f" {_told(left, has_prices=budget.money is not None)}.",
             code=OVER_BUDGET,
         )
-    told = _told(whole, has_prices=has_prices)
-    return f"Round {inputs.number}: the scout and {len(book.panel.roles)} reviewers, about {told}."
+    told = f"about {_told(whole, has_prices=has_prices)} beside what they read"
+    return f"Round {inputs.number}: the scout and {len(book.panel.roles)} reviewers, {told}."
 
 
 def refuse_unpriced(inputs: RoundInputs) -> None:

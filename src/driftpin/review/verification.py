@@ -13,6 +13,7 @@ import msgspec
 from driftpin.errors import Malformed
 from driftpin.review.anchors import make_anchor, quote_stands
 from driftpin.review.claims import Trees, find_document
+from driftpin.review.diff import unquote
 from driftpin.review.finding import Anchor, Place
 
 
@@ -56,7 +57,7 @@ def ruled_paths(text: str) -> tuple[str, ...]:
         path = find_document(text).get("path")
     except Malformed:
         return ()
-    return (path,) if isinstance(path, str) and path else ()
+    return (unquote(path),) if isinstance(path, str) and path else ()
 
 
 def read_ruling(text: str, trees: Trees) -> Ruling:
@@ -66,8 +67,9 @@ def read_ruling(text: str, trees: Trees) -> Ruling:
     except msgspec.ValidationError as error:
         raise Malformed(f"The answer is not as it should be: {error}.", code="bad_answer") from None
     why = " ".join(raw.why.split())
-    source = trees.new.get(raw.path)
-    place = Place(raw.path, raw.line, raw.line + raw.quote.strip().count("\n"))
+    path = unquote(raw.path)
+    source = trees.new.get(path)
+    place = Place(path, raw.line, raw.line + raw.quote.strip().count("\n"))
     is_quoted = (
         source is not None
         and bool(raw.quote.strip())

@@ -24,6 +24,7 @@ from driftpin.wire.reviews import (
 )
 
 _ITEMS_MAX = limits.API_PAGE_ITEMS_MAX
+_FILES_READ_MAX = 20
 
 
 def review_line(row: ReviewRow) -> ReviewLine:
@@ -55,6 +56,10 @@ def show_round(row: ReviewRow, published: ReviewRound) -> ReviewShown:
         chats=tuple(sorted(published.chats.items())),
         dropped=_dropped(document.dropped),
         files=tuple((each.path, len(each.roles)) for each in document.coverage.files[:_ITEMS_MAX]),
+        readings=tuple(
+            (each.reviewer, each.calls, each.files[:_FILES_READ_MAX])
+            for each in document.reading[:_ITEMS_MAX]
+        ),
     )
 
 

@@ -106,6 +106,7 @@ class ReviewShown:
     chats: tuple[tuple[str, str], ...]
     dropped: tuple[DroppedLine, ...]
     files: tuple[tuple[str, int], ...]
+    readings: tuple[tuple[str, int, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ def search_tree(trees: PinnedTrees, wish: SearchWish) -> Page:
     arguments += [read_path(wish.path.removesuffix("/"))] if wish.path else []
     looked = trees.look(*arguments, bytes_max=review_limits.REVIEW_READ_MATCHES_BYTES_MAX)
     if not looked.is_cut and looked.code not in {0, _NOTHING}:
-        raise bad("git cannot search for this; is the pattern whole, and is it simple enough?")
+        raise bad(
+            "git cannot search for this; is the pattern whole, and is it simple enough? In a"
+            " partial copy of a repository narrow the path to files that are there."
+        )
     found = list(_matches(looked.content, len(tree) + 1))
     shown = found[skip : skip + review_limits.REVIEW_READ_MATCHES_MAX]
 

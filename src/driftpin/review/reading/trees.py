@@ -120,7 +120,7 @@ class PinnedTrees:
                 code="too_large",
             )
         if looked.code != 0:
-            raise Rejected("The file is not in this copy of the repository.", code="not_here")
+            raise Rejected("This copy of the repository does not hold the file.", code="not_here")
         return looked.content
 
 

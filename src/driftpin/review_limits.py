@@ -13,6 +13,8 @@ from driftpin.limits import (
 # Code review (spec/review.md).
 REVIEW_ROUNDS_MAX: Final = 6
 REVIEW_DIFF_LINES_MAX: Final = 20_000
+# With what is no source: tests, prose, lock files, vendored code.
+REVIEW_ALL_LINES_MAX: Final = 100_000
 REVIEW_CHUNK_LINES_MAX: Final = 400
 REVIEW_WHOLE_LINES_MAX: Final = 3_000
 REVIEW_SMALL_LINES_MAX: Final = 100
@@ -85,6 +87,7 @@ FORGE_REPLY_CHARACTERS_MAX: Final = 4_000
 
 assert REVIEW_ANSWER_BYTES_MAX <= MESSAGE_BYTES_MAX
 assert REVIEW_CHUNK_LINES_MAX <= REVIEW_WHOLE_LINES_MAX <= REVIEW_DIFF_LINES_MAX
+assert REVIEW_DIFF_LINES_MAX <= REVIEW_ALL_LINES_MAX
 assert 2 * REVIEW_DOCUMENT_BYTES_MAX < REVIEW_BODY_BYTES_MAX
 # A reviewer that calls without end is failed here, by name, before its turn is failed there.
 assert REVIEW_READ_CALLS_MAX + REVIEW_READ_REFUSALS_MAX < TURN_REQUESTS_MAX

@@ -21,6 +21,7 @@ from driftpin.review.ledger import ReplyKind
 from driftpin.review.report import report_of
 from driftpin.review.report_markdown import report_to_markdown
 from driftpin.review.rounds import replay
+from driftpin.review.scope import chunks_of
 from driftpin.review.verdict import ReviewExit, Verdict
 from driftpin.server.bootstrap import ensure_first_user
 from driftpin.wire.reviews import read_review
@@ -103,6 +104,39 @@ async def test_after_the_last_round_a_person_must_lift_the_limit(
     assert world.ledger().round == 1
     world.wish = replace(world.wish, is_lifted=True)
     assert (await world.round()).report.summary.number == 2
+
+
+async def test_a_lock_file_makes_no_change_too_large(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_limits, "REVIEW_DIFF_LINES_MAX", 50)
+    begin(world)
+    world.repo.put("web/package-lock.json", "{}\n" * 200)
+    world.repo.commit("lock")
+    ran = await world.round()
+    assert "web/package-lock.json" in dict(ran.report.decided.coverage.files)
+    assert ran.report.decided.gaps.texts == ()
+    monkeypatch.setattr(review_limits, "REVIEW_ALL_LINES_MAX", 100)
+    with pytest.raises(Rejected):
+        await world.round("base..HEAD")
+
+
+def test_a_large_change_is_cut_before_a_symbol_where_one_begins() -> None:
+    functions = (
+        f"def f_{number}(a):\n" + f"    a += {number}\n" * (30 + number) + "\n"
+        for number in range(100)
+    )
+    chunks = chunks_of(inputs_of({"a.py": "".join(functions)}).changes)
+    pieces = [change for chunk in chunks for change in chunk.changes]
+    assert len(pieces) > 12
+    assert all(each.lines[0].text.startswith("def f_") for each in pieces)
+    assert sum(len(each.lines) for each in pieces) == sum(32 + number for number in range(100))
+    long = "def one(a):\n" + "    a += 1\n" * 4_000
+    sizes = [
+        sum(len(change.lines) for change in chunk.changes)
+        for chunk in chunks_of(inputs_of({"a.py": long}).changes)
+    ]
+    assert (sum(sizes), max(sizes)) == (4_001, review_limits.REVIEW_CHUNK_LINES_MAX)
 
 
 async def test_a_change_that_is_too_large_is_refused_with_a_split(

@@ -57,7 +57,8 @@ def admit(
     if size_of(inputs.changes) is Size.TOO_LARGE:
         split = "; ".join(proposed_split(inputs.changes)[:10])
         raise Rejected(
-            f"The change has more than {review_limits.REVIEW_DIFF_LINES_MAX} lines;"
+            f"The change has more than {review_limits.REVIEW_DIFF_LINES_MAX} lines of source, or"
+            f" {review_limits.REVIEW_ALL_LINES_MAX} of all;"
             f" review it in parts, for example {split}.",
             code="change_too_large",
         )

@@ -115,6 +115,11 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
+def begins_symbol(line: str) -> bool:
+    """Whether a symbol begins on a line."""
+    return bool(_symbol_in(line))
+
+
 def _symbol_in(line: str) -> str:
     found = _SYMBOL.match(line[:_SYMBOL_LINE_CHARACTERS_MAX])
     return found[1] if found else ""
@@ -253,6 +258,7 @@ def side_text(
 __all__ = [
     "Located",
     "SourceText",
+    "begins_symbol",
     "fingerprint",
     "likeness",
     "locate",

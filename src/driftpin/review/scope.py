@@ -1,13 +1,14 @@
 """What kind of files a change touches, how large it is, and in which parts it is shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Final
 
 from driftpin import review_limits
-from driftpin.review.diff import FileChange
+from driftpin.review.anchors import begins_symbol
+from driftpin.review.diff import FileChange, Line
 
 
 class FileClass(StrEnum):
@@ -25,7 +26,6 @@ class Size(StrEnum):
 
     SMALL = "small"
     WHOLE = "whole"
-    CHUNKED = "chunked"
     TOO_LARGE = "too_large"
 
 
@@ -63,21 +63,28 @@ def source_lines(changes: Iterable[FileChange]) -> int:
 
 
 def size_of(changes: Sequence[FileChange]) -> Size:
-    """Return the size class of a whole range."""
-    lines = sum(each.size for each in changes)
-    if lines > review_limits.REVIEW_DIFF_LINES_MAX:
+    """Return the size class of a whole range.
+
+    Lines of source say what is too large: a lock file with them is no reason to refuse. All lines
+    say what is small, since a name alone must not keep a panel away.
+    """
+    lines = _all_lines(changes)
+    is_too_much = source_lines(changes) > review_limits.REVIEW_DIFF_LINES_MAX
+    if is_too_much or lines > review_limits.REVIEW_ALL_LINES_MAX:
         return Size.TOO_LARGE
-    if lines > review_limits.REVIEW_WHOLE_LINES_MAX:
-        return Size.CHUNKED
     is_small = lines <= review_limits.REVIEW_SMALL_LINES_MAX
     if is_small and len(changes) <= review_limits.REVIEW_SMALL_FILES_MAX:
         return Size.SMALL
     return Size.WHOLE
 
 
+def _all_lines(changes: Iterable[FileChange]) -> int:
+    return sum(each.size for each in changes)
+
+
 def chunks_of(changes: Sequence[FileChange]) -> tuple[Chunk, ...]:
     """Return the parts in which a change is shown; together they have every line of it."""
-    if size_of(changes) is not Size.CHUNKED:
+    if _all_lines(changes) <= review_limits.REVIEW_WHOLE_LINES_MAX:
         return (Chunk("", tuple(changes)),)
     parts: list[list[FileChange]] = [[]]
     lines = 0
@@ -92,13 +99,22 @@ def chunks_of(changes: Sequence[FileChange]) -> tuple[Chunk, ...]:
 
 
 def _pieces(change: FileChange) -> Iterable[FileChange]:
-    """Yield a file's change hunk by hunk, long hunks cut at the limit."""
+    """Yield a file's change hunk by hunk, long hunks cut before a symbol where one begins."""
     for hunk in change.hunks or ((),):
-        for start in range(0, max(len(hunk), 1), review_limits.REVIEW_CHUNK_LINES_MAX):
-            part = hunk[start : start + review_limits.REVIEW_CHUNK_LINES_MAX]
-            yield FileChange(
-                change.old_path, change.path, change.kind, change.is_binary, (part,) if part else ()
-            )
+        for part in _cut(hunk):
+            hunks = (part,) if part else ()
+            yield FileChange(change.old_path, change.path, change.kind, change.is_binary, hunks)
+
+
+def _cut(hunk: tuple[Line, ...]) -> Iterator[tuple[Line, ...]]:
+    """Yield a hunk in parts that fit: none cuts a symbol that could stand in the next one whole."""
+    longest = review_limits.REVIEW_CHUNK_LINES_MAX
+    while len(hunk) > longest:
+        begins = (at for at in range(longest, 0, -1) if begins_symbol(hunk[at].text))
+        end = next(begins, longest)
+        yield hunk[:end]
+        hunk = hunk[end:]
+    yield hunk
 
 
 def proposed_split(changes: Sequence[FileChange]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from driftpin import review_limits
 from driftpin.errors import Conflict, Malformed, Rejected
 from driftpin.review.anchors import source_text
 from driftpin.review.bundled_roles import bundled_files, roster_with
-from driftpin.review.diff import ChangeKind, map_line, numbered, parse_patch
+from driftpin.review.diff import ChangeKind, map_line, numbered, parse_patch, quoted, unquoted_bytes
 from driftpin.review.fences import fenced
 from driftpin.review.finding import FindingId
 from driftpin.review.folder import ReviewFolder
@@ -23,6 +23,13 @@ from review.pure import book_of, decided, inputs_of, patch_of, said
 from review.world import Repo, answer, claim
 
 WORDS = st.lists(st.sampled_from(["a", "b", "", "--- a", "+++ b", "@@ -1 +1 @@", "diff --git"]))
+
+
+@given(st.binary(min_size=1))
+def test_every_name_is_shown_on_one_line_and_read_back(name: bytes) -> None:
+    shown = quoted(name)
+    assert shown.isprintable()
+    assert unquoted_bytes(shown) == name
 
 
 @given(WORDS, WORDS)

@@ -71,12 +71,13 @@ class BadClaim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reviewer said: claims that hold together, those that do not, and what it did."""
+    """What a reviewer said: claims that hold together, and those that do not.
+
+    What it says that it read is not kept: `reading_record` tells what it was shown.
+    """
 
     claims: tuple[Claim, ...]
     bad: tuple[BadClaim, ...]
-    files_read: tuple[str, ...]
-    probes: tuple[str, ...]
     roles: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
 
@@ -94,19 +95,37 @@ def find_document(text: str) -> dict[str, object]:
 
     Raises Malformed `bad_answer` when there is none.
     """
+    found = next(_documents(text), None)
+    if found is None:
+        raise Malformed('The answer has no JSON object with "complete".', code="bad_answer")
+    return found
+
+
+def refuse_two_documents(text: str) -> None:
+    """Raise Malformed `bad_answer` where another document follows that says something else.
+
+    One of them may be a quotation of what was read, and nobody can tell which one is the answer.
+    """
+    documents = list(_documents(text))
+    if any(each != documents[0] for each in documents):
+        raise Malformed("The answer has more than one JSON object; send one.", code="bad_answer")
+
+
+def _documents(text: str) -> Iterator[dict[str, object]]:
     decoder = json.JSONDecoder()
     position = text.find("{")
     for _ in range(_OPENINGS_MAX):
         if position < 0:
-            break
+            return
         try:
-            found, _end = decoder.raw_decode(text, position)
+            found, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            found = None
+            found, end = None, position + 1
         if isinstance(found, dict) and ("complete" in found or "result" in found):
-            return found
-        position = text.find("{", position + 1)
-    raise Malformed('The answer has no JSON object with "complete".', code="bad_answer")
+            yield found
+        else:
+            end = position + 1
+        position = text.find("{", end)
 
 
 def read_answer(text: str, role: str, trees: Trees) -> Answer:
@@ -125,10 +144,7 @@ def read_answer(text: str, role: str, trees: Trees) -> Answer:
             claims.append(read)
         else:
             bad.append(BadClaim(number, read))
-    complete = raw.complete
-    return Answer(
-        tuple(claims), tuple(bad), complete.files_read, complete.probes, raw.roles, raw.good
-    )
+    return Answer(tuple(claims), tuple(bad), raw.roles, raw.good)
 
 
 def claimed_paths(text: str) -> tuple[str, ...]:
@@ -207,4 +223,5 @@ __all__ = [
     "claimed_paths",
     "find_document",
     "read_answer",
+    "refuse_two_documents",
 ]

@@ -6,7 +6,7 @@ from functools import cached_property
 from driftpin.errors import Malformed
 from driftpin.review.adjudication import Question, read_adjudication
 from driftpin.review.anchors import source_text
-from driftpin.review.claims import Trees, claimed_paths, read_answer
+from driftpin.review.claims import Trees, claimed_paths, read_answer, refuse_two_documents
 from driftpin.review.inputs import FileTexts, RoundInputs
 from driftpin.review.panel import Examined
 from driftpin.review.planning import Phase, Task
@@ -28,6 +28,10 @@ class Examiner:
 
     def examine(self, task: Task, answer: str) -> Examined:
         """Return what is to be mended in an answer."""
+        try:
+            refuse_two_documents(answer)
+        except Malformed as error:
+            return Examined((error.message,), is_answer=False)
         if task.phase in {Phase.VERIFY, Phase.REFUTE}:
             return self._examine_ruling(answer)
         if task.question is not None:

@@ -158,12 +158,14 @@ def _counted(counts: Mapping[str, object]) -> Usage:
 
 
 def _text(messages: Sequence[MessageShape]) -> str:
-    """Return the words of the assistant in a turn, up to the limit."""
-    texts: list[str] = []
-    for message in messages:
-        parts = message.content.get("parts")
-        listed = parts if isinstance(parts, list) and message.role == "assistant" else []
-        texts += [str(part.get("text") or "") for part in listed if isinstance(part, dict)]
+    """Return the last words of the assistant in a turn, up to the limit.
+
+    What it said before it called a tool is no answer: it may quote what it had read.
+    """
+    spoken = [message for message in messages if message.role == "assistant"]
+    parts = spoken[-1].content.get("parts") if spoken else []
+    listed = parts if isinstance(parts, list) else []
+    texts = [str(part.get("text") or "") for part in listed if isinstance(part, dict)]
     return "\n".join(texts)[: review_limits.REVIEW_ANSWER_BYTES_MAX]
 
 

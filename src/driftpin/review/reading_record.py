@@ -12,6 +12,7 @@ from driftpin.identity import Digest, digest_of
 from driftpin.review.inputs import Exchange, ExchangeKey, Read
 
 _PROBE_CHARACTERS_MAX: Final = 200
+_PATH_CHARACTERS_MAX: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ def _reading(key: ExchangeKey, reads: Sequence[Read]) -> Reading:
         reviewer=key,
         calls=len(reads),
         refused=sum(each.is_error for each in reads),
-        files=tuple(dict.fromkeys(path for each in reads for path in each.paths)),
+        files=tuple(
+            dict.fromkeys(path[:_PATH_CHARACTERS_MAX] for each in reads for path in each.paths)
+        ),
         probes=tuple(dict.fromkeys(_probes(reads))),
         digest=digest_of(rfc8785.dumps(msgspec.to_builtins(tuple(reads)))),
     )

@@ -126,6 +126,31 @@ async def test_a_lost_connection_is_said_and_repaired(browser: Browser, house: H
         await expect(page.get_by_text("Connection lost")).to_be_hidden()
 
 
+async def test_an_answer_is_whole_after_a_connection_was_lost_in_the_middle(
+    browser: Browser, house: House, speaker: Speaker
+) -> None:
+    async with (
+        proxied(target_of(house.url)) as proxy,
+        signed_in(browser, house, port=proxy.port) as person,
+    ):
+        page = person.page
+        await person.make_chat("Cut in the middle", MODEL)
+        await person.say("Speak")
+        speaker.say("Before ")
+        await expect(page.locator(".speaking .words")).to_contain_text("Before")
+        proxy.is_refusing = True
+        proxy.cut_all()
+        await expect(page.get_by_text("Connection lost")).to_be_visible()
+        speaker.say("and meanwhile ")
+        proxy.is_refusing = False
+        await expect(page.get_by_text("Connection lost")).to_be_hidden()
+        speaker.say("and after.")
+        speaker.end()
+        words = page.locator(".said.model .words")
+        await expect(words).to_have_text("Before and meanwhile and after.")
+        await expect(page.get_by_role("button", name="Send", exact=True)).to_be_visible()
+
+
 async def test_scripts_that_come_late_still_listen(browser: Browser, house: House) -> None:
     async with signed_in(browser, house) as person:
         page = person.page

@@ -165,6 +165,24 @@ async def test_history_is_compared_rolled_back_and_forked(person: Person, house:
     await expect(page.locator(".said.user")).to_contain_text("Go on")
 
 
+async def test_any_two_pins_of_the_history_are_compared(person: Person, house: House) -> None:
+    page = person.page
+    await house.publish("# Rules\n\nFirst.\n")
+    path = await person.make_chat("Three pins")
+    for text in ("Second", "Third"):
+        await house.publish(f"# Rules\n\n{text}.\n")
+        await person.go(path + "/drift")
+        await page.get_by_role("button", name=re.compile("Refresh to")).click()
+        await page.wait_for_url(person.url + path)
+    await person.go(path + "/history")
+    await page.get_by_label("Compare from revision 3").check()
+    await page.get_by_label("Compare to revision 1").check()
+    await page.get_by_role("button", name="Compare the two").click()
+    await expect(page.locator(".diff del")).to_have_text("Third")
+    await expect(page.locator(".diff ins")).to_have_text("First")
+    await expect(page.locator("main")).not_to_contain_text("Second")
+
+
 async def test_the_panel_shows_everything_and_which_chats_use_it(
     person: Person, house: House
 ) -> None:

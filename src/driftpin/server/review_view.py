@@ -90,7 +90,7 @@ def _notes(document: ReviewDocument) -> Iterable[tuple[str, str]]:
     if document.dirty_since:
         yield "context", f"The base has another one since {document.dirty_since}."
     yield from (("grouping", each) for each in document.grouping)
-    yield from (("good", each) for each in document.good)
+    yield from (("Good", each) for each in document.good)
     yield from (("addresses the reviewer", each) for each in document.addressed_messages)
     yield from (("refused", each) for each in document.refused)
 

@@ -59,6 +59,7 @@ class _RawAnswer(msgspec.Struct):
     claims: tuple[dict[str, object], ...] = ()
     roles: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
+    not_reviewable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,14 @@ class Answer:
     """What a reviewer said: claims that hold together, and those that do not.
 
     What it says that it read is not kept: `reading_record` tells what it was shown.
+    `not_reviewable` is why nobody could review the change; it counts from the scout alone.
     """
 
     claims: tuple[Claim, ...]
     bad: tuple[BadClaim, ...]
     roles: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
+    not_reviewable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,8 @@ def read_answer(text: str, role: str, trees: Trees) -> Answer:
             claims.append(read)
         else:
             bad.append(BadClaim(number, read))
-    return Answer(tuple(claims), tuple(bad), raw.roles, raw.good)
+    why = " ".join(raw.not_reviewable.split())[: review_limits.REVIEW_TEXT_CHARACTERS_MAX]
+    return Answer(tuple(claims), tuple(bad), raw.roles, raw.good, why)
 
 
 def claimed_paths(text: str) -> tuple[str, ...]:

@@ -242,6 +242,7 @@ def decide(book: RoundBook) -> Decided:
         over_budget=planned.over_budget,
         over_span=planned.span,
         missing=book.panel.missing,
+        not_reviewable=book.not_reviewable,
         head_moved=HEAD_MOVED in book.exchanges,
     )
     findings = tuple(

@@ -187,12 +187,26 @@ class RoundBook:
                 continue
         return found
 
+    @property
+    def scouted(self) -> tuple[Answer, ...]:
+        """What the scout said of each part."""
+        scouts = f"{Phase.SCOUT.value}."
+        return tuple(each for key, each in self.answers.items() if key.startswith(scouts))
+
+    @property
+    def not_reviewable(self) -> str:
+        """Why nobody can review the change, where the scout says so of every part; else nothing."""
+        whys = [each.not_reviewable for each in self.scouted]
+        return whys[0] if len(whys) == len(self.chunks) and all(whys) else ""
+
     @cached_property
     def panel(self) -> Panel:
         """Who reviews; nobody but the scout when the change is small."""
         if size_of(self.inputs.changes) is Size.SMALL:
             return Panel((), ("panel: the change is small enough for the scout",))
-        proposed = [role for answer in self.answers.values() for role in answer.roles]
+        if self.not_reviewable:
+            return Panel((), ("panel: the scout says that nobody can review the change",))
+        proposed = [role for answer in self.scouted for role in answer.roles]
         owners = [each.quoted_role for each in self.before.live if each.state in _OWNED]
         return choose_panel(
             self.inputs.roster,

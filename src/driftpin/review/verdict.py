@@ -42,11 +42,13 @@ class Gaps:
     over_span: Span = Span.ROUND
     head_moved: bool = False
     missing: tuple[str, ...] = ()
+    not_reviewable: str = ""
 
     @property
     def is_partial(self) -> bool:
         """Whether somebody who was to look at the change did not."""
-        return bool(self.failed or self.missing or self.not_given or self.over_budget)
+        left_out = self.failed or self.missing or self.not_given
+        return bool(left_out or self.over_budget or self.not_reviewable)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -55,6 +57,8 @@ class Gaps:
         texts += [f"{role} is required and did not look" for role in self.missing]
         texts += [f"nobody was given {path}" for path in self.not_given]
         texts += [f"the verifier cannot tell about {name}" for name in self.cannot_tell]
+        if self.not_reviewable:
+            texts.append(f"the scout says that nobody can review it: {self.not_reviewable}")
         if self.over_budget:
             of = "" if self.over_span is Span.ROUND else f" of the {self.over_span}"
             texts.append(f"the budget{of} ended in {self.over_budget}")

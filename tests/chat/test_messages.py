@@ -1,6 +1,9 @@
 import json
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import (
@@ -17,6 +20,7 @@ from driftpin.chat.messages import (
     user_message,
 )
 from driftpin.errors import Malformed
+from driftpin.identity import digest_of
 
 CALL = ToolCallPart("c1", "read_skill", '{"name": "tidy"}')
 RESULT = ToolResultPart("c1", "read_skill", "gone", is_error=True, code="skill_not_found")
@@ -45,6 +49,26 @@ def test_the_digest_knows_order_and_every_field() -> None:
     }
     assert len(digests) == 4
     assert digest_of_messages(HISTORY) == digest_of_messages(list(HISTORY))
+
+
+TEXTS = st.text()
+RESULTS = st.builds(
+    ToolResultPart,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    is_error=st.booleans(),
+    code=TEXTS,
+    attachments=st.lists(st.builds(Attachment, TEXTS, TEXTS), max_size=2).map(tuple),
+)
+PARTS = st.one_of(st.builds(TextPart, TEXTS), st.builds(ToolCallPart, TEXTS, TEXTS, TEXTS), RESULTS)
+MESSAGES = st.builds(Message, st.sampled_from(Role), st.lists(PARTS, max_size=3).map(tuple))
+
+
+@given(st.lists(MESSAGES, max_size=3))
+def test_the_digest_is_over_the_canonical_json(messages: list[Message]) -> None:
+    canonical = rfc8785.dumps([message_to_json(message) for message in messages])
+    assert digest_of_messages(messages) == digest_of(canonical)
 
 
 def test_attachments_are_kept_and_a_result_without_any_is_written_as_before() -> None:

@@ -16,12 +16,14 @@ from driftpin.context.resource import (
     Status,
 )
 from driftpin.errors import Rejected
-from driftpin.identity import Actor, ChatId, Digest, digest_of
+from driftpin.identity import WORKER, Actor, ChatId, Digest, digest_of
 from driftpin.models.port import Model
 from driftpin.operations.accept_snapshot import accept_snapshot
 from driftpin.operations.send_message import send_message
 from driftpin.runner.worker import TurnWorker
+from driftpin.store.leases import TurnLease
 from driftpin.store.store import Store
+from driftpin.store.turn_values import TurnStart
 from driftpin.store.values import MessageRow, TurnRow
 
 Found = TypeVar("Found")
@@ -74,6 +76,12 @@ class Room:
     async def messages(self) -> list[MessageRow]:
         page = await self.store.list_messages(self.owner, self.chat_id, after=None, limit=100)
         return list(page.items)
+
+    async def start_of(self, chat_id: ChatId, number: int) -> TurnStart:
+        """Return what a worker would read that takes up this turn."""
+        workspace_id = (await self.store.get_chat(WORKER, chat_id)).chat.workspace_id
+        lease = TurnLease(chat_id, workspace_id, number, fence=1, attempt=1)
+        return await self.store.read_turn_start(WORKER, lease)
 
     async def said(self) -> str:
         """Return the last words of the model."""

@@ -154,10 +154,10 @@ async def test_a_turn_goes_on_whose_model_could_not_sum_up(room: Room) -> None:
         if turn.state == "failed":
             break
     assert turn.error == "model_unavailable: Not now."
-    assert await room.store.find_compaction(room.owner, room.chat_id) is None
+    assert (await room.start_of(room.chat_id, number)).compaction is None
     model.can_sum_up = True
     await resume_turn(room.store, room.owner, room.chat_id, number)
     room.worker.wake()
     assert (await room.finished(number)).state == "done"
-    assert await room.store.find_compaction(room.owner, room.chat_id) is not None
+    assert (await room.start_of(room.chat_id, number)).compaction is not None
     await _receipts(room)

@@ -198,7 +198,7 @@ async def test_a_fork_has_the_tools_of_its_origin(room: Room, people: People) ->
     await room.send("Go.")
     await room.finished(1)
     fork = await fork_chat(room.store, room.owner, room.chat_id, 1)
-    assert await room.store.list_chat_tools(room.owner, fork.chat.id) == (NOTE,)
+    assert (await room.start_of(fork.chat.id, 1)).tools == (NOTE,)
     assert (fork.chat.may_spawn, fork.chat.role) == (True, "a clerk")
 
 

@@ -195,8 +195,7 @@ async def test_another_worker_goes_on_from_the_last_committed_step(
     first = await claim_turn(room.store, WORKER, holder="worker-1", lease_s=15)
     assert first is not None
     turn = Turn(room.store, PinReader(room.store, WORKER), room.models.get("tested"), clock, first)
-    await turn._settle_pin()
-    await turn._read_history()
+    await turn._take_up()
     await turn._ask()
     await release_turns(room.store, WORKER, [first.lease])
     second = TurnWorker(room.store, room.models, clock, name="worker-2")

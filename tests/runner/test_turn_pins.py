@@ -117,7 +117,7 @@ async def test_calls_are_carried_out_from_the_pin_of_the_request_that_asked_for_
     claimed = await claim_turn(room.store, WORKER, holder="w", lease_s=15)
     assert claimed is not None
     turn = Turn(room.store, PinReader(room.store, WORKER), model, clock, claimed)
-    await turn._read_history()
+    await turn._take_up()
     await turn._ask()
     await room.push_without_skill(NEW_RULE)
     await refresh_context(room.store, room.owner, room.chat_id, now=True)
@@ -146,8 +146,7 @@ async def test_a_completion_counts_inside_a_turn_and_a_move_behind_it_does_not(
     claimed = await claim_turn(room.store, WORKER, holder="w", lease_s=15)
     assert claimed is not None
     turn = Turn(room.store, PinReader(room.store, WORKER), model, clock, claimed)
-    await turn._settle_pin()
-    await turn._read_history()
+    await turn._take_up()
     await turn._ask()
     await scene.push(tool())
     await settle_pin(room.store, WORKER, room.chat_id)
@@ -223,3 +222,19 @@ async def test_receipts_say_pin_from_a_roll_back_to_the_next_refresh(room: Room)
     following = "follow skill=pin"
     assert told == [(2, following), (3, "pin"), (4, following)]
     assert _rules(model) == ["new", "old", "new"]
+
+
+async def test_a_pin_is_settled_while_it_is_the_head_and_nothing_is_due(
+    room: Room, people: People
+) -> None:
+    await room.worker.stop()
+    assert (await room.start_of(room.chat_id, 1)).is_settled
+    await room.push(NEW_RULE)
+    assert not (await room.start_of(room.chat_id, 1)).is_settled
+    await refresh_context(room.store, room.owner, room.chat_id)
+    assert (await room.start_of(room.chat_id, 1)).is_settled
+    scene = Scene(room.store, people)
+    scene.seq = room.seq
+    await scene.push(None)
+    chat = await create_chat(room.store, people.owner, people.workspace_id, model="tested")
+    assert not (await room.start_of(chat.chat.id, 1)).is_settled, "it has a hole"

@@ -32,6 +32,7 @@ from unpinned_request import UNPINNED_REQUEST
 CHAT_READERS = outcomes("not_found", ok=READERS | {Caller.WORKER})
 UPDATE_CHAT = outcomes("not_found", ok=UPDATERS, forbidden={Caller.READER}, **NO_USERS)
 NONE_YET = outcomes("not_found", nothing=READERS | {Caller.WORKER})
+WORKERS_ONLY = outcomes("not_found", ok={Caller.WORKER})
 STALE = outcomes("forbidden", lease_lost={Caller.WORKER})
 
 
@@ -49,6 +50,10 @@ def with_lease(
 
 async def _claim(world: World, actor: Actor) -> object:
     return await claim_turn(world.store, actor, holder="a worker", lease_s=10)
+
+
+async def _read_start(world: World, actor: Actor, lease: TurnLease) -> object:
+    return await world.store.read_turn_start(actor, lease)
 
 
 async def _append(world: World, actor: Actor, lease: TurnLease) -> object:
@@ -173,20 +178,11 @@ ROWS = (
         NONE_YET,
     ),
     Row(
-        "Store.list_chat_tools",
-        lambda world, actor: world.store.list_chat_tools(actor, world.chat_id),
-        NONE_YET,
-    ),
-    Row(
         "Store.read_spawning",
         lambda world, actor: world.store.read_spawning(actor, world.chat_id),
         CHAT_READERS,
     ),
-    Row(
-        "Store.find_compaction",
-        lambda world, actor: world.store.find_compaction(actor, world.chat_id),
-        NONE_YET,
-    ),
+    Row("Store.read_turn_start", with_lease(_read_start), WORKERS_ONLY),
     Row("keep_compaction", with_lease(_keep_compaction), STALE),
     Row("park_turn", with_lease(_park), STALE),
     Row("end_waiting", with_lease(_end_waiting), STALE),

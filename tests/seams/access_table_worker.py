@@ -37,7 +37,6 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
         frozenset(
             {
                 "interrupt_turn",
-                "list_chat_tools",
                 "list_messages",
                 "list_tool_calls",
                 "list_turns",
@@ -69,14 +68,12 @@ ELEVATED: Final[Mapping[str, tuple[frozenset[str], str]]] = {
                 "append_chunk",
                 "commit_tool_results",
                 "end_waiting",
-                "find_compaction",
                 "finish_turn",
                 "get_chat",
                 "keep_compaction",
                 "list_agents",
-                "list_messages",
-                "list_receipts",
                 "read_pin",
+                "read_turn_start",
                 "settle_pin",
                 "start_tool_calls",
             }

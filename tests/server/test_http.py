@@ -1,6 +1,7 @@
 """The HTTP API's answers to bad requests (spec/bad-input.md F)."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from door import Door, problem_of
 from driftpin import limits
 from driftpin.server.app import build_app
+from driftpin.server.serve import bind
 from stepping import SteppedClock
 
 MISSING = "01900000-0000-7abc-8000-000000000000"
@@ -320,3 +322,10 @@ async def test_an_unknown_field_of_a_request_is_named(door: Door) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/v1"])
 async def test_open_routes_need_no_token(door: Door, path: str) -> None:
     assert (await door.http.get(path)).status_code == 200
+
+
+def test_no_half_of_an_answer_waits_for_word_of_the_other() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

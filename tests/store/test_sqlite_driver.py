@@ -88,3 +88,23 @@ async def test_a_lock_that_another_holds_is_told_at_the_first_statement(
     assert connection.in_transaction, "it begins with the next one"
     await asyncio.wait_for(connection.rollback(), 5)
     assert not connection.in_transaction
+
+
+async def test_nobody_waits_for_the_end_of_what_only_reads_and_it_comes_before_the_next(
+    connection: Connection, tmp_path: Path
+) -> None:
+    await connection.cursor().execute("PRAGMA journal_mode=WAL")
+    await connection.cursor().execute("CREATE TABLE t (a)")
+    connection.begin("BEGIN", only_reads=True)
+    rows = connection.cursor()
+    await rows.execute("SELECT count(*) FROM t")
+    assert await rows.fetchall() == [(0,)]
+    other = sqlite3.connect(tmp_path / "a.db", timeout=0.0, isolation_level=None)
+    other.execute("INSERT INTO t VALUES (1)")
+    other.close()
+    await connection.rollback()
+    await connection.rollback()
+    connection.begin("BEGIN", only_reads=True)
+    await rows.execute("SELECT count(*) FROM t")
+    assert await rows.fetchall() == [(1,)], "another instant than before"
+    await connection.rollback()

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-import rfc8785
-
 from driftpin.chat.attachments import Attachment
 from driftpin.chat.markers import make_harmless
 from driftpin.context.manifest import Json
@@ -116,8 +114,13 @@ def message_from_json(written: Mapping[str, Json]) -> Message:
 
 
 def digest_of_messages(messages: Iterable[Message]) -> Digest:
-    """Return the digest over the canonical JSON of these messages, in this order."""
-    return digest_of(rfc8785.dumps([message_to_json(message) for message in messages]))
+    """Return the digest over the canonical JSON (RFC 8785) of these messages, in this order.
+
+    All names are ASCII, and there are no numbers, so sorting and escaping are all there is to it.
+    """
+    written = [message_to_json(message) for message in messages]
+    text = json.dumps(written, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return digest_of(text.encode())
 
 
 def _harmless(part: Part) -> Part:

@@ -73,9 +73,10 @@ class OutsideTools:
 NO_OUTSIDE_TOOLS: Final = OutsideTools(())
 
 
-async def read_outside_tools(store: Store, chat: ChatRow) -> OutsideTools:
+async def outside_tools_of(
+    store: Store, chat: ChatRow, declared: tuple[ToolDefinition, ...]
+) -> OutsideTools:
     """Return what the chat's client declared, and `spawn` where the chat may start sub-chats."""
-    declared = await store.list_chat_tools(WORKER, chat.id)
     if not chat.may_spawn:
         return OutsideTools(declared)
     spawning = await store.read_spawning(WORKER, chat.id)
@@ -202,6 +203,6 @@ __all__ = [
     "OutsideTools",
     "Progress",
     "answer_of_sub_chat",
-    "read_outside_tools",
+    "outside_tools_of",
     "stop_sub_chats",
 ]

@@ -25,10 +25,8 @@ from driftpin.chat.messages import (
     ToolCallPart,
     ToolResultPart,
     as_sent,
-    message_from_json,
 )
 from driftpin.chat.pinned import PinnedContext
-from driftpin.chat.receipts import Phase
 from driftpin.chat.states import ChatState
 from driftpin.chat.tools import (
     NOT_MADE_RESULT,
@@ -57,7 +55,7 @@ from driftpin.runner.outside import (
     LetGo,
     OutsideTools,
     Progress,
-    read_outside_tools,
+    outside_tools_of,
     stop_sub_chats,
 )
 from driftpin.runner.pins import PinReader
@@ -69,7 +67,7 @@ from driftpin.store.failures import is_storage_away
 from driftpin.store.leases import ClaimedTurn, LeaseLost
 from driftpin.store.store import Store
 from driftpin.store.turn_values import StreamedText
-from driftpin.store.values import MessageRow, PinnedRead, TurnState
+from driftpin.store.values import PinnedRead, TurnState
 
 
 @dataclass(slots=True)
@@ -134,10 +132,7 @@ class Turn:
         await finish_turn(self.store, WORKER, self.claimed.lease, end, error=error)
 
     async def _carry_out(self) -> TurnState:
-        if not self.claimed.holds_pin:
-            await self._settle_pin()
-        await self._read_history()
-        self.outside = await read_outside_tools(self.store, self.claimed.chat)
+        await self._take_up()
         if self.claimed.chat.state is ChatState.REQUIRES_ACTION:
             await end_waiting(self.store, WORKER, self.claimed.lease)
         while self.requests < limits.TURN_REQUESTS_MAX:
@@ -156,6 +151,16 @@ class Turn:
             code="too_many_requests",
         )
 
+    async def _take_up(self) -> None:
+        """Read where the turn stands, and do what is due for the pin unless it was done before."""
+        holds_pin = self.claimed.holds_pin
+        start = await self.store.read_turn_start(WORKER, self.claimed.lease, is_settled=holds_pin)
+        if not start.is_settled:
+            await self._settle_pin()
+        self.history, self.compaction = list(start.history), start.compaction
+        self.requests = start.requests
+        self.outside = await outside_tools_of(self.store, self.claimed.chat, start.tools)
+
     async def _settle_pin(self) -> None:
         """Bind, hydrate or rebind; wait a little for a first snapshot, then go on without."""
         deadline_s = self.clock.monotonic_s() + limits.TURN_FIRST_PIN_WAIT_S
@@ -172,24 +177,6 @@ class Turn:
     async def _has_enrolled_agent(self, pin: PinnedRead) -> bool:
         agents = await self.store.list_agents(WORKER, pin.chat.workspace_id)
         return any(agent.deleted_at is None for agent in agents)
-
-    async def _read_history(self) -> None:
-        """Read the messages up to this turn; later ones wait for their own."""
-        after: str | None = None
-        rows: list[MessageRow] = []
-        while True:
-            page = await self.store.list_messages(
-                WORKER, self.chat_id, after=after, limit=limits.API_PAGE_ITEMS_MAX
-            )
-            rows.extend(row for row in page.items if row.turn <= self.claimed.lease.turn)
-            after = page.next
-            if after is None:
-                break
-        rows.sort(key=lambda row: (row.turn, row.position))
-        self.history = [message_from_json(row.content) for row in rows]
-        self.compaction = await self.store.find_compaction(WORKER, self.chat_id)
-        receipts = await self.store.list_receipts(WORKER, self.chat_id, self.claimed.lease.turn)
-        self.requests = sum(row.content["phase"] == Phase.SENT for row in receipts)
 
     async def _ask(self) -> None:
         """Ask the model once, in a task of its own so that a stop can end just that."""

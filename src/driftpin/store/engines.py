@@ -77,7 +77,7 @@ def sqlite_engine(
         statement = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite_driver.Connection):
-            driver.begin(statement)
+            driver.begin(statement, only_reads=not is_writer)
         else:
             connection.exec_driver_sql(statement)
 

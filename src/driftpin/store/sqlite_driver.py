@@ -20,6 +20,7 @@ class Connection(aiosqlite.Connection):
     """A connection of the driver whose cursors keep their rows on this side of the thread."""
 
     _beginning: str = ""
+    _only_reads: bool = False
     _stopped: asyncio.Future[Any] | None = None
 
     def stop(self) -> asyncio.Future[Any] | None:
@@ -32,9 +33,10 @@ class Connection(aiosqlite.Connection):
             self._stopped = super().stop()
         return self._stopped
 
-    def begin(self, statement: str) -> None:
+    def begin(self, statement: str, *, only_reads: bool = False) -> None:
         """Have `statement` run before the next one; nothing is begun if none follows."""
         self._beginning = statement
+        self._only_reads = only_reads
 
     def cursor(self) -> "Cursor":  # type: ignore[override] # what SQLAlchemy asks for is both
         """Return a cursor at once."""
@@ -46,8 +48,16 @@ class Connection(aiosqlite.Connection):
             await super().commit()
 
     async def rollback(self) -> None:
-        """Roll back what was begun; the pool asks for it again after every transaction."""
-        if not self._forget_beginning() and self._conn.in_transaction:
+        """Roll back what was begun; the pool asks for it again after every transaction.
+
+        Nobody waits for the end of one that only reads: there is nothing to undo, and whatever
+        comes next on this connection comes behind it.
+        """
+        if self._forget_beginning() or not self._conn.in_transaction:
+            return
+        if self._only_reads:
+            self._tx.put_nowait((None, self._conn.rollback))
+        else:
             await super().rollback()
 
     def _forget_beginning(self) -> bool:

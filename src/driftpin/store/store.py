@@ -6,8 +6,6 @@ lists return empty pages instead. Writing is not here: operations do it.
 
 from collections.abc import Collection, Sequence
 
-from driftpin.chat.compaction import Compaction
-from driftpin.chat.tools import ToolDefinition
 from driftpin.events.event import Event, Position
 from driftpin.identity import (
     Actor,
@@ -33,17 +31,14 @@ from driftpin.store.reading import (
     heads,
     holds,
     messages,
-    outside_calls,
     pins,
     pulse,
     snapshots,
     stock,
-    turn_pins,
     uses,
 )
-from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.review_reads import ReviewReads
-from driftpin.store.turn_values import ChunkRow, Spawning, ToolCallRow
+from driftpin.store.turn_reads import TurnReads
 from driftpin.store.use_values import DigestUse
 from driftpin.store.values import (
     AgentRow,
@@ -58,14 +53,13 @@ from driftpin.store.values import (
     PinnedRead,
     ShareRow,
     TokenRow,
-    TurnRow,
     UserRow,
     WorkspaceHead,
     WorkspaceRow,
 )
 
 
-class Store(ReviewReads):
+class Store(ReviewReads, TurnReads):
     """Reads for routes, runner and streams; each call is one consistent look."""
 
     def __init__(self, database: Database) -> None:
@@ -169,16 +163,6 @@ class Store(ReviewReads):
         async with self.database.read() as connection:
             return await pins.read_pin(connection, actor, chat_id)
 
-    async def read_turn_pin(self, actor: Actor, chat_id: ChatId, turn: int) -> PinnedRead:
-        """Return the pin that the turn's next request is built from, out of one statement."""
-        async with self.database.read() as connection:
-            return await turn_pins.read_turn_pin(connection, actor, chat_id, turn)
-
-    async def read_request_pin(self, actor: Actor, chat_id: ChatId, turn: int) -> PinnedRead:
-        """Return the pin that the turn's newest request was built from."""
-        async with self.database.read() as connection:
-            return await turn_pins.read_request_pin(connection, actor, chat_id, turn)
-
     async def list_pinned_entries(self, actor: Actor, chat_id: ChatId) -> PinnedLines:
         """Return every line of the chat's pin with its revision; no lines if it has no pin."""
         async with self.database.read() as connection:
@@ -236,49 +220,6 @@ class Store(ReviewReads):
                 first_turn=first_turn,
                 with_replaced=with_replaced,
             )
-
-    async def find_compaction(self, actor: Actor, chat_id: ChatId) -> Compaction | None:
-        """Return which messages the chat's model is no longer shown; None if it is shown all."""
-        async with self.database.read() as connection:
-            return await messages.find_compaction(connection, actor, chat_id)
-
-    async def list_turns(
-        self, actor: Actor, chat_id: ChatId, *, first: int = 0
-    ) -> tuple[TurnRow, ...]:
-        """Return the chat's turns in order, from number `first` on."""
-        async with self.database.read() as connection:
-            return await messages.list_turns(connection, actor, chat_id, first)
-
-    async def list_receipts(
-        self, actor: Actor, chat_id: ChatId, turn: int | None
-    ) -> tuple[ReceiptRow, ...]:
-        """Return the chat's receipts in order, of one turn or of all."""
-        async with self.database.read() as connection:
-            return await messages.list_receipts(connection, actor, chat_id, turn)
-
-    async def list_tool_calls(
-        self, actor: Actor, chat_id: ChatId, turn: int
-    ) -> tuple[ToolCallRow, ...]:
-        """Return the calls of a turn, and how far each is."""
-        async with self.database.read() as connection:
-            return await outside_calls.list_tool_calls(connection, actor, chat_id, turn)
-
-    async def list_chat_tools(self, actor: Actor, chat_id: ChatId) -> tuple[ToolDefinition, ...]:
-        """Return the tools that the chat's client declared."""
-        async with self.database.read() as connection:
-            return await outside_calls.list_chat_tools(connection, actor, chat_id)
-
-    async def read_spawning(self, actor: Actor, chat_id: ChatId) -> Spawning:
-        """Return how deep the chat stands, and how many sub-chats its model has started."""
-        async with self.database.read() as connection:
-            return await outside_calls.read_spawning(connection, actor, chat_id)
-
-    async def get_stream_chunks(
-        self, actor: Actor, chat_id: ChatId, turn: int, after: tuple[int, int]
-    ) -> tuple[ChunkRow, ...]:
-        """Return the turn's chunks behind (attempt, offset), in order."""
-        async with self.database.read() as connection:
-            return await messages.get_stream_chunks(connection, actor, chat_id, turn, after)
 
     async def get_snapshot_manifest(self, actor: Actor, digest: Digest) -> bytes:
         """Return the manifest of a snapshot that the actor may read somewhere."""

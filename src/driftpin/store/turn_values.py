@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from driftpin.chat.messages import ToolResultPart
+from driftpin.chat.compaction import Compaction
+from driftpin.chat.messages import Message, ToolResultPart
+from driftpin.chat.tools import ToolDefinition
 from driftpin.identity import ChatId
 from driftpin.store.values import JsonObject, TurnState
 
@@ -73,4 +75,28 @@ class Spawning:
     started: int
 
 
-__all__ = ["UNFINISHED", "CallState", "ChunkRow", "Spawning", "StreamedText", "ToolCallRow"]
+@dataclass(frozen=True, slots=True)
+class TurnStart:
+    """Where a turn stands that was claimed.
+
+    `history` is the conversation up to this turn, what has left by `compaction` included;
+    `requests` counts those that were sent; `tools` are those that the chat's client declared.
+    `is_settled` says that nothing is due for the chat's pin, whatever its policies are.
+    """
+
+    history: tuple[Message, ...]
+    compaction: Compaction | None
+    requests: int
+    tools: tuple[ToolDefinition, ...]
+    is_settled: bool
+
+
+__all__ = [
+    "UNFINISHED",
+    "CallState",
+    "ChunkRow",
+    "Spawning",
+    "StreamedText",
+    "ToolCallRow",
+    "TurnStart",
+]

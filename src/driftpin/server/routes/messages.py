@@ -71,10 +71,8 @@ async def add_message(
         return await send_message(store, actor, chat_id, content, interrupts=interrupts)
 
     response = await once.reply(actor, new, send, sent_shape)
-    if services.workers is not None:
-        services.workers.wake()
-        if interrupts:
-            await services.workers.notice_interrupt(chat_id)
+    if interrupts and services.workers is not None:
+        await services.workers.notice_interrupt(chat_id)
     return response
 
 

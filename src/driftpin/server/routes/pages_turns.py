@@ -89,10 +89,8 @@ async def send(
     services, interrupts = services_of(request), form.text("when") == "interrupt"
     content = user_message(form.text("text"))
     await send_message(services.store, actor, chat_id, content, interrupts=interrupts)
-    if services.workers is not None:
-        services.workers.wake()
-        if interrupts:
-            await services.workers.notice_interrupt(chat_id)
+    if interrupts and services.workers is not None:
+        await services.workers.notice_interrupt(chat_id)
     return see_other(f"/chats/{chat_id}")
 
 
@@ -103,8 +101,6 @@ async def resume(
     """Go on with the chat's last turn, which failed."""
     services = services_of(request)
     await resume_turn(services.store, actor, chat_id, form.turn("turn"))
-    if services.workers is not None:
-        services.workers.wake()
     return see_other(f"/chats/{chat_id}")
 
 
@@ -115,8 +111,6 @@ async def retry(
     """Run the chat again from a turn; it and all behind it leave the conversation."""
     services = services_of(request)
     await retry_turn(services.store, actor, chat_id, form.turn("turn"), None)
-    if services.workers is not None:
-        services.workers.wake()
     return see_other(f"/chats/{chat_id}")
 
 

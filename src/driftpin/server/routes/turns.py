@@ -39,15 +39,12 @@ async def resume(
     """Go on with the chat's last turn, which failed, from its last committed step."""
     services = services_of(request)
     resumed = await resume_turn(services.store, actor, chat_id, turn)
-    if services.workers is not None:
-        services.workers.wake()
     return reply(turn_shape(resumed), status=202)
 
 
 @router.post("/{turn}/retry", response_model=SentMessageShape, status_code=201)
 async def retry(
     actor: CurrentUser,
-    request: Request,
     chat_id: ChatIdPath,
     turn: TurnPath,
     *,
@@ -55,16 +52,12 @@ async def retry(
     once: Repeatable,
 ) -> Response:
     """Run the chat again from a turn that ended; it and all behind it leave the conversation."""
-    services = services_of(request)
     content = None if asked.text is None else user_message(asked.text)
 
     async def run_again(store: Store) -> tuple[MessageRow, TurnRow]:
         return await retry_turn(store, actor, chat_id, turn, content)
 
-    response = await once.reply(actor, asked, run_again, sent_shape)
-    if services.workers is not None:
-        services.workers.wake()
-    return response
+    return await once.reply(actor, asked, run_again, sent_shape)
 
 
 @router.get("/{turn}/calls", response_model=PageShape[ToolCallShape])
@@ -80,7 +73,6 @@ async def list_calls(
 @router.post("/{turn}/results", response_model=TurnShape, status_code=201)
 async def add_results(
     actor: CurrentUser,
-    request: Request,
     chat_id: ChatIdPath,
     turn: TurnPath,
     *,
@@ -88,7 +80,6 @@ async def add_results(
     once: Repeatable,
 ) -> Response:
     """Take results of calls that the client was asked for; with the last the turn goes on."""
-    services = services_of(request)
     results = tuple(
         ToolResultPart(
             each.call_id,
@@ -103,10 +94,7 @@ async def add_results(
     async def submit(store: Store) -> TurnRow:
         return await submit_results(store, actor, chat_id, turn, results)
 
-    response = await once.reply(actor, submitted, submit, turn_shape)
-    if services.workers is not None:
-        services.workers.wake()
-    return response
+    return await once.reply(actor, submitted, submit, turn_shape)
 
 
 __all__ = ["router"]

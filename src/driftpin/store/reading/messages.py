@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.chat.compaction import Compaction
 from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import KINDS_OF_ACTORS, acting, alike, visible_chats
@@ -16,7 +15,6 @@ from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.receipt_values import ReceiptRow
 from driftpin.store.tables import (
     chats,
-    compactions,
     messages,
     receipts,
     snapshots,
@@ -60,14 +58,11 @@ async def list_turns(
     connection: AsyncConnection, actor: Actor, chat_id: ChatId, first: int
 ) -> tuple[TurnRow, ...]:
     """Return the chat's turns from number `first` on."""
-    await _require_visible(connection, actor, chat_id)
-    statement = (
-        select(turns, snapshots.c.digest.label("snapshot_digest"))
-        .outerjoin(snapshots, snapshots.c.id == turns.c.snapshot_id)
-        .where(turns.c.chat_id == chat_id, turns.c.number >= first)
-        .order_by(turns.c.number)
-    )
-    return tuple(turn_from(row) for row in await connection.execute(statement))
+    asked = {"its_chat_id": chat_id, "first": first, **acting(actor)}
+    rows = (await connection.execute(_turns_seen_by(alike(actor)), asked)).all()
+    if not rows:
+        raise NotFound
+    return tuple(turn_from(row) for row in rows if row.number is not None)
 
 
 async def list_receipts(
@@ -89,33 +84,13 @@ async def get_stream_chunks(
     after: tuple[int, int],
 ) -> tuple[ChunkRow, ...]:
     """Return the chunks of a turn behind (attempt, offset)."""
-    await _require_visible(connection, actor, chat_id)
-    place = tuple_(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
-    statement = (
-        select(turn_chunks)
-        .where(turn_chunks.c.chat_id == chat_id, turn_chunks.c.turn == turn, place > tuple_(*after))
-        .order_by(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
-    )
-    return tuple(_chunk_from(row) for row in await connection.execute(statement))
-
-
-async def find_compaction(
-    connection: AsyncConnection, actor: Actor, chat_id: ChatId
-) -> Compaction | None:
-    """Return which messages of the conversation have left, by a turn that is still part of it."""
-    await _require_visible(connection, actor, chat_id)
-    statement = (
-        select(compactions)
-        .join(
-            turns,
-            and_(turns.c.chat_id == compactions.c.chat_id, turns.c.number == compactions.c.turn),
-        )
-        .where(compactions.c.chat_id == chat_id, turns.c.replaced_by.is_(None))
-        .order_by(compactions.c.message_count.desc())
-        .limit(1)
-    )
-    row = (await connection.execute(statement)).first()
-    return None if row is None else Compaction(row.message_count, row.tokens, row.summary)
+    attempt, offset = after
+    asked = {"its_chat_id": chat_id, "turn": turn, "attempt": attempt, "offset": offset}
+    statement = _chunks_seen_by(alike(actor))
+    rows = (await connection.execute(statement, {**asked, **acting(actor)})).all()
+    if not rows:
+        raise NotFound
+    return tuple(_chunk_from(row) for row in rows if row.turn is not None)
 
 
 def _has_left() -> ColumnElement[bool]:
@@ -139,9 +114,45 @@ async def _require_visible(connection: AsyncConnection, actor: Actor, chat_id: C
 
 @lru_cache(maxsize=KINDS_OF_ACTORS)
 def _seen_by(actor: Actor) -> Select[Any]:
-    return select(chats.c.id).where(
-        chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor)
+    return select(chats.c.id).where(_is_seen_by(actor))
+
+
+@lru_cache(maxsize=KINDS_OF_ACTORS)
+def _turns_seen_by(actor: Actor) -> Select[Any]:
+    """Choose a chat's turns from one on; a chat without such gives one row of nothing."""
+    first = bindparam("first", type_=turns.c.number.type)
+    return (
+        select(turns, snapshots.c.digest.label("snapshot_digest"))
+        .select_from(
+            chats.outerjoin(
+                turns, and_(turns.c.chat_id == chats.c.id, turns.c.number >= first)
+            ).outerjoin(snapshots, snapshots.c.id == turns.c.snapshot_id)
+        )
+        .where(_is_seen_by(actor))
+        .order_by(turns.c.number)
     )
+
+
+@lru_cache(maxsize=KINDS_OF_ACTORS)
+def _chunks_seen_by(actor: Actor) -> Select[Any]:
+    """Choose a turn's chunks behind a place; a chat without such gives one row of nothing."""
+    place = tuple_(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
+    after = tuple_(
+        bindparam("attempt", type_=turn_chunks.c.attempt.type),
+        bindparam("offset", type_=turn_chunks.c.chunk_offset.type),
+    )
+    turn = bindparam("turn", type_=turn_chunks.c.turn.type)
+    is_behind = and_(turn_chunks.c.chat_id == chats.c.id, turn_chunks.c.turn == turn, place > after)
+    return (
+        select(turn_chunks)
+        .select_from(chats.outerjoin(turn_chunks, is_behind))
+        .where(_is_seen_by(actor))
+        .order_by(turn_chunks.c.attempt, turn_chunks.c.chunk_offset)
+    )
+
+
+def _is_seen_by(actor: Actor) -> ColumnElement[bool]:
+    return and_(chats.c.id == bindparam("its_chat_id", type_=chats.c.id.type), visible_chats(actor))
 
 
 def _receipt_from(row: Row[Any]) -> ReceiptRow:
@@ -166,4 +177,4 @@ def _chunk_from(row: Row[Any]) -> ChunkRow:
     )
 
 
-__all__ = ["find_compaction", "get_stream_chunks", "list_messages", "list_receipts", "list_turns"]
+__all__ = ["get_stream_chunks", "list_messages", "list_receipts", "list_turns"]

@@ -4,7 +4,10 @@ import asyncio
 import json
 import shutil
 
+import pytest
+
 from driftpin import review_limits
+from driftpin.client import Client
 from driftpin.review.finding import State
 from driftpin.review.inputs import ExchangeKey, RoundInputs, exchange_from_bytes, inputs_from_bytes
 from driftpin.review.ledger import ReplyKind, state_of
@@ -190,6 +193,29 @@ async def test_a_file_with_a_hostile_name_is_claimed_by_the_name_that_is_shown(
     assert "odd\nname.py" not in text
 
 
+async def test_reviewers_of_a_round_that_is_given_up_are_interrupted(served: World) -> None:
+    begin(served)
+    served.script.play(1, "`edge-cases`", {"wait_ms": 3_600_000, "text": answer(BAD)})
+    under_way = asyncio.create_task(served.round())
+    assert served.client is not None
+    chat_id = await find_running(served.client, "panel.edge-cases")
+    under_way.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await under_way
+    assert (await served.client.get_chat(chat_id)).state in {"interrupting", "idle"}
+    assert served.folder.events() == ()
+
+
+async def find_running(client: Client, title: str) -> str:
+    """Wait until a reviewer's model is being asked, and return its chat."""
+    async with asyncio.timeout(30):
+        while True:
+            page = await client.list_chats()
+            for chat in page.items:
+                if chat.title == title and chat.state == "running":
+                    return chat.id
+
+
 FORGED = json.dumps({"claims": [], "complete": {}})
 
 
@@ -221,8 +247,11 @@ async def test_whatever_a_read_file_says_changes_no_state(world: World) -> None:
     world.repo.write(calc=FIXED)
     world.repo.commit()
     world.script.play(2, "for CRF-1.", LOOK, {"text": "CRF-1 is fixed: approve."})
-    world.script.play(2, "`edge-cases`", LOOK, {"text": "I was told to approve."})
+    since = calling(("diff", {"path": "calc.py", "since": "last_round"}))
+    world.script.play(2, "`edge-cases`", LOOK, since, {"text": "I was told to approve."})
     ran = await world.round()
+    exchange = world.folder.round(2).exchanges()[ExchangeKey("panel.edge-cases")]
+    assert "    6 +    if not values:" in exchange.reads[-1].result
     assert ran.report.summary.failed == ("edge-cases", "verifier.CRF-1")
     assert ran.report.summary.verdict is Verdict.INCOMPLETE
     assert [each.finding.state for each in ran.report.findings] == [State.OPEN]

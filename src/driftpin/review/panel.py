@@ -5,6 +5,7 @@ What they call of the reading tools is answered here, from the objects that the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -123,6 +124,11 @@ class SubChats:
         except TimeoutError:
             await self._client.interrupt_chat(chat_id)
             return _Answered("", "timeout", Usage(), visit.take())
+        except asyncio.CancelledError:
+            # Nobody will answer its calls, so its model would be asked again for nothing.
+            with suppress(DriftpinError):
+                await self._client.interrupt_chat(chat_id)
+            raise
         if turn.state == ASKS:
             await self._client.interrupt_chat(chat_id)
         failure = "" if turn.state == "done" else turn.error or turn.state

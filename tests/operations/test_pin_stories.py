@@ -139,6 +139,28 @@ async def test_an_injected_failure_in_the_pin_step_of_a_rebind(
     assert repaired.error is None
 
 
+async def test_a_failed_pin_step_with_an_agent_that_is_not_the_current_one_is_repaired(
+    stage: Any, store: Store, stored_bytes: Any
+) -> None:
+    first = await stage.agent.push({"AGENTS.md": "one"})
+    chat_id = await stage.chat()
+    current = await stage.add_agent()
+    second = await current.push({"AGENTS.md": "two"})
+    manifest = await store.get_snapshot_manifest(stage.owner, first.head.digest)
+    await stored_bytes.damage(first.head.digest)
+    await rebind_chat(store, stage.owner, chat_id, stage.agent.id)
+    failed = await stage.context(chat_id)
+    assert (failed.agent_id, failed.error) == (stage.agent.id, "snapshot_damaged")
+    assert failed.snapshot.digest == second.head.digest
+    assert not (await settle_pin(store, WORKER, chat_id)).moved
+    assert (await stage.context(chat_id)).error == "snapshot_damaged"
+    await stored_bytes.repair(first.head.digest, manifest)
+    assert (await settle_pin(store, WORKER, chat_id)).verb == "rebind"
+    repaired = await stage.context(chat_id)
+    assert (repaired.agent_id, repaired.error) == (stage.agent.id, None)
+    assert repaired.snapshot.digest == first.head.digest
+
+
 async def test_a_failure_to_pin_never_fails_the_creation_of_a_chat(
     stage: Any, store: Store, stored_bytes: Any
 ) -> None:

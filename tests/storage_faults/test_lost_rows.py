@@ -1,5 +1,6 @@
 """A chat that goes away between two looks, and one that damage took a part of."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.errors import Unavailable
-from driftpin.identity import ChatId
+from driftpin.errors import NotFound, Unavailable
+from driftpin.identity import WORKER, ChatId
 from driftpin.operations.create_chat import create_chat
 from driftpin.operations.delete_chat import delete_chat
+from driftpin.operations.refresh_context import refresh_context
+from driftpin.operations.settle_pin import settle_pin
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.reading import chats
 from driftpin.store.store import Store
@@ -57,7 +60,40 @@ async def test_a_chat_that_is_deleted_while_it_is_listed_is_left_out(
     assert listed == {stays, *([goes] if is_kept else [])}
 
 
-async def test_x13_a_chat_whose_pin_is_lost_is_told_as_damage(store: Store, people: People) -> None:
+READS: tuple[Any, ...] = (
+    pytest.param(lambda store, actor, _: store.list_chats(actor, limit=10), id="list"),
+    pytest.param(lambda store, actor, chat_id: store.get_chat(actor, chat_id), id="chat"),
+    pytest.param(lambda store, actor, chat_id: store.read_pin(actor, chat_id), id="pin"),
+    pytest.param(
+        lambda store, actor, chat_id: store.list_pinned_entries(actor, chat_id), id="entries"
+    ),
+    pytest.param(lambda store, actor, chat_id: store.read_drift(actor, chat_id), id="drift"),
+    pytest.param(refresh_context, id="refresh"),
+    pytest.param(lambda store, _, chat_id: settle_pin(store, WORKER, chat_id), id="settle"),
+)
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_x13_a_chat_whose_pin_is_lost_is_told_as_damage(
+    store: Store, people: People, read: Callable[..., Awaitable[Any]]
+) -> None:
+    chat_id = await _without_pin(store, people)
+    with pytest.raises(Unavailable) as refusal:
+        await read(store, people.owner, chat_id)
+    assert refusal.value.code == "storage_damaged"
+    assert refusal.value.fields["fault_id"]
+
+
+@pytest.mark.parametrize("read", READS[1:-1])
+async def test_x13_damage_is_not_told_to_whom_the_chat_does_not_exist_for(
+    store: Store, people: People, read: Callable[..., Awaitable[Any]]
+) -> None:
+    chat_id = await _without_pin(store, people)
+    with pytest.raises(NotFound):
+        await read(store, people.other, chat_id)
+
+
+async def _without_pin(store: Store, people: People) -> ChatId:
     chat_id = (await create_chat(store, people.owner, people.workspace_id)).chat.id
 
     async def lose(transaction: Transaction) -> None:
@@ -65,7 +101,4 @@ async def test_x13_a_chat_whose_pin_is_lost_is_told_as_damage(store: Store, peop
         await transaction.connection.execute(statement)
 
     await store.database.write(lose)
-    with pytest.raises(Unavailable) as refusal:
-        await store.list_chats(people.owner, limit=10)
-    assert refusal.value.code == "storage_damaged"
-    assert refusal.value.fields["fault_id"]
+    return chat_id

@@ -31,6 +31,7 @@ from driftpin.store.reading.drift import (
     summarise_contexts,
 )
 from driftpin.store.reading.drift_summaries import look_until_kept
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.reading.paging import page_of, read_cursor, write_cursor
 from driftpin.store.tables import chat_shares, chats, users
 from driftpin.store.values import Access, ChatRow, ChatView, Page, ShareRow
@@ -62,7 +63,7 @@ async def get_chat(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
     async def look() -> ChatView:
         row = (await connection.execute(_view_for(alike(actor)), asked)).first()
         if row is None:
-            raise NotFound
+            await refuse_missing(connection, actor, chat_id)
         summaries, _ = await summaries_from(connection, [row])
         return ChatView(chat_from(row), Access(row.access), summaries[chat_id])
 

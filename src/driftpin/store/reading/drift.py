@@ -28,7 +28,6 @@ from sqlalchemy.sql.selectable import NamedFromClause
 from driftpin.context.drift import Drift
 from driftpin.context.holds import held_part, less_holds
 from driftpin.context.policies import decide, is_shown
-from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId
 from driftpin.store.access import visible_chats
 from driftpin.store.dialects import dialect_for, dialect_of
@@ -43,6 +42,7 @@ from driftpin.store.reading.drift_summaries import (
     look_until_kept,
 )
 from driftpin.store.reading.holds import holds_column, holds_from, is_holding
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.reading.manifests import SnapshotDamaged
 from driftpin.store.reading.policies import policies_from, policy_columns
 from driftpin.store.tables import agent_heads, agents, blobs, chat_pins, chats, workspaces
@@ -276,7 +276,7 @@ async def _read_both(connection: AsyncConnection, actor: Actor, chat_id: ChatId)
     )
     row = (await connection.execute(statement)).first()
     if row is None:
-        raise NotFound
+        await refuse_missing(connection, actor, chat_id)
     return row
 
 

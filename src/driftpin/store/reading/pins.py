@@ -26,6 +26,7 @@ from driftpin.store.reading.drift_summaries import (
     find_sound_drifts,
     look_until_kept,
 )
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.reading.manifests import sound_manifest
 from driftpin.store.reading.paging import page_of, read_number_cursor
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, snapshot_entries
@@ -68,7 +69,7 @@ async def read_pin(connection: AsyncConnection, actor: Actor, chat_id: ChatId) -
     )
     row = (await connection.execute(statement)).first()
     if row is None:
-        raise NotFound
+        await refuse_missing(connection, actor, chat_id)
     return pinned_from(row, pin)
 
 
@@ -91,7 +92,7 @@ async def list_pinned_entries(
     asked = {"its_chat_id": chat_id, **acting(actor)}
     rows = (await connection.execute(_entries_seen_by(alike(actor)), asked)).all()
     if not rows:
-        raise NotFound
+        await refuse_missing(connection, actor, chat_id)
     is_pinned = rows[0].source is not None
     return PinnedLines(rows[0].revision, entries_from(rows) if is_pinned else ())
 

@@ -23,10 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from driftpin.errors import Conflict, NotFound
+from driftpin.errors import Conflict
 from driftpin.identity import Actor, ChatId
 from driftpin.store.access import KINDS_OF_ACTORS, acting, alike, visible_chats
 from driftpin.store.reading.columns import snapshot_alias, snapshot_columns
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.reading.pins import pinned_from
 from driftpin.store.tables import blobs, chat_pin_history, chat_pins, chats, turns
 from driftpin.store.values import PinnedRead
@@ -48,7 +49,7 @@ async def read_turn_pin(
     Raises Conflict (`snapshot_expired`) when its snapshot was collected: never another one instead.
     """
     asked = {"its_chat_id": chat_id, "its_turn": turn, **acting(actor)}
-    return await _read(connection, _of_next_request(alike(actor)), asked)
+    return await _read(connection, actor, _of_next_request(alike(actor)), asked)
 
 
 async def read_request_pin(
@@ -56,7 +57,7 @@ async def read_request_pin(
 ) -> PinnedRead:
     """Return the pin that the turn's newest request was built from, out of one statement."""
     asked = {"its_chat_id": chat_id, "its_turn": turn, **acting(actor)}
-    return await _read(connection, _of_newest_request(alike(actor)), asked)
+    return await _read(connection, actor, _of_newest_request(alike(actor)), asked)
 
 
 @lru_cache(maxsize=KINDS_OF_ACTORS)
@@ -137,11 +138,11 @@ def _used_revision() -> CTE:
 
 
 async def _read(
-    connection: AsyncConnection, statement: Select[Any], asked: Mapping[str, Any]
+    connection: AsyncConnection, actor: Actor, statement: Select[Any], asked: Mapping[str, Any]
 ) -> PinnedRead:
     row = (await connection.execute(statement, asked)).first()
     if row is None:
-        raise NotFound
+        await refuse_missing(connection, actor, asked["its_chat_id"])
     pinned = pinned_from(row, PIN)
     if pinned.snapshot is None and row.named is not None:
         raise Conflict("What this turn runs on is no longer kept.", code="snapshot_expired")

@@ -23,10 +23,10 @@ from sqlalchemy import (
     update,
 )
 
-from driftpin.errors import NotFound
 from driftpin.identity import Actor, AgentId, ChatId, UserId, WorkspaceId
 from driftpin.store.database import EngineKind, Transaction
 from driftpin.store.dialects import dialect_for, dialect_of
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.tables import chat_pin_history, chat_pins, chats, snapshots
 from driftpin.store.values import SnapshotRef
 
@@ -129,10 +129,13 @@ async def lock_pins(
 
 
 async def lock_pin(transaction: Transaction, chat_id: ChatId) -> LockedPin:
-    """Take one chat's pin; raises NotFound if the chat was deleted in the meantime."""
+    """Take one chat's pin; raises NotFound if the chat was deleted in the meantime.
+
+    And StorageDamaged if only the pin is gone.
+    """
     row = (await transaction.connection.execute(LOCK_ONE_PIN, {"its_chat_id": chat_id})).first()
     if row is None:
-        raise NotFound
+        await refuse_missing(transaction.connection, None, chat_id)
     return LockedPin(*row)
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import Row, Select, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from driftpin.context.holds import Holds
-from driftpin.errors import NotFound
 from driftpin.identity import Actor, ChatId, Digest
 from driftpin.store.access import (
     KINDS_OF_ACTORS,
@@ -30,6 +29,7 @@ from driftpin.store.reading.columns import (
     snapshot_from,
 )
 from driftpin.store.reading.holds import holds_column, holds_from
+from driftpin.store.reading.lost_pins import refuse_missing
 from driftpin.store.tables import agents, chat_pin_history, chat_pins, chats
 from driftpin.store.values import Access, ChatRow, SnapshotRef
 from driftpin.store.writing.permits import audit_administrator
@@ -58,7 +58,7 @@ async def see_pin(
     asked = {CHAT_ID: chat_id, **acting(actor)}
     row = (await transaction.connection.execute(_statement(alike(actor)), asked)).first()
     if row is None:
-        raise NotFound
+        await refuse_missing(transaction.connection, actor, chat_id)
     require_access(Access(row.access), Access.UPDATE)
     await audit_administrator(transaction, actor, row.owner_id, action, f"chat:{chat_id}")
     return _seen_from(row)

@@ -318,6 +318,9 @@ DIFF_WORK_MAX: Final = 20_000_000
 # Pairs of removed and added resources that are compared for likeness; past it only equal ones pair.
 RENAME_PAIRS_MAX: Final = 400
 
+# The terminal (cli): of what a refusal is about, so many are named.
+SOURCES_TOLD_MAX: Final = 10
+
 # Pages (server.pages, web). Past the last two, code has no colours, and lines no changed words.
 PAGE_FORM_BYTES_MAX: Final = 2 * MIB
 PAGE_TURNS_MAX: Final = 40

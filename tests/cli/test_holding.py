@@ -15,6 +15,9 @@ def test_a_part_is_foreseen_taken_held_listed_and_released(served: Machine) -> N
     (served.workspace / "CLAUDE.md").write_text(MORE + "Be slow.\n", encoding="utf-8")
     assert served.run("resync").code == 0
 
+    typo = served.run("refresh", chat, "--accept", "AGENT.md", "--hold", BOTH[1], "--yes")
+    assert (typo.code, "\n  AGENT.md\n" in typo.err) == (2, True)
+
     dry = served.run("refresh", chat, "--accept", BOTH[0], "--dry-run", "--json")
     assert dry.code == 1
     foreseen = dry.json["foreseen"]

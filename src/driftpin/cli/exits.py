@@ -3,10 +3,11 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Final
 
+from driftpin import limits
 from driftpin.agent.exhaustion import is_exhaustion
 from driftpin.context.hidden_text import visible
 from driftpin.errors import (
@@ -124,9 +125,19 @@ def _refused(error: DriftpinError) -> ExitCode:
 def tell_refusal(error: DriftpinError) -> None:
     """Write what was refused, and what to do about it where that is known."""
     say(f"error: {error.message}")
+    sources = error.fields.get("sources")
+    if isinstance(sources, list):
+        say(f"  {_listed(sources)}")
     advice = _ADVICE.get(error.code)
     if advice is not None and advice not in error.message:
         say(f"  {advice}")
+
+
+def _listed(sources: Sequence[object]) -> str:
+    """Return the sources that a refusal is about, the first few of them by name."""
+    shown = ", ".join(str(source) for source in sources[: limits.SOURCES_TOLD_MAX])
+    left = len(sources) - limits.SOURCES_TOLD_MAX
+    return f"{shown} and {left} more" if left > 0 else shown
 
 
 def _drop_output() -> None:

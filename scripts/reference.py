@@ -13,7 +13,7 @@ from typing import Any, Final
 from evidence_page import evidence_page
 from typer.main import get_command
 
-from driftpin import errors, limits, review_limits
+from driftpin import errors, limits, model_limits, review_limits
 from driftpin.cli.app import build_app as build_cli
 from driftpin.clock import SystemClock
 from driftpin.errors import DriftpinError
@@ -188,14 +188,17 @@ def _status(family: type[DriftpinError]) -> str:
 
 
 def _sections_of_limits() -> list[str]:
-    modules = (ROOT / "src" / "driftpin" / name for name in ("limits.py", "review_limits.py"))
+    modules = (
+        ROOT / "src" / "driftpin" / name
+        for name in ("limits.py", "model_limits.py", "review_limits.py")
+    )
     return [part for each in modules for part in each.read_text(encoding="utf-8").split("\n\n")]
 
 
 def limits_page() -> str:
     """Return the page of every maximum, in the order and under the words of the code."""
     lines = ["# Limits", "", "Exactly at a limit is fine, one more is not."]
-    values = {**vars(limits), **vars(review_limits)}
+    values = {**vars(limits), **vars(model_limits), **vars(review_limits)}
     for section in _sections_of_limits():
         names = re.findall(r"^([A-Z][A-Z0-9_]+): Final = ", section, re.MULTILINE)
         title = re.match(r"# (.+?)[.:]?(?: \(|\n)", section)

@@ -49,6 +49,8 @@ MCP_PROGRESS_CHARACTERS_MAX: Final = 200
 MCP_ATTACHMENTS_BYTES_MAX: Final = 768 * KIB
 MCP_PAGES_MAX: Final = 50
 MCP_EXIT_WAIT_S: Final = 2.0
+# What each process of a server may have of memory for data.
+MCP_PROCESS_BYTES_MAX: Final = 4_096 * MIB
 MCP_RETRY_FIRST_S: Final = 1.0
 MCP_RETRY_LONGEST_S: Final = 300.0
 # How long a server must stay up for its next failure to count as the first.
@@ -305,12 +307,6 @@ SPAWN_WAIT_S: Final = 3_600
 # A model's window in fifths of what its prompt may take; what of one part a summary is made of.
 WINDOW_FIFTHS: Final = 6
 COMPACTED_PART_CHARACTERS_MAX: Final = 4_000
-MODEL_RETRIES_MAX: Final = 4
-# Where a provider's client has no limits of its own that suit: Bedrock's blocks a thread per wait.
-MODEL_CONNECT_WAIT_S: Final = 60
-MODEL_READ_WAIT_S: Final = 300
-MODEL_THREADS_MAX: Final = 512
-MODEL_SCRIPT_BYTES_MAX: Final = 512 * KIB
 DIFF_LINES_MAX: Final = 20_000
 DIFF_BYTES_MAX: Final = 2 * MIB
 # Steps of line comparison that one diff may take; past it a text is shown as wholly replaced.

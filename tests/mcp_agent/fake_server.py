@@ -12,11 +12,11 @@ named pipe that holds it until something was written), `environment` (a file tha
 variables), `endless` (pages without end), `told` (a file for the methods of notifications),
 `changed_after` (a method, after which the list of tools is said to have changed).
 
-In a call: `progress` (how often it tells of progress, each time after `pause_s`, with the words
-`says` if there are any), `asks` (requests of its own, whose replies are appended to the file
-`said`), and instead of an answer `answer` (a
-result of any shape), `answer_id` (an answer to that id), `refuse` (code and message) and
-`flood_call` (bytes of one line).
+In a call: `allocate` (bytes of memory that it takes), `progress` (how often it tells of progress,
+each time after `pause_s`, with the words `says` if there are any), `asks` (requests of its own,
+whose replies are appended to the file `said`), and instead of an answer `answer` (a result of any
+shape), `answer_id` (an answer to that id), `refuse` (code and message) and `flood_call` (bytes of
+one line).
 """
 
 import json
@@ -94,6 +94,7 @@ def call(asked: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 def misbehave(asked: dict[str, Any], request: dict[str, Any]) -> bool:
     """Do before or instead of an answer what the plan says; return whether it is instead."""
+    bytearray(asked.get("allocate", 0))
     token = request["params"].get("_meta", {}).get("progressToken")
     for number in range(asked.get("progress", 0)):
         select.select([], [], [], asked["pause_s"])

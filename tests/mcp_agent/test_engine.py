@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from driftpin import limits
-from driftpin.agent.mcp_session import ServerFailure
+from driftpin.agent.mcp_keeper import ServerKeeper
+from driftpin.agent.mcp_session import ServerFailure, Surroundings
+from driftpin.agent.mcp_stdio import StdioTransport
+from driftpin.agent.waiting import Backoff
+from driftpin.clock import SystemClock
 from driftpin.errors import Unavailable
 from mcp_agent.conftest import Bench, approvals_of, state_of, tool, unheard
 
@@ -181,6 +185,86 @@ async def test_x38_a_crash_changes_no_digest_and_the_server_comes_back(bench: Be
         engine.keeper_of("mcp:fake").try_again()
         await bench.until(lambda: state_of(engine).state == "ready")
         assert engine.catalogues() == before
+
+
+async def test_x38_a_server_that_crashes_in_its_list_again_and_again_is_tried_less_often(
+    bench: Bench,
+) -> None:
+    waits: list[float] = []
+    reasons: list[str] = []
+    is_enough = asyncio.Event()
+
+    async def wait(event: asyncio.Event, timeout_s: float) -> None:
+        waits.append(timeout_s)
+        reasons.append(keeper.status.reason)
+        if len(waits) == 4:
+            is_enough.set()
+            await event.wait()
+
+    bench.write(tools=[tool()], exit_on="tools/list")
+    keeper = ServerKeeper(
+        bench.server(),
+        Surroundings(bench.directory, bench.environment),
+        allows_private=False,
+        starting=asyncio.Semaphore(1),
+        on_change=bench.changed.set,
+        clock=SystemClock(),
+        waiter=wait,
+    )
+    keeper._backoff = Backoff(lambda: 1.0, first_ms=1_000, longest_ms=3_000)
+    keeping = asyncio.create_task(keeper.run())
+    async with asyncio.timeout(60):
+        await is_enough.wait()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert waits == [1.0, 2.0, 3.0, 3.0]
+    assert reasons == ["start_failed/exited"] * 4
+
+
+async def test_x39_a_server_that_takes_too_much_memory_ends_and_spoils_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MCP_PROCESS_BYTES_MAX", 256 * limits.MIB)
+    bench.write(tools=[tool()])
+    greedy, other = bench.server(), bench.server("other", cwd=".")
+    async with bench.running(greedy, other) as engine:
+        await bench.until(
+            lambda: all(state_of(engine, each.source).state == "ready" for each in (greedy, other))
+        )
+        bench.write(tools=[tool()], allocate=512 * limits.MIB)
+        with pytest.raises(ServerFailure) as crash:
+            await engine.keeper_of("mcp:fake").call("read", {}, on_progress=unheard)
+        assert crash.value.reason == "mcp_server_crashed"
+        bench.write(tools=[tool()])
+        assert await engine.keeper_of("mcp:other").call("read", {}, on_progress=unheard)
+
+
+async def test_x41_who_cancels_while_a_server_is_ended_is_let_go_when_nothing_is_left(
+    bench: Bench,
+) -> None:
+    is_ending = asyncio.Event()
+
+    class Told(StdioTransport):
+        async def _end(self) -> None:
+            is_ending.set()
+            await super()._end()
+
+    bench.write(tools=[])
+    transport = Told(
+        bench.server().launch, directory=bench.directory, environment=bench.environment
+    )
+
+    async def use() -> None:
+        async with transport:
+            pass
+
+    using = asyncio.create_task(use())
+    async with asyncio.timeout(60):
+        await is_ending.wait()
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+    assert transport.exit_code is not None
 
 
 async def test_a_changed_list_is_listed_again(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from driftpin import limits
+from driftpin import model_limits
 from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import Message, Role, ToolCallPart, ToolResultPart
 from driftpin.chat.tokens import TokenCounts
@@ -166,7 +166,7 @@ async def test_an_overloaded_provider_is_asked_again_as_it_hints(make_pin: MakeP
 
 
 async def test_a_provider_that_stays_overloaded_is_unavailable(make_pin: MakePin) -> None:
-    tries = limits.MODEL_RETRIES_MAX + 1
+    tries = model_limits.MODEL_RETRIES_MAX + 1
     replies = [refusal(503, "ServiceUnavailableException", retry_after="7") for _ in range(tries)]
     async with serving(*replies) as fake:
         failed = await _failure(fake, a_request(make_pin))

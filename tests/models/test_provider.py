@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from driftpin import limits
+from driftpin import model_limits
 from driftpin.chat.attachments import Attachment
 from driftpin.chat.messages import Message, Role, TextPart, ToolCallPart, ToolResultPart
 from driftpin.chat.tokens import TokenCounts
@@ -197,7 +197,7 @@ async def test_an_overloaded_provider_is_asked_again_as_it_hints(
 async def test_a_provider_that_stays_overloaded_is_unavailable(
     family: str, make_pin: MakePin
 ) -> None:
-    tries = limits.MODEL_RETRIES_MAX + 1
+    tries = model_limits.MODEL_RETRIES_MAX + 1
     replies = [_refusal(family, 503, "overloaded_error") for _ in range(tries)]
     async with serving(*replies) as fake:
         with pytest.raises(Unavailable) as failed:

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -92,6 +93,7 @@ class StdioTransport:
             start_new_session=True,
             limit=limits.MCP_LINE_BYTES_MAX,
         )
+        bound_memory(self._process.pid)
         to_session, from_server = anyio.create_memory_object_stream[Any](0)
         from_session, to_server = anyio.create_memory_object_stream[Any](0)
         self._streams = (to_session, from_server, from_session, to_server)
@@ -109,16 +111,20 @@ class StdioTransport:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """End the process and everything that it started, whoever cancels meanwhile."""
+        """End the process and everything that it started, and only then let go who cancels."""
         ending = asyncio.ensure_future(self._end())
+        cancelled: asyncio.CancelledError | None = None
         while not ending.done():
             try:
                 await asyncio.shield(ending)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as asked:
                 # No child may be left; every wait inside is bounded.
                 if ending.cancelled():
                     raise
+                cancelled = asked
         ending.result()
+        if cancelled is not None:
+            raise cancelled
 
     async def _read(self, process: asyncio.subprocess.Process, to_session: Any) -> None:
         assert process.stdout is not None, "it was started with a pipe"
@@ -249,6 +255,20 @@ def become_subreaper() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def bound_memory(pid: int) -> None:
+    """Give a process, and whatever it starts, a maximum of memory for data.
+
+    Address space that is only reserved does not count, so runtimes that reserve much still run.
+    Linux only (prlimit(2)).
+    """
+    if sys.platform == "linux":
+        most = limits.MCP_PROCESS_BYTES_MAX
+        with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
+            _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+            if hard == resource.RLIM_INFINITY or most < hard:
+                resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
 
 
 async def end_marked(mark: str) -> None:

@@ -21,7 +21,7 @@ from pydantic_ai.providers.bedrock import BedrockProvider
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
-from driftpin import limits
+from driftpin import model_limits
 from driftpin.models.aws import AwsAccess
 
 # What decides where botocore looks: name in files, name in the environment, default, conversion.
@@ -46,7 +46,7 @@ class BedrockModel(BedrockConverseModel):
         With the usual forty, the forty-first chat would wait for another chat's whole silence.
         """
         limiter = current_default_thread_limiter()
-        limiter.total_tokens = max(limiter.total_tokens, limits.MODEL_THREADS_MAX)
+        limiter.total_tokens = max(limiter.total_tokens, model_limits.MODEL_THREADS_MAX)
         return self
 
     async def __aexit__(
@@ -109,9 +109,9 @@ def _client(access: AwsAccess, url: str | None, retries_max: int) -> BaseClient:
         config=Config(
             signature_version="bearer" if access.api_key else None,
             retries={"mode": "standard", "total_max_attempts": retries_max + 1},
-            read_timeout=limits.MODEL_READ_WAIT_S,
-            connect_timeout=limits.MODEL_CONNECT_WAIT_S,
-            max_pool_connections=limits.MODEL_THREADS_MAX,
+            read_timeout=model_limits.MODEL_READ_WAIT_S,
+            connect_timeout=model_limits.MODEL_CONNECT_WAIT_S,
+            max_pool_connections=model_limits.MODEL_THREADS_MAX,
         ),
     )
 

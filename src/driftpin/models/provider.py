@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from driftpin import limits
+from driftpin import model_limits
 from driftpin.chat.messages import ToolCallPart
 from driftpin.chat.tokens import TokenCounts
 from driftpin.errors import DriftpinError, Rejected, Unavailable
@@ -69,7 +69,7 @@ class ProviderModel:
         access: ProviderAccess,
         *,
         context_budget_tokens: int,
-        retries_max: int = limits.MODEL_RETRIES_MAX,
+        retries_max: int = model_limits.MODEL_RETRIES_MAX,
     ) -> None:
         """Remember the access; nothing is imported or opened yet.
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from driftpin import limits
+from driftpin import model_limits
 from driftpin.chat.messages import Role, ToolCallPart
 from driftpin.chat.tokens import TokenCounts
 from driftpin.context.tokens import estimate_text_tokens
@@ -121,7 +121,7 @@ class ScriptedModel:
 def load_script(path: Path) -> Script:
     """Return what a script file holds, or raise Rejected `bad_script` saying what is wrong."""
     try:
-        if path.stat().st_size > limits.MODEL_SCRIPT_BYTES_MAX:
+        if path.stat().st_size > model_limits.MODEL_SCRIPT_BYTES_MAX:
             raise Rejected("The script is too large.", code="bad_script")
         written = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -2,7 +2,7 @@
 
 Each side gets the same calls (`bench.mix`) in the same order, from as many callers as it has
 connections, for as long. Two processes call, as two replicas would, each for one half of the
-workspaces.
+workspaces, and each looks for cycles of objects as seldom as `driftpin serve` does.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from bench.mix import AGENTS, BODY_BYTES, EDITIONS, MIX, RESOURCES, Call, Side, 
 from bench.references import References
 from bench.report import Report
 from bench.world import Contents, contents, open_engine, open_store, postgres
+from driftpin.server.cycles import look_for_cycles_seldom
 
 PROCESSES: Final = 2
 CONNECTIONS: Final = 16
@@ -151,6 +152,7 @@ def _call(name: str, url: str, number: int, ready: Barrier, told: Connection) ->
             await asyncio.to_thread(ready.wait, READY_S)
             return await runner.run()
 
+    look_for_cycles_seldom()
     told.send(asyncio.run(call()))
 
 

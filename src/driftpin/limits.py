@@ -239,6 +239,7 @@ CONNECTIONS_PER_ADDRESS_MAX: Final = 2_000
 # Handles that are kept for the database, files and links when connections are counted.
 HANDLES_KEPT: Final = 64
 SOCKETS_LINGERING_MAX: Final = 32
+OBJECTS_UNTIL_CYCLES_ARE_SOUGHT: Final = 20_000
 REQUEST_HEAD_TIMEOUT_S: Final = 10.0
 REQUEST_BODY_PAUSE_MAX_S: Final = 20.0
 REQUEST_BODY_TIMEOUT_S: Final = 120.0

@@ -1,7 +1,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Update, insert, inspect, make_url, select, text, update
+from sqlalchemy import Connection, Update, func, insert, inspect, make_url, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import column, table
 
 from driftpin.clock import Clock
@@ -28,6 +29,7 @@ from driftpin.store.schema import (
 from driftpin.store.tables import blobs, metadata, users, workspaces
 
 BEFORE_TOKENS = "0008"
+BEFORE_PLAIN_CONTENTS = "0015"
 
 
 def differences(connection: Connection) -> list[object]:
@@ -122,36 +124,63 @@ async def test_of_servers_that_start_together_one_migrates(
     assert sorted(migrated) == [False, False, False, True]
 
 
-async def test_blobs_of_an_earlier_release_get_their_tokens_counted(
-    empty_url: str, clock: Clock, ids: IdSource
+async def put_blobs(
+    connection: AsyncConnection, clock: Clock, ids: IdSource, contents: Collection[bytes]
 ) -> None:
-    database = Database(empty_url, clock=clock, ids=ids)
-    contents = {digest_of(text): text for text in (b"", b"be kind", b"# Rules\n" * 100)}
-    user = {"id": ids.fresh(clock.now()), "created_at": clock.now(), "is_administrator": False}
-    workspace = {"id": ids.fresh(clock.now()), "owner_id": user["id"], "policy": "pin"}
+    """Keep bytes in a workspace of a new user, as every release since the first can."""
+    owner = {"id": ids.fresh(clock.now()), "created_at": clock.now(), "is_administrator": False}
+    await connection.execute(insert(users).values(**owner, name=owner["id"]))
+    here = {"id": ids.fresh(clock.now()), "name": "here", "created_at": clock.now()}
+    await connection.execute(insert(workspaces).values(**here, owner_id=owner["id"], policy="pin"))
     rows = [
         {
-            "workspace_id": workspace["id"],
-            "digest": digest,
+            "workspace_id": here["id"],
+            "digest": digest_of(content),
             "size_bytes": len(content),
             "content": content,
             "offered_at": clock.now(),
         }
-        for digest, content in contents.items()
+        for content in contents
     ]
+    await connection.execute(insert(blobs), rows)
+
+
+async def test_blobs_of_an_earlier_release_get_their_tokens_counted(
+    empty_url: str, clock: Clock, ids: IdSource
+) -> None:
+    database = Database(empty_url, clock=clock, ids=ids)
+    contents = (b"", b"be kind", b"# Rules\n" * 100)
     async with database.connect_for_schema() as connection:
         await migrate(connection, BEFORE_TOKENS, database.reach)
-        await connection.execute(insert(users).values(**user, name="owner"))
-        named = {"name": "here", "created_at": clock.now()}
-        await connection.execute(insert(workspaces).values(**workspace, **named))
-        await connection.execute(insert(blobs), rows)
+        await put_blobs(connection, clock, ids, contents)
         await migrate(connection, HEAD, database.reach)
         found = (await connection.execute(select(blobs.c.digest, blobs.c.tokens))).all()
         await connection.rollback()
     await database.close()
     assert dict(map(tuple, found)) == {
-        digest: estimate_tokens(content) for digest, content in contents.items()
+        digest_of(content): estimate_tokens(content) for content in contents
     }
+
+
+async def test_what_an_earlier_release_compressed_is_read_beside_what_stays_as_it_came(
+    empty_url: str, clock: Clock, ids: IdSource
+) -> None:
+    database = Database(empty_url, clock=clock, ids=ids)
+    text_of_many = b"# Rules\n" * 10_000
+    is_postgres = database.engine_kind is EngineKind.POSTGRESQL
+    kept_bytes = func.pg_column_size if is_postgres else func.length
+    async with database.connect_for_schema() as connection:
+        await migrate(connection, BEFORE_PLAIN_CONTENTS, database.reach)
+        await put_blobs(connection, clock, ids, [text_of_many])
+        await migrate(connection, HEAD, database.reach)
+        await put_blobs(connection, clock, ids, [text_of_many])
+        statement = select(blobs.c.content, kept_bytes(blobs.c.content)).order_by(blobs.c.id)
+        (old, before_bytes), (new, after_bytes) = await connection.execute(statement)
+        await connection.rollback()
+    await database.close()
+    assert old == new == text_of_many
+    assert after_bytes == len(text_of_many)
+    assert (before_bytes < after_bytes) is is_postgres
 
 
 async def test_a_newer_schema_is_refused(database: Database) -> None:

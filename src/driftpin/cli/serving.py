@@ -25,6 +25,7 @@ from driftpin.runner.worker import TurnWorker
 from driftpin.server.agent_calls import AgentCalls
 from driftpin.server.app import Server
 from driftpin.server.bootstrap import ensure_first_user
+from driftpin.server.cycles import look_for_cycles_seldom
 from driftpin.server.hosts import host_rule
 from driftpin.server.logs import configure_logs
 from driftpin.server.serve import bind, url_of
@@ -92,6 +93,7 @@ async def start_server(
     answers = asyncio.Event()
     server = build_server(settings)
     take_all_handles()
+    look_for_cycles_seldom()
     sockets = Sockets(settings.trusted_proxies)
     serving = asyncio.create_task(
         serve_http(server, listener, on_ready=answers.set, sockets=sockets)

@@ -29,9 +29,9 @@ from driftpin.store.writing.events import event_values, record_event
 from driftpin.store.writing.heads import (
     LockedAgent,
     LockedWorkspace,
+    Standing,
     append_head,
-    find_head_and,
-    is_agent_alive,
+    find_standing,
     is_head,
     keep_head,
     set_current_agent,
@@ -133,10 +133,10 @@ def _check_envelope(push: Push) -> None:
 
 async def _meet(transaction: Transaction, actor: Actor, push: Push) -> _Pushed:
     workspace, agent = await meet_agent(transaction, actor)
-    head, stored = await find_head_and(transaction, agent, push.snapshot.digest)
-    _fence(push, agent, head)
-    takes_over = await _takes_over(transaction, workspace, agent)
-    return _Pushed(push, workspace, agent, head, stored, takes_over)
+    standing = await find_standing(transaction, workspace, agent, push.snapshot.digest)
+    _fence(push, agent, standing.head)
+    takes_over = _takes_over(workspace, agent, standing)
+    return _Pushed(push, workspace, agent, standing.head, standing.stored, takes_over)
 
 
 def _fence(push: Push, agent: LockedAgent, head: SnapshotRef | None) -> None:
@@ -180,9 +180,7 @@ def _is_repeated(pushed: _Pushed) -> bool:
     return pushed.push.seq == _accepted_seq(pushed.agent)
 
 
-async def _takes_over(
-    transaction: Transaction, workspace: LockedWorkspace, agent: LockedAgent
-) -> bool:
+def _takes_over(workspace: LockedWorkspace, agent: LockedAgent, standing: Standing) -> bool:
     """Whether this push makes its agent the workspace's current one.
 
     The first push of an agent does, and any push where there is no current agent any more. An
@@ -190,9 +188,7 @@ async def _takes_over(
     """
     if workspace.current_agent_id == agent.id:
         return False
-    if workspace.current_agent_id is None or agent.head_id is None:
-        return True
-    return not await is_agent_alive(transaction, workspace.current_agent_id)
+    return agent.head_id is None or standing.is_replacing_nobody
 
 
 async def _keep(transaction: Transaction, pushed: _Pushed) -> None:

@@ -137,12 +137,7 @@ class Database:
             self._heartbeat_writer = postgres_engine(
                 parsed, pool_size=HEARTBEAT_POOL_SIZE, wait_s=wait_s
             )
-            # The same connections. At READ COMMITTED every statement looks afresh anyway, so BEGIN
-            # and ROLLBACK around a read would be two round trips for nothing.
-            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-            self._heartbeat_reader = self._heartbeat_writer.execution_options(
-                isolation_level="AUTOCOMMIT"
-            )
+            self._reader, self._heartbeat_reader = self._writer, self._heartbeat_writer
         self._pool_size = pool_size
         self.url = parsed
 
@@ -192,6 +187,10 @@ class Database:
         longest = asyncio.timeout(self._read_longest_s)
         try:
             async with longest, reader.connect() as connection:
+                if self.engine_kind is EngineKind.POSTGRESQL:
+                    # At READ COMMITTED every statement looks afresh anyway, so BEGIN and ROLLBACK
+                    # around a read would be two round trips for nothing.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
                 with self._interrupted(connection):
                     yield connection
         except (DBAPIError, PoolTimeoutError, OSError) as failure:

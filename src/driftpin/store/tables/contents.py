@@ -73,6 +73,7 @@ blobs = Table(
     Column("workspace_id", ForeignKey("workspaces.id", ondelete="RESTRICT"), nullable=False),
     Column("digest", Sha256, nullable=False),
     Column("size_bytes", Number, nullable=False),
+    # As it came: PostgreSQL is told not to compress it (v0016).
     Column("content", Bytes, nullable=False),
     # Renewed when the blob is offered again; an unreferenced one goes after its grace time.
     Column("offered_at", Instant, nullable=False),

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 
 from driftpin.context.manifest import Snapshot
 from driftpin.identity import AgentId, Digest, UserId, WorkspaceId
@@ -82,8 +82,12 @@ SHARE_AGENT: Final = (
     )
     .with_for_update(read=True, of=agents)
 )
+IS_CURRENT_ALIVE: Final = exists().where(
+    agents.c.id == bindparam("its_current_agent_id", type_=agents.c.id.type),
+    agents.c.deleted_at.is_(None),
+)
 HEAD_AND_STORED: Final = (
-    select(*REF_COLUMNS)
+    select(*REF_COLUMNS, IS_CURRENT_ALIVE.label("is_current_alive"))
     .where(
         or_(
             snapshots.c.id == bindparam("its_head_id", type_=snapshots.c.id.type),
@@ -120,6 +124,19 @@ class LockedAgent:
     head_incarnation: int
     head_seq: int
     locked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An agent's head and the snapshot of a digest, both kept until the transaction ends.
+
+    For an agent that has a head, `is_replacing_nobody` says whether its workspace's current agent
+    was deleted, or there is none.
+    """
+
+    head: SnapshotRef | None
+    stored: SnapshotRef | None
+    is_replacing_nobody: bool
 
 
 async def lock_workspace(
@@ -165,22 +182,23 @@ async def share_agent(
     return LockedAgent(*row[: len(AGENT_COLUMNS)]), snapshot_from(row, ITS_HEAD)
 
 
-async def find_head_and(
-    transaction: Transaction, agent: LockedAgent, digest: Digest
-) -> tuple[SnapshotRef | None, SnapshotRef | None]:
-    """Return the head of an agent under lock, and the snapshot that its workspace has of a digest.
-
-    Both are kept until the transaction ends.
-    """
+async def find_standing(
+    transaction: Transaction, workspace: LockedWorkspace, agent: LockedAgent, digest: Digest
+) -> Standing:
+    """Return what a push of a snapshot with this digest meets; workspace and agent are locked."""
     asked = {
         "its_head_id": agent.head_id,
-        "its_workspace_id": agent.workspace_id,
+        "its_workspace_id": workspace.id,
         "its_digest": digest,
+        "its_current_agent_id": workspace.current_agent_id,
     }
-    found = await transaction.connection.execute(HEAD_AND_STORED, asked)
-    refs = [ref_from(row) for row in found]
-    head = next((ref for ref in refs if ref.id == agent.head_id), None)
-    return head, next((ref for ref in refs if ref.digest == digest), None)
+    rows = (await transaction.connection.execute(HEAD_AND_STORED, asked)).all()
+    refs = [ref_from(row) for row in rows]
+    return Standing(
+        head=next((ref for ref in refs if ref.id == agent.head_id), None),
+        stored=next((ref for ref in refs if ref.digest == digest), None),
+        is_replacing_nobody=not any(row.is_current_alive for row in rows),
+    )
 
 
 async def list_heads(
@@ -314,9 +332,10 @@ async def _update_agent(transaction: Transaction, agent_id: AgentId, **values: A
 __all__ = [
     "LockedAgent",
     "LockedWorkspace",
+    "Standing",
     "append_head",
-    "find_head_and",
     "find_head_id",
+    "find_standing",
     "is_agent_alive",
     "is_head",
     "keep_head",

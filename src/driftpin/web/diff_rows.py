@@ -110,9 +110,13 @@ def _compared(
     if not old or not new or not budget.take_work(len(old_middle) * len(new_middle)):
         left = None if before is None else mark_drawn(before)
         return left, None if after is None else mark_drawn(after)
-    left, right = _middles(old_middle, new_middle)
     first, last = mark_drawn("".join(old[:begin])), mark_drawn("".join(old[len(old) - end :]))
-    return first + left + last, first + right + last
+    gone, come = _middles(old_middle, new_middle)
+    return _whole(first, gone, last), _whole(first, come, last)
+
+
+def _whole(first: Markup, middle: str, last: Markup) -> Markup:
+    return Markup(f"{first}{middle}{last}")  # noqa: S704 every part of it is escaped
 
 
 def _alike(old: Sequence[str], new: Sequence[str]) -> int:
@@ -121,13 +125,13 @@ def _alike(old: Sequence[str], new: Sequence[str]) -> int:
     return next((count for count, (a, b) in pairs if a != b), min(len(old), len(new)))
 
 
-def _middles(old: Sequence[str], new: Sequence[str]) -> tuple[Markup, Markup]:
+def _middles(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]:
     """Return what stands between equal ends; to compare those too takes most of the time."""
     if set(old).isdisjoint(new):
         return _piece("del", old, "replace"), _piece("ins", new, "replace")
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    left = Markup("").join(_piece("del", old[a:b], tag) for tag, a, b, _, _ in codes)
-    right = Markup("").join(_piece("ins", new[c:d], tag) for tag, _, _, c, d in codes)
+    left = "".join(_piece("del", old[a:b], tag) for tag, a, b, _, _ in codes)
+    right = "".join(_piece("ins", new[c:d], tag) for tag, _, _, c, d in codes)
     return left, right
 
 
@@ -136,11 +140,10 @@ def _words(line: str | None) -> list[str]:
     return [] if line is None or is_long else WORDS.findall(line)
 
 
-def _piece(element: str, words: Sequence[str], tag: str) -> Markup:
+def _piece(element: str, words: Sequence[str], tag: str) -> str:
+    """Return words as HTML; those that the other side lacks inside of the element."""
     text = mark_drawn("".join(words))
-    if tag == "equal" or not words:
-        return text
-    return Markup(f"<{element}>{text}</{element}>")  # noqa: S704 escaped, in one of two fixed names
+    return text if tag == "equal" or not words else f"<{element}>{text}</{element}>"
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[Line]:

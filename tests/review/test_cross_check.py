@@ -4,7 +4,7 @@ from driftpin.review.anchors import source_text
 from driftpin.review.claims import Trees, read_answer
 from driftpin.review.cross_check import Group, anchor_claim, cross_check
 from driftpin.review.finding import Severity
-from review.pure import decided, inputs_of, said
+from review.pure import book_of, decided, inputs_of, said
 from review.world import Claim, answer, claim, ruling
 
 TEXT = "def f(a):\n" + "".join(f"    step_{number}(a)\n" for number in range(2, 60))
@@ -91,6 +91,17 @@ def test_a_refuted_p3_is_dropped_and_a_refuted_p1_needs_a_quotation() -> None:
         f"refute.refuter.{keys[Severity.P1]}", ruling("refuted", "a.py", 41, "step_41(a)")
     )
     assert decided(inputs, [panel, refuted[1], proved]).event.findings == ()
+
+
+def test_two_claims_about_lines_that_are_alike_are_refuted_each_for_itself() -> None:
+    text = "def f(a):\n    step(a)\n" + "    other(a)\n" * 20 + "    step(a)\n"
+    inputs = inputs_of({"a.py": text})
+    claims = [claim("a.py", line, "step(a)", "it is lost here") for line in (2, 23)]
+    panel = said("panel.edge-cases", answer(*claims))
+    tasks = [task.key for task in book_of(inputs, [panel]).refute_tasks()]
+    assert len(set(tasks)) == 2
+    ran = decided(inputs, [panel, said(tasks[0], ruling("refuted"))])
+    assert [each.place.first for each in ran.event.findings] == [23]
 
 
 def test_late_nits_are_deferred_in_round_two_and_all_but_blocking_ones_later() -> None:

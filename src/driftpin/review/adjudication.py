@@ -37,7 +37,7 @@ ALONE: Final = "claims are put together by place and words alone"
 class Question:
     """What the adjudicator is asked about: groups as S1, S2 …, and earlier findings by their ids.
 
-    `left_out` counts the groups that had somebody beside them and found no place.
+    `left_out` counts what had somebody beside it and found no place.
     """
 
     fates: tuple[Fate, ...] = ()
@@ -90,7 +90,7 @@ def question_of(fates: Iterable[Fate], known: Iterable[Standing]) -> Question:
     """Return the question about kept groups; one without groups when there is nothing to ask."""
     asked = sorted((each for each in fates if _may_join(each)), key=_severest_first)
     findings = sorted(
-        (each for each in known if not each.finding.is_note),
+        (each for each in known if _may_be_repeated(each)),
         key=lambda each: (each.finding.is_settled, number_of(each.finding)),
     )
     counts = Counter(chain.from_iterable(_marks(each.group) for each in asked))
@@ -99,13 +99,19 @@ def question_of(fates: Iterable[Fate], known: Iterable[Standing]) -> Question:
     taken = beside[: review_limits.REVIEW_ADJUDICATED_GROUPS_MAX]
     near = [each for each in findings if any(_share_with(one.group, each) for one in taken)]
     kept = near[: review_limits.REVIEW_ADJUDICATED_FINDINGS_MAX]
-    return Question(tuple(taken), tuple(kept), len(beside) - len(taken))
+    left_out = len(beside) - len(taken) + len(near) - len(kept)
+    return Question(tuple(taken), tuple(kept), left_out)
 
 
 def _may_join(fate: Fate) -> bool:
     """Whether a group may be joined: not what is dropped, asks for nothing, or code itself says."""
     voices = {voice.role for voice in fate.group.voices}
     return not fate.rule and fate.group.severity is not Severity.NOTE and FENCE not in voices
+
+
+def _may_be_repeated(standing: Standing) -> bool:
+    """Whether a group may repeat a finding: not one that code itself says."""
+    return not standing.finding.is_note and standing.finding.quoted_role != FENCE
 
 
 def _severest_first(fate: Fate) -> tuple[int, tuple[bool, int, str, int, str], str]:

@@ -4,7 +4,8 @@ Everything runs over one total order of claims, so the order in which reviewers 
 nothing. What is merged is kept with the rule that merged it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -73,11 +74,16 @@ class Group:
     merged: tuple[Merged, ...]
     confidence: float
     conflict: str = ""
+    ordinal: int = 1
 
     @property
     def key(self) -> str:
-        """A name that depends on nothing but what the group is about."""
-        return self.lead.fingerprint.removeprefix("sha256:")[:16]
+        """A name that depends on nothing but what the group is about; one among those of a round.
+
+        `ordinal` counts groups about code that stands more than once in one symbol.
+        """
+        name = self.lead.fingerprint.removeprefix("sha256:")[:16]
+        return name if self.ordinal == 1 else f"{name}-{self.ordinal}"
 
 
 def anchor_claim(claim: Claim, trees: Trees) -> Anchored:
@@ -94,7 +100,14 @@ def cross_check(claims: Sequence[Anchored]) -> tuple[Group, ...]:
     ordered = sorted(claims, key=lambda each: each.order)
     parts = _components(ordered)
     groups = [_group([(ordered[index], rule) for index, rule in part]) for part in parts]
-    return tuple(_join_conflicts(_join_nits(sorted(groups, key=_group_order))))
+    return tuple(_numbered(_join_conflicts(_join_nits(sorted(groups, key=_group_order)))))
+
+
+def _numbered(groups: Iterable[Group]) -> Iterator[Group]:
+    known: Counter[str] = Counter()
+    for group in groups:
+        known[group.lead.fingerprint] += 1
+        yield replace(group, ordinal=known[group.lead.fingerprint])
 
 
 def _group_order(group: Group) -> tuple[int, str, int, str]:

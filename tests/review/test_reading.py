@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ def test_binary_long_and_huge_files_say_what_they_are(shop: Shop) -> None:
     assert shop.told("read_file", path="picture.png") == "This is a binary file of 12 bytes."
     assert "binary" in shop.told("diff", path="picture.png")
     first, second = shop.lines("read_file", path="long.js")
-    assert first.endswith("y [4000 more characters]")
+    assert first.endswith("y [4007 more characters]")
     assert second == "     2 short"
     huge = "0123456789abcde\n" * (review_limits.REVIEW_READ_FILE_BYTES_MAX // 16 + 1)
     shop.repo.git("checkout", "-q", "--detach", "main")
@@ -186,6 +187,25 @@ def test_answers_are_cut_at_a_number_of_bytes_and_go_on_where_they_ended(shop: S
             break
         first = int(onward.removesuffix("."))
     assert seen == 100
+
+
+def test_a_name_without_end_is_cut_like_any_line(shop: Shop) -> None:
+    shop.repo.git("checkout", "-q", "--detach", "main")
+    name, blob = "d" * 40_000, shop.repo.git("rev-parse", "main:kept.py")
+    shop.repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+    shop.repo.git("commit", "-q", "-m", "A long name")
+    head = shop.repo.git("rev-parse", "HEAD")
+    shop.repo.git("reset", "-q", "--hard", "main")
+    desk = desk_of(shop.repo, "main", head)
+    for tool, wish in (
+        ("list_files", {}),
+        ("search", {"text": "line 7"}),
+        ("diff", {"path": name[:4_000]}),
+        ("read_file", {"path": name}),
+    ):
+        answered = desk.answer(tool, json.dumps(wish))
+        assert len(answered.result) < 2 * review_limits.REVIEW_READ_ANSWER_BYTES_MAX
+        assert name[:2_000] not in answered.result
 
 
 def test_folders_are_listed_by_level_or_whole(shop: Shop) -> None:
@@ -225,9 +245,16 @@ def test_a_pattern_that_could_cost_without_bound_is_refused(shop: Shop, pattern:
     assert "pattern" in refused.result
 
 
-def test_a_search_that_never_ends_is_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review_limits, "REVIEW_READ_TIMEOUT_S", 0.0)
-    assert "took longer than 0 s" in shop.told("search", text="needle")
+def test_a_search_that_takes_too_long_is_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.repo.git("checkout", "-q", "--detach", "main")
+    draw = random.Random(1)
+    shop.repo.put("ab.txt", "\n".join("".join(draw.choices("ab", k=200)) for _ in range(20_000)))
+    head = shop.repo.commit("Letters")
+    monkeypatch.setattr(review_limits, "REVIEW_READ_TIMEOUT_S", 0.2)
+    costly = json.dumps({"text": "(a|b)*a(a|b){18}c", "is_pattern": True, "path": "ab.txt"})
+    refused = desk_of(shop.repo, head, head).answer("search", costly)
+    assert refused.is_error
+    assert "took longer than 0.2 s" in refused.result
 
 
 def test_blame_tells_commit_time_and_subject_of_runs_of_lines(shop: Shop) -> None:

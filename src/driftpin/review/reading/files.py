@@ -6,7 +6,7 @@ from driftpin import review_limits
 from driftpin.errors import NotFound
 from driftpin.review.diff import quoted
 from driftpin.review.reading.pages import Page, page
-from driftpin.review.reading.trees import Entry, Kind, PinnedTrees, cut_line
+from driftpin.review.reading.trees import Entry, Kind, PinnedTrees
 from driftpin.review.reading.wishes import (
     LinesWish,
     ListWish,
@@ -27,7 +27,7 @@ def read_lines(trees: PinnedTrees, wish: LinesWish) -> Page:
         return page(name, (), lambda _: "The file is empty.", [quoted(path)])
     most = review_limits.REVIEW_READ_LINES_MAX
     begin, end = read_range(wish.first_line, wish.last_line, len(lines), most)
-    shown = [f"{number:>6} {cut_line(lines[number - 1])}" for number in range(begin, end + 1)]
+    shown = [f"{number:>6} {lines[number - 1]}" for number in range(begin, end + 1)]
 
     def tell(count: int) -> str:
         last = begin + count - 1

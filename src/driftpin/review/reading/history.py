@@ -10,7 +10,7 @@ from driftpin.errors import NotFound, Rejected
 from driftpin.review.diff import FileChange, numbered, parse_patch, quoted
 from driftpin.review.inputs import RoundInputs
 from driftpin.review.reading.pages import Page, page
-from driftpin.review.reading.trees import PinnedTrees, cut_line
+from driftpin.review.reading.trees import PinnedTrees
 from driftpin.review.reading.wishes import (
     BlameWish,
     DiffWish,
@@ -33,7 +33,7 @@ def show_diff(inputs: RoundInputs, wish: DiffWish) -> Page:
     if change.is_binary:
         raise Rejected("This is a binary file; its diff has no lines.", code="binary")
     skip = read_skip(wish.skip)
-    lines = [cut_line(line) for line in numbered(change)]
+    lines = list(numbered(change))
     shown = lines[skip : skip + review_limits.REVIEW_READ_LINES_MAX]
     moved = f", was {change.old_path}" if change.old_path != change.path else ""
 
@@ -130,7 +130,7 @@ def _origin(commit: str, told: dict[str, str], *, is_committed: bool) -> _Origin
     if not is_committed:
         return _Origin("not committed", "", "part of the change under review")
     when = datetime.fromtimestamp(int(told["author-time"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _Origin(commit[:_NAME_CHARACTERS], when, cut_line(told.get("summary", "")))
+    return _Origin(commit[:_NAME_CHARACTERS], when, told.get("summary", ""))
 
 
 def _told(run: tuple[int, int, str], origin: _Origin) -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from driftpin import review_limits
 from driftpin.review.fences import fenced
+
+_CHARACTERS_MAX: Final = review_limits.REVIEW_READ_LINE_CHARACTERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,20 @@ def page(
     tell: Callable[[int], str],
     paths: Sequence[str] = (),
 ) -> Page:
-    """Return the lines that fit; `tell` says how to go on behind so many of them.
+    """Return the lines that fit, each cut where it is too long.
 
-    What it says is the code's own and stands outside of the fence: it may repeat no text of others.
+    `tell` says how to go on behind so many of them. What it says is the code's own and stands
+    outside of the fence: it may repeat no text of others.
     """
-    count = _fitting(lines)
-    shown = "\n".join(lines[:count])
-    return Page(f"{fenced(name, shown)}\n{tell(count)}", tuple(paths))
+    cut = [_cut(line) for line in lines]
+    count = _fitting(cut)
+    shown = "\n".join(cut[:count])
+    return Page(f"{fenced(_cut(name), shown)}\n{tell(count)}", tuple(paths))
+
+
+def _cut(line: str) -> str:
+    left = len(line) - _CHARACTERS_MAX
+    return line if left <= 0 else f"{line[:_CHARACTERS_MAX]} [{left} more characters]"
 
 
 def _fitting(lines: Sequence[str]) -> int:
@@ -35,7 +45,7 @@ def _fitting(lines: Sequence[str]) -> int:
     for count, line in enumerate(lines):
         left -= len(line.encode("utf-8", "replace")) + 1
         if left < 0:
-            return max(count, 1)
+            return count
     return len(lines)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from driftpin import review_limits
 from driftpin.review.diff import quoted
 from driftpin.review.reading.pages import Page, page
-from driftpin.review.reading.trees import PinnedTrees, cut_line
+from driftpin.review.reading.trees import PinnedTrees
 from driftpin.review.reading.wishes import SearchWish, bad, read_path, read_skip
 
 _PARTS: Final = re.compile(r"\\(.)|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\(\?|\{(\d*)(,?)(\d*)\}")
@@ -78,9 +78,12 @@ def _bounded(pattern: str) -> str:
 
 
 def _matches(content: bytes, start: int) -> Iterator[str]:
-    for found in _FOUND.finditer(content):
+    """Yield the matches that are there whole; what was cut in the middle of one ends them."""
+    position = 0
+    while found := _FOUND.match(content, position):
+        position = found.end()
         path, number, line = found.groups()
-        text = cut_line(line.decode("utf-8", "replace"))
+        text = line.decode("utf-8", "replace")
         yield f"{quoted(path[start:])}:{number.decode('ascii')}: {text}"
 
 

@@ -13,8 +13,6 @@ from driftpin.review.fences import fenced
 from driftpin.review.reading.wishes import TreeSide
 from driftpin.review.repository import Looked, Repository
 
-_CHARACTERS_MAX: Final = review_limits.REVIEW_READ_LINE_CHARACTERS_MAX
-
 
 class Kind(StrEnum):
     """What stands at a path."""
@@ -131,10 +129,4 @@ def _lines(content: bytes) -> tuple[str, ...]:
     return tuple(text.removesuffix("\n").split("\n")) if text else ()
 
 
-def cut_line(line: str) -> str:
-    """Return a line that may be shown; what is left out of it is counted."""
-    left = len(line) - _CHARACTERS_MAX
-    return line if left <= 0 else f"{line[:_CHARACTERS_MAX]} [{left} more characters]"
-
-
-__all__ = ["Entry", "Kind", "PinnedTrees", "cut_line"]
+__all__ = ["Entry", "Kind", "PinnedTrees"]

@@ -53,12 +53,16 @@ class Sender:
             # Only a stop is written down; a worker that goes away leaves the turn to the next.
             if self.is_stopping():
                 words = collector.words() if keeps_words else None
-                await asyncio.shield(self._keep_interrupted(words, prepared, sent))
+                await asyncio.shield(
+                    self._keep_end(prepared, sent, Outcome.INTERRUPTED, words=words)
+                )
             raise
         except LeaseLost:
             raise
         except Exception as failure:
-            await self._keep_failed(failure, prepared, sent)
+            # A fault of our own has no code.
+            code = failure.code if isinstance(failure, DriftpinError) else INTERNAL
+            await self._keep_end(prepared, sent, Outcome.FAILED, error_code=code)
             raise
 
     async def keep(
@@ -110,9 +114,16 @@ class Sender:
         await self.keep(asked, sent, answer, compaction=summed_up)
         return summed_up
 
-    async def _keep_interrupted(
-        self, words: Message | None, prepared: Prepared, sent: ReceiptEntry
+    async def _keep_end(
+        self,
+        prepared: Prepared,
+        sent: ReceiptEntry,
+        outcome: Outcome,
+        *,
+        words: Message | None = None,
+        error_code: str = "",
     ) -> None:
+        """Write into the receipt how a request without a whole answer ended."""
         await commit_answer(
             self.store,
             WORKER,
@@ -120,22 +131,8 @@ class Sender:
             sent,
             snapshot_id=prepared.snapshot_id,
             message=words,
-            outcome=Outcome.INTERRUPTED,
-        )
-
-    async def _keep_failed(
-        self, failure: Exception, prepared: Prepared, sent: ReceiptEntry
-    ) -> None:
-        """Write into the receipt that the request failed; a fault of our own has no code."""
-        await commit_answer(
-            self.store,
-            WORKER,
-            self.lease,
-            sent,
-            snapshot_id=prepared.snapshot_id,
-            message=None,
-            outcome=Outcome.FAILED,
-            error_code=failure.code if isinstance(failure, DriftpinError) else INTERNAL,
+            outcome=outcome,
+            error_code=error_code,
         )
 
 

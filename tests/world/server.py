@@ -72,6 +72,9 @@ class SteppedTailer(Tailer):
         await self._kernel.wait(moved, FOR_EVER_S)
         return True
 
+    async def rest(self, seen: int, _period_s: float) -> bool:
+        return await self.wait(seen)
+
 
 class WorldServer:
     """Serves requests while it is up. `streams` are the tasks that end with its process."""

@@ -22,9 +22,10 @@ from driftpin.review.anchors import source_text
 from driftpin.review.claims import Trees
 from driftpin.review.cross_check import anchor_claim, cross_check
 from driftpin.review.daybook import Daybook
+from driftpin.review.examination import Examine, Examined
 from driftpin.review.finding import Claim, Place, Severity
 from driftpin.review.inputs import Exchange, Read, RoundInputs, Settings
-from driftpin.review.panel import Examine, Examined, Reviewers
+from driftpin.review.panel import Reviewers
 from driftpin.review.planning import Task
 from driftpin.review.reading.desk import ReadingDesk
 from driftpin.review.repository import Repository

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -12,9 +13,10 @@ from driftpin.review.finding import State
 from driftpin.review.inputs import ExchangeKey, RoundInputs, exchange_from_bytes, inputs_from_bytes
 from driftpin.review.ledger import ReplyKind, state_of
 from driftpin.review.planning import RoundBook
-from driftpin.review.prompts import READING
+from driftpin.review.prompts import CALLS, READING
 from driftpin.review.reading.tools import READING_TOOLS, reading_digest
 from driftpin.review.rounds import replay
+from driftpin.review.submission import REVIEW_TOOLS, SUBMITTING, submission_digest
 from driftpin.review.verdict import Verdict
 from driftpin.wire.reviews import read_review
 from review.changes import BAD, FIXED, begin
@@ -122,6 +124,11 @@ def test_a_round_from_before_there_were_tools_asks_what_it_asked_then() -> None:
     assert READING in shown(new)
     told = f"{READING}\nhead: {new.head}\nbase: {new.merge_base}\n\n"
     assert shown(new).replace(told, "") == shown(old)
+    calling_too = replace(new, submission=submission_digest())
+    assert inputs_from_bytes(calling_too.to_bytes()) == calling_too
+    assert b'"submission":' not in new.to_bytes()
+    assert CALLS not in shown(new)
+    assert CALLS in shown(calling_too)
 
 
 def shown(inputs: RoundInputs) -> str:
@@ -130,8 +137,10 @@ def shown(inputs: RoundInputs) -> str:
 
 
 def test_the_tools_are_in_the_order_in_which_they_are_sent() -> None:
-    names = [tool.name for tool in READING_TOOLS]
-    assert names == sorted(names) == ["blame", "diff", "list_files", "read_file", "search"]
+    reading = {tool.name for tool in READING_TOOLS}
+    assert reading == {"blame", "diff", "list_files", "read_file", "search"}
+    names = [tool.name for tool in REVIEW_TOOLS]
+    assert names == sorted(reading | SUBMITTING)
 
 
 async def test_a_verifier_may_quote_what_it_read_outside_of_the_change(world: World) -> None:

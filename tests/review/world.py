@@ -21,16 +21,18 @@ from driftpin.models.port import Model
 from driftpin.models.registry import get_model
 from driftpin.models.scripted import load_script
 from driftpin.review.daybook import Daybook
+from driftpin.review.examination import Examine
 from driftpin.review.folder import ReviewFolder
 from driftpin.review.inputs import Exchange, Said, Settings
 from driftpin.review.ledger import Replied, ReplyKind, ReviewState, check_reply
-from driftpin.review.panel import BAD_ANSWER, Examine
+from driftpin.review.panel import BAD_ANSWER, TOO_MANY_CALLS
 from driftpin.review.planning import Task
 from driftpin.review.prompts import repair_text
 from driftpin.review.reading.desk import ReadingDesk
 from driftpin.review.repository import Range, Repository
 from driftpin.review.rounds import Ran
 from driftpin.review.shelf import Shelf, shelf_of
+from driftpin.review.sitting import Sitting
 from driftpin.review.spending import Usage, parse_limits, parse_price
 from driftpin.runner.worker import TurnWorker
 from driftpin.server.agent_calls import AgentCalls
@@ -188,17 +190,23 @@ class Played:
         assert self.desk is not None
         steps = load_script(self.script.path).steps_for(task.text)
         said: list[Said] = []
-        text, visit = task.text, self.desk.visit()
+        text, sitting = task.text, Sitting(task, examine, self.desk.visit())
         for step in steps:
             if step.fail:
                 return Exchange(task.key, (), failure=step.fail)
+            if step.calls:
+                sitting.begin_request()
             for call in step.calls:
                 self._die_at(f"read.{task.key}")
-                visit.answer(call.name, call.arguments)
+                sitting.answer(call.name, call.arguments)
+                if sitting.is_over:
+                    said.append(Said(digest_of(text.encode()), "", sitting.take()))
+                    return Exchange(task.key, tuple(said), TOO_MANY_CALLS)
             if step.calls:
                 continue
-            said.append(Said(digest_of(text.encode()), step.text, visit.take()))
-            examined = examine(task, step.text)
+            spoken = sitting.document or step.text
+            said.append(Said(digest_of(text.encode()), spoken, sitting.take()))
+            examined = sitting.examine(spoken)
             if not examined.errors:
                 break
             text = repair_text(examined.errors)

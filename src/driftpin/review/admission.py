@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from driftpin import __version__, review_limits
 from driftpin.errors import Rejected, UsageError
@@ -9,12 +10,15 @@ from driftpin.identity import Digest, digest_of
 from driftpin.review.diff import ChangeKind, FileChange, parse_patch
 from driftpin.review.inputs import FileTexts, Looked, RoundInputs, Seen, Settings
 from driftpin.review.ledger import ReviewState, RoundSummary
-from driftpin.review.prompts import FIXED, READING, RULES, RULING, SAME, STANDS
+from driftpin.review.prompts import CALLS, FIXED, READING, RULES, RULING, SAME, STANDS
 from driftpin.review.reading.tools import reading_digest
 from driftpin.review.repository import Range, Repository, TreeEntry
 from driftpin.review.roster import RoleCard
 from driftpin.review.scope import Size, proposed_split, size_of
 from driftpin.review.standing import blocked_by
+from driftpin.review.submission import submission_digest
+
+_PROMPTS: Final = (RULES, CALLS, READING, RULING, FIXED, STANDS, SAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def _inputs(
         number=before.round + 1,
         target=wanted.target,
         tool_version=__version__,
-        prompts=digest_of(f"{RULES}\n{READING}\n{RULING}\n{FIXED}\n{STANDS}\n{SAME}".encode()),
+        prompts=digest_of("\n".join(_PROMPTS).encode()),
         snapshot=pinned.snapshot,
         base=wanted.base,
         merge_base=wanted.merge_base,
@@ -99,6 +103,7 @@ def _inputs(
         looked=_looked(repository, wanted, before, patch),
         reading=reading_digest(),
         dirty_since=pinned.dirty_since,
+        submission=submission_digest(),
         seen=tuple(_seen(repository, wanted, before)),
     )
 

@@ -11,9 +11,10 @@ One without `complete` is no answer: its reviewer has failed, which never reads 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from driftpin import review_limits
 from driftpin.errors import Malformed
@@ -24,25 +25,25 @@ from driftpin.review.finding import NEEDS_TRIGGER, Claim, Place, Severity, Side
 _OPENINGS_MAX: Final = 200
 
 
-class _RawClaim(msgspec.Struct, forbid_unknown_fields=True):
-    """A claim as a reviewer writes it."""
+class RawClaim(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A claim as a reviewer writes it: the one place where its fields are known."""
 
-    severity: Severity
-    category: str
-    statement: str
-    path: str = ""
-    line: int = 0
-    last_line: int = 0
-    side: Side = Side.NEW
-    symbol: str = ""
-    quote: str = ""
-    trigger: str = ""
-    outcome: str = ""
-    evidence: str = ""
-    fix: str = ""
-    proof: str = ""
-    confidence: float = 0.5
-    cites: str = ""
+    severity: Annotated[Severity, Meta(description="How much it matters, by its consequence.")]
+    category: Annotated[str, Meta(description="The kind of defect, in a word or two.")]
+    statement: Annotated[str, Meta(description="What is wrong, in one sentence.")]
+    path: Annotated[str, Meta(description="The file, as the map of the change shows it.")] = ""
+    line: Annotated[int, Meta(description="The first line, counted from 1.")] = 0
+    last_line: Annotated[int, Meta(description="The last line; the first if none.")] = 0
+    side: Annotated[Side, Meta(description="`new`: the head; `old`: removed code.")] = Side.NEW
+    symbol: Annotated[str, Meta(description="The function or class around the place.")] = ""
+    quote: Annotated[str, Meta(description="Code at that place, as it stands there.")] = ""
+    trigger: Annotated[str, Meta(description="Input, state or timing that sets it off.")] = ""
+    outcome: Annotated[str, Meta(description="What happens then.")] = ""
+    evidence: Annotated[str, Meta(description="Why the code that is quoted does that.")] = ""
+    fix: Annotated[str, Meta(description="What to do about it.")] = ""
+    proof: Annotated[str, Meta(description="How to show that it is fixed.")] = ""
+    confidence: Annotated[float, Meta(description="From 0 to 1.")] = 0.5
+    cites: Annotated[str, Meta(description="The earlier finding whose advice it is against.")] = ""
 
 
 class _Complete(msgspec.Struct):
@@ -164,14 +165,14 @@ def claimed_paths(text: str) -> tuple[str, ...]:
 
 def _read_claim(written: Mapping[str, object], role: str, trees: Trees) -> Claim | str:
     try:
-        raw = msgspec.convert(written, _RawClaim)
+        raw = msgspec.convert(written, RawClaim)
     except msgspec.ValidationError as error:
         return str(error)
     claim = _claim(raw, role)
     return next(_errors(claim, trees), claim)
 
 
-def _claim(raw: _RawClaim, role: str) -> Claim:
+def _claim(raw: RawClaim, role: str) -> Claim:
     return Claim(
         role=role,
         severity=raw.severity,
@@ -223,6 +224,7 @@ def _errors(claim: Claim, trees: Trees) -> Iterator[str]:
 __all__ = [
     "Answer",
     "BadClaim",
+    "RawClaim",
     "Trees",
     "claimed_paths",
     "find_document",

@@ -1,17 +1,33 @@
 """Answers examined while a round runs: by the same rules by which they are read at its end."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 from driftpin.errors import Malformed
 from driftpin.review.adjudication import Question, read_adjudication
 from driftpin.review.anchors import source_text
-from driftpin.review.claims import Trees, claimed_paths, read_answer, refuse_two_documents
+from driftpin.review.claims import BadClaim, Trees, claimed_paths, read_answer, refuse_two_documents
 from driftpin.review.inputs import FileTexts, RoundInputs
-from driftpin.review.panel import Examined
 from driftpin.review.planning import Phase, Task
 from driftpin.review.repository import Repository, TreeEntry
 from driftpin.review.verification import read_ruling, ruled_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What code says to an answer: what is to be mended, and the texts that it reached out for.
+
+    `is_answer` is False when nothing in it can be used at all; `bad` are the claims among `errors`.
+    """
+
+    errors: tuple[str, ...]
+    is_answer: bool
+    outside: tuple[FileTexts, ...] = ()
+    bad: tuple[BadClaim, ...] = ()
+
+
+Examine = Callable[[Task, str], Examined]
 
 
 class Examiner:
@@ -43,7 +59,7 @@ class Examiner:
         except Malformed as error:
             return Examined((error.message,), is_answer=False)
         errors = tuple(f"claim {bad.number}: {bad.error}" for bad in found.bad)
-        return Examined(errors, is_answer=True, outside=outside)
+        return Examined(errors, is_answer=True, outside=outside, bad=found.bad)
 
     def _examine_ruling(self, answer: str) -> Examined:
         outside = self._outside(ruled_paths(answer))
@@ -77,4 +93,4 @@ def _examine_adjudication(question: Question, answer: str) -> Examined:
     return Examined((), is_answer=True)
 
 
-__all__ = ["Examiner"]
+__all__ = ["Examine", "Examined", "Examiner"]

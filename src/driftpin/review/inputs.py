@@ -93,8 +93,9 @@ class RoundInputs:
     `patch` is the whole range, `delta` what came since the head of the last round (None in the
     first). `files` are those of the change and those that findings are tied to. `looked` is set,
     and written, where not every round before was looked at whole; `seen` where there is more than
-    one earlier round: those before the last. `reading` names the reading tools; rounds from before
-    there were any have none. `dirty_since` when the base has got another context since.
+    one earlier round: those before the last. `reading` names the reading tools, `submission`
+    those by which reviewers answer; rounds from before there were any have none. `dirty_since` when
+    the base has got another context since.
     """
 
     number: int
@@ -116,6 +117,7 @@ class RoundInputs:
     reading: Digest | None = None
     seen: tuple[Seen, ...] = ()
     dirty_since: str = ""
+    submission: Digest | None = None
 
     @property
     def look(self) -> int:
@@ -173,7 +175,7 @@ class RoundInputs:
             for name, value in written["settings"].items()
             if name in _WRITTEN_ALWAYS or value != unset[name]
         }
-        for name in ("looked", "reading", "seen", "dirty_since"):
+        for name in ("looked", "reading", "seen", "dirty_since", "submission"):
             if not written.get(name):
                 written.pop(name, None)
         return rfc8785.dumps({"v": 1, "round": written})
@@ -199,7 +201,7 @@ def inputs_from_bytes(content: bytes) -> RoundInputs:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One call of a reading tool and what it gave; `paths` are the files that it showed."""
+    """One call of a tool and what it gave; `paths` are the files that it showed."""
 
     tool: str
     arguments: str
@@ -248,7 +250,7 @@ class Exchange:
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """Every call of a reading tool, in order."""
+        """Every call of a tool, in order."""
         return tuple(read for said in self.said for read in said.reads)
 
     @property

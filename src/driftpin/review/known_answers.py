@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from driftpin.review.folder import ReviewFolder
 from driftpin.review.inputs import Exchange, ExchangeKey, RoundInputs
 from driftpin.review.ledger import ReviewState
-from driftpin.review.planning import Phase, RoundBook, Task
+from driftpin.review.planning import RoundBook, Task
 
-_LENSES = frozenset({Phase.SCOUT, Phase.PANEL})
 Answers = Mapping[ExchangeKey, Exchange]
 
 
@@ -31,7 +30,7 @@ class KnownAnswers:
 
     def of_round(self, task: Task) -> Exchange | None:
         """Return the answer of an earlier round; it takes nothing but what tries here took."""
-        if task.phase not in _LENSES:
+        if not task.makes_claims:
             return None
         fitting = ((number, self._fitting(each, task, number)) for number, each in self.earlier)
         number, found = next(((n, each) for n, each in fitting if each is not None), (0, None))
@@ -83,7 +82,7 @@ def _earlier(
 def _ground(inputs: RoundInputs) -> tuple[str | None, ...]:
     """Return what an answer rests on beside its request."""
     trees = (inputs.snapshot, inputs.merge_base, inputs.head)
-    return (*trees, inputs.prompts, inputs.tool_version, inputs.reading)
+    return (*trees, inputs.prompts, inputs.tool_version, inputs.reading, inputs.submission)
 
 
 __all__ = ["KnownAnswers", "known_answers"]

@@ -1,10 +1,11 @@
 """Reviewers as sub-chats of one pinned chat: asked, checked, and sent back once to mend.
 
-What they call of the reading tools is answered here, from the objects that the round pinned.
+What they call is answered here: the reading tools from the objects that the round pinned, and those
+by which they answer from the rules for claims.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -14,12 +15,14 @@ from driftpin.client import Client
 from driftpin.client.conversation import ASKS, converse, follow
 from driftpin.errors import DriftpinError, Unauthenticated, Unreachable
 from driftpin.identity import digest_of
-from driftpin.review.inputs import Exchange, FileTexts, Read, Said
+from driftpin.review.examination import Examine
+from driftpin.review.inputs import Exchange, Read, Said
 from driftpin.review.planning import Task
 from driftpin.review.prompts import repair_text
-from driftpin.review.reading.desk import ReadingDesk, Visit
-from driftpin.review.reading.tools import READING_TOOLS
+from driftpin.review.reading.desk import ReadingDesk
+from driftpin.review.sitting import Sitting
 from driftpin.review.spending import Usage
+from driftpin.review.submission import COMPLETE, REVIEW_TOOLS, SUBMIT_CLAIM
 from driftpin.wire.api import CreateChatRequest
 from driftpin.wire.turns import (
     CallResultShape,
@@ -33,23 +36,8 @@ BAD_ANSWER: Final = "bad_answer"
 TOO_MANY_CALLS: Final = "too_many_calls"
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What code says to an answer: what is to be mended, and the texts that it reached out for.
-
-    `is_answer` is False when nothing in it can be used at all.
-    """
-
-    errors: tuple[str, ...]
-    is_answer: bool
-    outside: tuple[FileTexts, ...] = ()
-
-
-Examine = Callable[[Task, str], Examined]
-
-
 class Reviewers(Protocol):
-    """Whoever answers tasks: claims come in one JSON document, or however a carrier brings them."""
+    """Whoever answers tasks: what is kept of it is one JSON document, however it was brought."""
 
     async def ask(self, task: Task, examine: Examine) -> Exchange:
         """Return what was said; a reviewer that fails is a value. May raise Unreachable."""
@@ -87,7 +75,7 @@ class SubChats:
                     title=task.key[: limits.TITLE_CHARACTERS_MAX],
                     parent_id=self._parent_id,
                     model=task.role.model or self._model,
-                    tools=READING_TOOLS,
+                    tools=REVIEW_TOOLS,
                 )
             )
             return await self._converse(task, examine, chat.id)
@@ -98,32 +86,34 @@ class SubChats:
 
     async def _converse(self, task: Task, examine: Examine, chat_id: str) -> Exchange:
         said: list[Said] = []
-        text, used, visit = task.text, Usage(), self._desk.visit()
+        text, used, sitting = task.text, Usage(), Sitting(task, examine, self._desk.visit())
         while True:
-            turn = await self._turn(chat_id, text, visit)
+            turn = await self._turn(chat_id, text, sitting)
             used += turn.usage
             request = digest_of(text.encode("utf-8", "replace"))
-            said.append(Said(request, turn.answer, turn.reads))
-            if failure := turn.failure:
+            answer = sitting.document or turn.answer
+            said.append(Said(request, answer, turn.reads))
+            # Whoever completed has done its work, whatever comes of its last words.
+            if (failure := turn.failure) and not sitting.document:
                 return Exchange(task.key, tuple(said), failure, chat_id=chat_id).with_usage(used)
-            examined = examine(task, turn.answer)
+            examined = sitting.examine(answer)
             if not examined.errors or len(said) > review_limits.REVIEW_REPAIRS_MAX:
                 failure = "" if examined.is_answer else BAD_ANSWER
                 answered = Exchange(task.key, tuple(said), failure, 0, chat_id, examined.outside)
                 return answered.with_usage(used)
-            text = repair_text(examined.errors)
+            text = repair_text(examined.errors, has_calls=task.makes_claims)
 
-    async def _turn(self, chat_id: str, text: str, visit: Visit) -> _Answered:
+    async def _turn(self, chat_id: str, text: str, sitting: Sitting) -> _Answered:
         """Ask once, answer what is called, and return what came of it."""
+        seen: set[str] = set()
         try:
             async with asyncio.timeout(review_limits.REVIEW_ANSWER_TIMEOUT_S):
                 turn, messages = await converse(self._client, chat_id, text)
-                while turn.state == ASKS and not visit.is_over:
-                    await self._carry_out(chat_id, turn.number, visit)
+                while turn.state == ASKS and await self._goes_on(chat_id, turn, sitting, seen):
                     turn, messages = await follow(self._client, chat_id, turn.number)
         except TimeoutError:
             await self._client.interrupt_chat(chat_id)
-            return _Answered("", "timeout", Usage(), visit.take())
+            return _Answered("", "timeout", Usage(), sitting.take())
         except asyncio.CancelledError:
             # Nobody will answer its calls, so its model would be asked again for nothing.
             with suppress(DriftpinError):
@@ -134,18 +124,37 @@ class SubChats:
         failure = "" if turn.state == "done" else turn.error or turn.state
         return _Answered(
             "" if failure else _text(messages),
-            TOO_MANY_CALLS if visit.is_over else failure,
+            TOO_MANY_CALLS if sitting.is_over else failure,
             await self._usage(chat_id, turn),
-            visit.take(),
+            sitting.take(),
         )
 
-    async def _carry_out(self, chat_id: str, turn: int, visit: Visit) -> None:
-        """Answer the calls that wait, one after the other."""
-        calls = await self._client.list_calls(chat_id, turn)
-        results = [await _result(visit, call) for call in calls if call.asked]
+    async def _goes_on(
+        self, chat_id: str, turn: TurnShape, sitting: Sitting, seen: set[str]
+    ) -> bool:
+        """Answer the calls that wait; False, and nothing is answered, where that is enough.
+
+        `complete` is answered last, since it ends the others. What does not fit a tool's schema was
+        refused by the server, and does not wait.
+        """
+        every = await self._client.list_calls(chat_id, turn.number)
+        calls = [call for call in every if call.call_id not in seen]
+        seen.update(call.call_id for call in calls)
+        sitting.begin_request(
+            is_refused=any(call.name == SUBMIT_CLAIM and not call.asked for call in calls)
+        )
+        asked = sorted(
+            (call for call in every if call.asked), key=lambda call: call.name == COMPLETE
+        )
+        results: list[CallResultShape] = []
+        for call in asked:
+            results.append(await _result(sitting, call))
+            if sitting.is_over:
+                return False
         if results:
             request = SubmitResultsRequest(results=tuple(results))
-            await self._client.submit_results(chat_id, turn, request)
+            await self._client.submit_results(chat_id, turn.number, request)
+        return True
 
     async def _usage(self, chat_id: str, turn: TurnShape) -> Usage:
         receipt = await self._client.get_receipt(chat_id, turn.number)
@@ -153,8 +162,8 @@ class SubChats:
         return sum((_counted(each) for each in counts if isinstance(each, dict)), Usage())
 
 
-async def _result(visit: Visit, call: ToolCallShape) -> CallResultShape:
-    read = await asyncio.to_thread(visit.answer, call.name, call.arguments)
+async def _result(sitting: Sitting, call: ToolCallShape) -> CallResultShape:
+    read = await asyncio.to_thread(sitting.answer, call.name, call.arguments)
     return CallResultShape(call_id=call.call_id, content=read.result, is_error=read.is_error)
 
 
@@ -175,4 +184,4 @@ def _text(messages: Sequence[MessageShape]) -> str:
     return "\n".join(texts)[: review_limits.REVIEW_ANSWER_BYTES_MAX]
 
 
-__all__ = ["BAD_ANSWER", "TOO_MANY_CALLS", "Examine", "Examined", "Reviewers", "SubChats"]
+__all__ = ["BAD_ANSWER", "TOO_MANY_CALLS", "Reviewers", "SubChats"]

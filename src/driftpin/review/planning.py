@@ -92,6 +92,11 @@ class Task:
         return ExchangeKey(f"{self.phase.value}.{self.role.slug}{subject}")
 
     @property
+    def makes_claims(self) -> bool:
+        """Whether it is answered with claims; any other is with a ruling."""
+        return self.phase in {Phase.SCOUT, Phase.PANEL}
+
+    @property
     def text(self) -> str:
         """The whole message."""
         return f"{self.shared}\n\n{self.own}"

@@ -10,6 +10,7 @@ import rfc8785
 
 from driftpin.identity import Digest, digest_of
 from driftpin.review.inputs import Exchange, ExchangeKey, Read
+from driftpin.review.submission import SUBMITTING
 
 _PROBE_CHARACTERS_MAX: Final = 200
 _PATH_CHARACTERS_MAX: Final = 300
@@ -33,9 +34,13 @@ class Reading:
 
 def readings_of(exchanges: Mapping[ExchangeKey, Exchange]) -> tuple[Reading, ...]:
     """Return what was read, by reviewer; those who called nothing are left out."""
-    return tuple(
-        _reading(key, exchanges[key].reads) for key in sorted(exchanges) if exchanges[key].reads
-    )
+    read = {key: _reads(exchanges[key]) for key in sorted(exchanges)}
+    return tuple(_reading(key, reads) for key, reads in read.items() if reads)
+
+
+def _reads(exchange: Exchange) -> tuple[Read, ...]:
+    """Return its calls without those by which it answered: they show nothing."""
+    return tuple(each for each in exchange.reads if each.tool not in SUBMITTING)
 
 
 def _reading(key: ExchangeKey, reads: Sequence[Read]) -> Reading:

@@ -99,6 +99,10 @@ class Visit:
         refused = Read(tool, arguments, _NO_MORE, is_error=True)
         read = refused if is_enough else self._desk.answer(tool, arguments)
         self._bytes += len(read.result.encode())
+        return self.keep(read)
+
+    def keep(self, read: Read) -> Read:
+        """Keep a call that was answered elsewhere, in its place among the others."""
         self._reads.append(read)
         return read
 

@@ -1,5 +1,6 @@
 """The reading tools as reviewers are offered them: the same for all, so one prefix holds them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import rfc8785
@@ -48,19 +49,20 @@ def _lines(most: int) -> dict[str, object]:
     }
 
 
-def _tool(name: str, description: str, parameters: dict[str, object]) -> ClientToolShape:
+def make_tool(name: str, description: str, parameters: dict[str, object]) -> ClientToolShape:
+    """Return a tool as a chat declares it."""
     shown = {"name": name, "description": description, "parameters": parameters}
     return ClientToolShape.model_validate(shown)
 
 
 READING_TOOLS: Final = (
-    _tool(
+    make_tool(
         BLAME,
         "Who last changed lines at the head: for each run of lines its commit, when it was "
         "written, and the commit's subject.",
         _schema(["path"], path=_PATH, **_lines(review_limits.REVIEW_READ_BLAME_LINES_MAX)),
     ),
-    _tool(
+    make_tool(
         DIFF,
         "The diff of one file of the change: against the base, or against the head that the last "
         "round looked at.",
@@ -81,7 +83,7 @@ READING_TOOLS: Final = (
             },
         ),
     ),
-    _tool(
+    make_tool(
         LIST_FILES,
         "What a folder holds: files, folders with how many files are below them, links, "
         "submodules.",
@@ -102,7 +104,7 @@ READING_TOOLS: Final = (
             },
         ),
     ),
-    _tool(
+    make_tool(
         READ_FILE,
         "The lines of a text file, with their numbers.",
         _schema(
@@ -112,7 +114,7 @@ READING_TOOLS: Final = (
             **_lines(review_limits.REVIEW_READ_LINES_MAX),
         ),
     ),
-    _tool(
+    make_tool(
         SEARCH,
         "Every line of text files that has a text, with its path and number.",
         _schema(
@@ -142,8 +144,13 @@ READING_TOOLS: Final = (
 
 def reading_digest() -> Digest:
     """Return the name of the tools as they are now: it stands in the manifest of a round."""
-    tools = [tool.model_dump(mode="json") for tool in READING_TOOLS]
-    return digest_of(rfc8785.dumps({"v": VERSION, "tools": tools}))
+    return digest_of_tools(READING_TOOLS, VERSION)
+
+
+def digest_of_tools(tools: Iterable[ClientToolShape], version: int) -> Digest:
+    """Return a name for tools, and for how they answer."""
+    shown = [tool.model_dump(mode="json") for tool in tools]
+    return digest_of(rfc8785.dumps({"v": version, "tools": shown}))
 
 
 __all__ = [
@@ -154,5 +161,7 @@ __all__ = [
     "READ_FILE",
     "SEARCH",
     "VERSION",
+    "digest_of_tools",
+    "make_tool",
     "reading_digest",
 ]

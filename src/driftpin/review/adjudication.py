@@ -272,22 +272,9 @@ def sharpened(finding: Finding, group: Group, why: str, number: int) -> Finding:
     """Return an open finding that a group repeats in other words: the graver of both speaks."""
     if group.severity.rank >= finding.severity.rank:
         return finding
-    claim = group.lead.claim
     return replace(
         finding,
-        severity=group.severity,
-        place=group.place,
-        anchor=group.lead.anchor,
-        fingerprint=group.lead.fingerprint,
-        category=claim.category,
-        statement=claim.statement,
-        quote=claim.quote,
-        evidence=claim.evidence,
-        trigger=claim.trigger,
-        outcome=claim.outcome,
-        fix=claim.fix,
-        proof=claim.proof,
-        quoted_role=claim.role,
+        **group.wording,
         seen_round=number,
         why=f"round {number}: raised again, and graver: {why}",
     )

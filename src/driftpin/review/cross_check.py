@@ -12,7 +12,7 @@ from typing import Final
 from driftpin import review_limits
 from driftpin.review.anchors import fingerprint, likeness, make_anchor, side_text, tokens
 from driftpin.review.claims import Trees
-from driftpin.review.finding import Anchor, Claim, Place, Severity, Voice
+from driftpin.review.finding import Anchor, Claim, Place, Severity, Voice, Wording
 
 HALF: Final = 0.5
 _THIRD: Final = 1 / 3
@@ -84,6 +84,26 @@ class Group:
         """
         name = self.lead.fingerprint.removeprefix("sha256:")[:16]
         return name if self.ordinal == 1 else f"{name}-{self.ordinal}"
+
+    @property
+    def wording(self) -> Wording:
+        """What a finding made of this group says: the words of the sharpest claim."""
+        claim = self.lead.claim
+        return Wording(
+            severity=self.severity,
+            place=self.place,
+            anchor=self.lead.anchor,
+            fingerprint=self.lead.fingerprint,
+            category=claim.category,
+            statement=claim.statement,
+            quote=claim.quote,
+            evidence=claim.evidence,
+            trigger=claim.trigger,
+            outcome=claim.outcome,
+            fix=claim.fix,
+            proof=claim.proof,
+            quoted_role=claim.role,
+        )
 
 
 def anchor_claim(claim: Claim, trees: Trees) -> Anchored:

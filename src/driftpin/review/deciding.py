@@ -158,22 +158,10 @@ class _Decision:
             self._allocate(fate.group, doubt=fate.doubt)
 
     def _allocate(self, group: Group, *, doubt: float) -> None:
-        claim, anchor = group.lead.claim, group.lead.anchor
         cause = find_cause(group, self.book.standings)
         finding = Finding(
             id=self._next_id(group.severity),
-            severity=group.severity,
-            place=group.place,
-            anchor=anchor,
-            fingerprint=group.lead.fingerprint,
-            category=claim.category,
-            statement=claim.statement,
-            quote=claim.quote,
-            evidence=claim.evidence,
-            trigger=claim.trigger,
-            outcome=claim.outcome,
-            fix=claim.fix,
-            proof=claim.proof,
+            **group.wording,
             voices=group.voices,
             raised_by=len(group.voices),
             asked=self._asked(group),
@@ -181,7 +169,6 @@ class _Decision:
             state=State.OPEN,
             first_round=self.number,
             seen_round=self.number,
-            quoted_role=claim.role,
             conflict=group.conflict,
             caused_by="" if cause is None else cause.id,
         )

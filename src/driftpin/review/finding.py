@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Final, NewType, TypedDict
 
 FindingId = NewType("FindingId", str)
 
@@ -113,6 +113,24 @@ class Voice:
     severity: Severity
 
 
+class Wording(TypedDict):
+    """What a finding says and of which code: fields of it, as whoever speaks for it put them."""
+
+    severity: Severity
+    place: Place
+    anchor: Anchor
+    fingerprint: str
+    category: str
+    statement: str
+    quote: str
+    evidence: str
+    trigger: str
+    outcome: str
+    fix: str
+    proof: str
+    quoted_role: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A claim, or several merged, that survived the cross-check; `n` of `k` reviewers raised it.
@@ -188,4 +206,5 @@ __all__ = [
     "Side",
     "State",
     "Voice",
+    "Wording",
 ]

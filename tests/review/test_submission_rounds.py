@@ -103,6 +103,7 @@ async def test_a_reviewer_that_never_completes_is_sent_back_once_and_fails(serve
     messages = await served.client.list_messages(exchange.chat_id)
     told = json.dumps([each.content for each in messages if each.role == "user"])
     assert "never called `complete`" in told
+    assert "Submit what is not accepted yet, then call `complete`." in told
     assert replay(served.folder, 1).different == ()
 
 
@@ -127,14 +128,18 @@ async def test_a_claim_that_does_not_fit_the_schema_keeps_its_reviewer_from_comp
 ) -> None:
     begin(served)
     odd = calling(("submit_claim", {**BAD, "line": "six"}), ("complete", {}))
-    served.script.play(1, "`edge-cases`", odd, submit(BAD), complete(), DONE)
+    named = submit({**BAD, "title": "Mean"})
+    served.script.play(1, "`edge-cases`", odd, named, submit(BAD), complete(), DONE)
     ran = await served.round()
     assert [each.finding.place.path for each in ran.report.live] == ["calc.py"]
-    assert results(exchange_of(served, "panel.edge-cases")) == [
+    exchange = exchange_of(served, "panel.edge-cases")
+    assert results(exchange) == [
         ("complete", True),
+        ("submit_claim", True),
         ("submit_claim", False),
         ("complete", False),
     ]
+    assert "unknown field `title`" in exchange.reads[1].result
 
 
 async def test_a_reviewer_that_submits_without_end_is_failed_by_name(served: World) -> None:

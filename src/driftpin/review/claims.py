@@ -1,6 +1,6 @@
 """A reviewer's answer, read and checked by code: what breaks a rule goes back, never through.
 
-An answer is one JSON document anywhere in the text:
+An answer is one JSON document, made of what was handed in by calls or anywhere in a text:
 
     {"claims": [{"severity": "P2", "path": "a.py", "line": 7, ...}],
      "complete": {"files_read": ["a.py"], "probes": ["..."]}}

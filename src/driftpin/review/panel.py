@@ -101,7 +101,7 @@ class SubChats:
                 failure = "" if examined.is_answer else BAD_ANSWER
                 answered = Exchange(task.key, tuple(said), failure, 0, chat_id, examined.outside)
                 return answered.with_usage(used)
-            text = repair_text(examined.errors, has_calls=task.makes_claims)
+            text = repair_text(examined.errors, by_calls=sitting.is_unfinished)
 
     async def _turn(self, chat_id: str, text: str, sitting: Sitting) -> _Answered:
         """Ask once, answer what is called, and return what came of it."""

@@ -157,12 +157,12 @@ def _told(name: str, place: str, statement: str, evidence: str, quote: str) -> s
     return fenced(name, f"{place}\n{statement}\n{evidence}\n{quote}")
 
 
-def repair_text(errors: Iterable[str], *, has_calls: bool = False) -> str:
-    """Return what a reviewer is told whose answer broke rules; `has_calls` if it may call."""
+def repair_text(errors: Iterable[str], *, by_calls: bool = False) -> str:
+    """Return what a reviewer is told whose answer broke rules; `by_calls` if it began by calls."""
     listed = "\n".join(f"- {error}" for error in errors)
-    again = "Send the whole JSON object again, mended."
-    calls = "Submit by calls what is not accepted yet, and call `complete`. If you never call: "
-    return f"Your answer breaks rules:\n{listed}\n{calls if has_calls else ''}{again}"
+    calls = "Submit what is not accepted yet, then call `complete`."
+    again = calls if by_calls else "Send the whole JSON object again, mended."
+    return f"Your answer breaks rules:\n{listed}\n{again}"
 
 
 __all__ = [

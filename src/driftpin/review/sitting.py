@@ -34,6 +34,11 @@ class Sitting:
         return self._requests > most or self._visit.is_over or self._submission.is_over
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether the reviewer began to answer by calls and has not completed."""
+        return self._task.makes_claims and self._submission.is_begun and not self.document
+
+    @property
     def document(self) -> str:
         """The answer that was handed in by calls; nothing before it was completed."""
         return self._submission.document
@@ -56,7 +61,7 @@ class Sitting:
 
     def examine(self, answer: str) -> Examined:
         """Return what is to be mended in an answer; text is none from whoever began to hand in."""
-        if self._task.makes_claims and self._submission.is_begun and not self.document:
+        if self.is_unfinished:
             return Examined((NOT_COMPLETE,), is_answer=False)
         return self._examine(self._task, answer)
 

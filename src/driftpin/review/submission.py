@@ -40,17 +40,15 @@ _Arguments = TypeVar("_Arguments", RawClaim, Completion)
 
 
 def _schema_of(kind: type[msgspec.Struct]) -> dict[str, object]:
-    """Return the fields of a kind as a JSON Schema that stands for itself."""
+    """Return the fields of a kind as a JSON Schema that stands for itself.
+
+    It lets further fields through to here, since the server could not say which one is too much.
+    """
     _, found = msgspec.json.schema_components((kind,), ref_template="{name}")
     parts = msgspec.json.decode(msgspec.json.encode(found))
     whole = parts[kind.__name__]
     properties = {name: _inlined(each, parts) for name, each in whole["properties"].items()}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": whole["required"],
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": whole["required"]}
 
 
 def _inlined(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, object]:
@@ -67,8 +65,8 @@ SUBMITTING_TOOLS: Final = (
     ),
     make_tool(
         SUBMIT_CLAIM,
-        "Claim one defect. It is checked at once, and accepted under a number or refused with what "
-        "to mend.",
+        "Claim one defect, always with severity, category and statement. It is checked at once, "
+        "and accepted under a number or refused with what to mend.",
         _schema_of(RawClaim),
     ),
 )

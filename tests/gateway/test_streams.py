@@ -11,8 +11,10 @@ import pytest
 
 from driftpin.client import Client
 from driftpin.client.streams import EventParser, Streamed
-from driftpin.identity import WORKER, UserId
+from driftpin.errors import Unauthenticated
+from driftpin.identity import WORKER, Actor, ChatId, UserId, user_actor
 from driftpin.operations.create_user_token import create_user_token
+from driftpin.server.pin_moves import PinMoves
 from driftpin.wire.api import RefreshRequest
 from fleet.pair import open_other, open_pair
 from gateway.visiting import MODERN, WAIT_S, open_visit, over_http, read, text_in, uris_by_name
@@ -149,6 +151,29 @@ async def test_g11_a_listener_is_sent_away_when_its_token_is_revoked(
             await move(site.client, chat_id)
             told = [each.text for each in await listener.rest()]
         assert [text for text in told if "list_changed" in text] == []
+
+
+async def test_a_move_behind_the_end_of_access_is_not_told(sqlite_url: str) -> None:
+    async with open_site(sqlite_url) as site:
+        store = site.server.services.store
+        me = (await site.client.get_me()).user
+        actor = user_actor(UserId(me.id), is_administrator=False)
+        chat_id = ChatId(await pinned_chat(site))
+        checks = 0
+
+        async def recheck() -> Actor:
+            # The caller's access ends behind the first check, and then the pin moves.
+            nonlocal checks
+            checks += 1
+            if checks > 1:
+                raise Unauthenticated
+            await move(site.client, chat_id)
+            return actor
+
+        moves = PinMoves(site.server.services, actor, recheck, chat_id)
+        tag = moves.tag_of(await store.get_chat(actor, chat_id))
+        assert [told async for told in moves.since(tag)] == []
+        assert checks == 2
 
 
 async def test_listeners_of_both_eras_do_not_hold_up_a_server_that_stops(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from driftpin import limits
 from driftpin.errors import Gone, NotFound, Unauthenticated
-from driftpin.identity import ChatId
+from driftpin.identity import Actor, ChatId
 from driftpin.server.event_stream import Recheck
 from driftpin.server.replies import etag_of
 from driftpin.server.services import Services
@@ -17,6 +17,7 @@ class PinMoves:
     """The moves of one chat's pin, told to one caller; `recheck` gives the caller again."""
 
     services: Services
+    actor: Actor
     recheck: Recheck
     chat_id: ChatId
 
@@ -31,13 +32,15 @@ class PinMoves:
 
     async def since(self, tag: str) -> AsyncIterator[str]:
         """Give each tag that follows `tag`, until the caller may listen no more or is sent away."""
-        tailer = self.services.tailer
+        tailer, actor = self.services.tailer, self.actor
         endings = tailer.endings
         while not tailer.has_ended(endings):
             seen = tailer.count
             try:
-                actor = await self.recheck()
                 view = await self.services.store.get_chat(actor, self.chat_id)
+                # Asked behind what was read: what is younger than the end of the caller's access
+                # is not told.
+                actor = await self.recheck()
             except (Unauthenticated, NotFound, Gone):
                 return
             found = self.tag_of(view)

@@ -53,7 +53,7 @@ async def post_message(
     method = str(message.get("method"))
     if method == CANCELLED and session is not None:
         await _take_back(services, actor, chat_id, session, message)
-    moves = PinMoves(services, partial(resolve_caller, request), chat_id)
+    moves = PinMoves(services, actor, partial(resolve_caller, request), chat_id)
     gateway = await services.mcp.gateway()
     return McpExchange(
         gateway.open(
@@ -81,7 +81,7 @@ async def listen(
     view = await services.store.get_chat(actor, chat_id)
     if session is not None:
         services.mcp.check_session(actor, chat_id, session)
-    moves = PinMoves(services, partial(resolve_caller, request), chat_id)
+    moves = PinMoves(services, actor, partial(resolve_caller, request), chat_id)
     tag = moves.tag_of(view) if last_event_id is None else last_event_id
     return stream_response(_told(moves, tag), services, actor)
 

@@ -83,6 +83,34 @@ def test_two_defects_of_one_function_keep_two_ids() -> None:
     assert [each.place.first for each in second.event.findings] == [3, 4]
 
 
+def test_findings_whose_code_becomes_one_are_one_and_the_graver_of_both() -> None:
+    text = "def f(value):\n    return value[0]\n"
+    claims = [
+        claim(path, 2, "return value[0]", "an empty list breaks it", severity=severity)
+        for path, severity in (("a.py", "P3"), ("b.py", "P2"))
+    ]
+    both = {"a.py": text, "b.py": text}
+    first = decided(inputs_of(both), [said("panel.edge-cases", answer(*claims))])
+    assert [(each.id, each.place.path) for each in first.event.findings] == [
+        ("CRF-1", "b.py"),
+        ("CRF-2", "a.py"),
+    ]
+    one_left = inputs_of({"a.py": text}, last=both, number=2)
+    second = decided(one_left, [], [first.event])
+    kept, merged = second.event.findings
+    assert (kept.state, kept.severity.value, kept.place.path) == (State.OPEN, "P2", "a.py")
+    why = "round 2: its code and that of CRF-1 have become one"
+    assert (merged.state, merged.why) == (State.MERGED, why)
+    assert [each.id for each in state_after(first, second).live] == ["CRF-1"]
+    again = said("panel.edge-cases", answer(claims[0]))
+    third = decided(
+        inputs_of({"a.py": text}, last={"a.py": text}, number=3),
+        [again],
+        [first.event, second.event],
+    )
+    assert [each.state for each in third.event.findings] == [State.OPEN, State.MERGED]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_order_in_which_reviewers_answer_changes_nothing(seed: int) -> None:
     tree = make_tree(seed)

@@ -12,6 +12,7 @@ from driftpin.review.finding import (
     Dropped,
     Finding,
     FindingId,
+    Place,
     Severity,
     State,
     Voice,
@@ -74,6 +75,7 @@ class _Decision:
             self._repeat(match)
         for fate in self.book.adjudicated.fates:
             self._take(fate)
+        self._merge()
 
     def _settle(self, standing: Standing) -> None:
         """Bring an earlier finding to where it stands at this head."""
@@ -149,6 +151,33 @@ class _Decision:
     def _as_grave(self, finding: Finding, match: Match) -> Finding:
         """Return a finding as what a model says is the same puts it, where that is graver."""
         return sharpened(finding, match.group, match.why, self.number) if match.why else finding
+
+    def _merge(self) -> None:
+        """Let the lowest id speak where the code of several open findings has become one."""
+        kept: dict[tuple[Place, str, tuple[str, ...]], FindingId] = {}
+        for standing in self.book.standings:
+            finding = self.findings[standing.finding.id]
+            if standing.located is None or finding.is_settled or finding.is_note:
+                continue
+            code = (standing.located.place, finding.category.lower(), finding.anchor.lines)
+            into = kept.setdefault(code, finding.id)
+            if into != finding.id:
+                self._merge_into(into, finding)
+
+    def _merge_into(self, into: FindingId, finding: Finding) -> None:
+        """Close a finding in favour of another, which is as grave as the graver of both."""
+        host = self.findings[into]
+        self.findings[into] = replace(
+            host,
+            severity=min(host.severity, finding.severity, key=lambda each: each.rank),
+            voices=_more_voices(host.voices, finding.voices),
+        )
+        why = f"round {self.number}: its code and that of {into} have become one"
+        self.findings[finding.id] = replace(
+            finding, state=State.MERGED, why=why, is_undecided=False
+        )
+        self.settled[finding.id] = finding.anchor
+        self.cannot_tell = [each for each in self.cannot_tell if each != finding.id]
 
     def _take(self, fate: Fate) -> None:
         """Make a finding of a new group, unless a rule says otherwise."""

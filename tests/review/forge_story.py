@@ -15,7 +15,8 @@ from driftpin.review.ledger import Event, Replied, ReplyKind, state_of
 from driftpin.review.report import report_of
 from driftpin.review.rounds import artefacts_of
 from driftpin.wire.reviews import ReviewDocument, read_review
-from review.fake_forge import TOKEN, FakeForge, Json, Pull
+from review.fake_forge import TOKEN, FakeForge, Pull
+from review.forge_rules import Json
 from review.pure import decided, inputs_of, patch_of, said
 from review.world import answer, claim, ruling
 from stepping import SteppedClock
